@@ -1,0 +1,56 @@
+# The front door. Every target does its own set-up first; a second call finds it done and is quick.
+#   make run [SECONDS=20]   record the room (simulated where there is no camera) and verify what was recorded
+#   make test               the whole test set of CI          make unit     the quick part of it
+#   make check              formatting, lint, types, import rules, wheels
+# Variables: PYTHON (default: the newest of 3.13, 3.12, 3.11 that runs), VENV (default: .venv), ARGS (passed on).
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run setup-test setup-unit run sim test unit check bench campaign lock upgrade clean
+
+VENV ?= .venv
+ifndef PYTHON
+PYTHON := $(shell .make/find-python)
+endif
+BIN := $(VENV)/bin
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+
+setup-run setup-test setup-unit: setup-%:
+	@test -n "$(PYTHON)" || { echo 'setup: no Python >= 3.11 runs here; install python3 or pass PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) .make/setup.py $* --venv $(VENV)
+
+setup: setup-test
+
+run: setup-run
+	$(BIN)/liuhen demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+sim: setup-run
+	$(BIN)/liuhen sim $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+test: setup-test
+	$(BIN)/python -m pytest -m 'not slow' --required $(ARGS)
+
+unit: setup-unit
+	$(BIN)/python -m pytest -m 'not (realtime or browser or oracle or slow)' $(ARGS)
+
+check: setup-unit
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .make/wheel_check.py
+
+bench: setup-test
+	$(BIN)/python -m tests.bench $(ARGS)
+
+campaign: setup-test
+	$(BIN)/python -m tests.campaign $(ARGS)
+
+lock upgrade:
+	@$(PYTHON) .make/setup.py $@
+
+# Recordings are evidence, even the demo's: no target deletes them.
+clean:
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

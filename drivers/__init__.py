@@ -1,0 +1,1 @@
+"""Drivers: the ports of `edge.ports` on real libraries; importing this package loads none of them."""

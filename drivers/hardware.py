@@ -1,0 +1,24 @@
+"""The device world's hardware: real camera, real microphone, the kernel's clock.
+
+Owns nothing: it builds the drivers and opens none of them. Called once by the composition root.
+"""
+
+from __future__ import annotations
+
+from drivers.camera import PicameraCamera
+from drivers.caption import LocalClock
+from drivers.microphone import PortAudioMicrophone
+from drivers.system_clock import SystemClock
+from edge.config import Config
+from edge.ports import Hardware
+
+
+def open_hardware(config: Config) -> Hardware:
+    """The ports of this machine; a source that is not enabled is None. Raises nothing: `open` of each port does."""
+    clock = SystemClock()
+    local_clock = LocalClock(clock=clock, utc_offset_minutes=config.device.utc_offset_minutes)
+    return Hardware(
+        camera=PicameraCamera(config.camera, local_clock) if config.camera.enabled else None,
+        microphone=PortAudioMicrophone(config.microphone, clock) if config.microphone.enabled else None,
+        clock=clock,
+    )

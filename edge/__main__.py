@@ -1,0 +1,74 @@
+"""`liuhen`: the composition root of the device world.
+
+It alone builds the drivers. The simulated world is another program, started by name (`python -m sim`), so that nothing
+of the simulator is ever imported on a device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+from edge import config as configuration
+from edge.app import Start, conduct_threads
+from edge.commands import config, demo, keys, spool
+from edge.commands.overrides import with_spool
+from edge.terminal import Terminal, guarded, record
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; returns its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["sim"]:
+        os.execv(sys.executable, [sys.executable, "-m", "sim", *words[1:]])
+    parsed = _parser().parse_args(words)
+    code: int = parsed.work(parsed)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="liuhen",
+        description="留痕：听证室固定录音录像设备 / a fixed recorder for hearing rooms",
+        epilog="退出码 exit codes: 0 正常 clean, 1 录制因故障中止 ended by a fault, 2 配置或参数有误 bad configuration or usage, "
+        "3 摄像头或麦克风 camera or microphone, 4 存储 storage, 5 密钥 key, 6 已在录制 already running",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="录制一个场次 / record one session")
+    run.add_argument("--config", type=Path, metavar="FILE")
+    run.add_argument("--spool", type=Path, metavar="DIR")
+    run.add_argument("--seconds", type=float, metavar="N")
+    run.set_defaults(work=_run)
+    commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
+    for command in (demo, keys, spool, config):
+        command.add_parser(commands)
+    return parser
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    def work() -> int:
+        loaded = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
+        chosen = with_spool(loaded, parsed.spool)
+        return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed.seconds))
+
+    return guarded(work)
+
+
+def _start(chosen: configuration.Config, terminal: Terminal, stop: threading.Event, seconds: float | None) -> Start:
+    from drivers.hardware import open_hardware  # not needed, and on a laptop not present, for the other commands
+
+    return Start(
+        config=chosen,
+        hardware=open_hardware(chosen),
+        watcher=terminal,
+        stop=stop,
+        conduct=conduct_threads,
+        seconds=seconds,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

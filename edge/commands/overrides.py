@@ -1,0 +1,22 @@
+"""Command-line choices over a configuration file, with a digest that covers both."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from edge.config import Config
+
+
+def with_spool(config: Config, directory: Path | None) -> Config:
+    """The same configuration with another spool; the session entry then commits to file and choice together."""
+    if directory is None:
+        return config
+    spool = replace(config.spool, directory=directory)
+    return replace(config, spool=spool, digest=amended_digest(config, f"--spool {directory.name}"))
+
+
+def amended_digest(config: Config, choice: str) -> bytes:
+    """SHA-256 of the file's digest and the choice."""
+    return hashlib.sha256(config.digest + choice.encode()).digest()

@@ -1,0 +1,145 @@
+"""`liuhen spool init|ls`: prepare a disk, and list what is on one. Reading needs no lock and no key."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from liuhen import keys
+from liuhen.errors import FormatError, KeyFileError
+from liuhen.kinds import Segment, Session, SessionEnd
+
+from edge import journal
+from edge.journal import JournalError
+from edge.spool import Identity, SpoolError, create_spool, segment_files
+from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command line."""
+    parser = commands.add_parser("spool", help="本机存储：初始化、列出 / prepare and list the local store")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    init = verbs.add_parser("init", help="为设备初始化存储目录 / prepare a directory for a device")
+    init.add_argument("directory", type=Path)
+    init.add_argument("--card", type=Path, required=True, help="设备名片 / the device's card")
+    ls = verbs.add_parser("ls", help="列出场次与段 / list sessions and segments")
+    ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
+    ls.add_argument("--json", action="store_true")
+    parser.set_defaults(work=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out one verb."""
+
+    def work() -> int:
+        return _init(arguments) if arguments.verb == "init" else _list(arguments.directory, as_json=arguments.json)
+
+    return guarded(work)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    try:
+        card = keys.parse_card(arguments.card.read_bytes(), where=str(arguments.card))
+    except (OSError, FormatError) as error:
+        raise KeyFileError(
+            str(error),
+            remedy_zh="请指定 `liuhen keys init device` 生成的 device.card",
+            remedy_en="name the device.card made by `liuhen keys init device`",
+        ) from error
+    create_spool(arguments.directory, Identity(log_id=card.log_id, spool_id=secrets.token_bytes(16)))
+    sys.stdout.write(f"已初始化 prepared: {arguments.directory}\n")
+    return EXIT_CLEAN
+
+
+@dataclass(slots=True, kw_only=True)
+class _Listed:
+    """One session as the journal and the directory tell it; nothing here is verified."""
+
+    session: str
+    ordinal: int | None
+    started_ms: int | None
+    ended: bool
+    segments: list[dict[str, object]]
+
+
+def _list(root: Path, *, as_json: bool) -> int:
+    if not (root / "journal").is_dir():
+        raise SpoolError(
+            f"{root} is not a spool or archive",
+            remedy_zh="请指定存储目录，例如 recordings/spool",
+            remedy_en="name a spool directory, for example recordings/spool",
+        )
+    try:
+        sessions = _sessions(root)
+    except JournalError as error:
+        complain(str(error), "请用 liuhen-verify 查看详情", "run liuhen-verify for details")
+        return EXIT_USAGE
+    if as_json:
+        rows = [
+            {
+                "session": s.session,
+                "ordinal": s.ordinal,
+                "started_utc_ms": s.started_ms,
+                "ended": s.ended,
+                "segments": s.segments,
+            }
+            for s in sessions
+        ]
+        sys.stdout.write(json.dumps({"spool": str(root), "sessions": rows}, ensure_ascii=False) + "\n")
+    else:
+        _print(sessions)
+    return EXIT_CLEAN
+
+
+def _sessions(root: Path) -> list[_Listed]:
+    listed: dict[bytes, _Listed] = {}
+    statements: dict[tuple[bytes, int], Segment] = {}
+    for path in sorted((root / "journal").glob("*.cbor")):
+        for entry in journal.entries_of(path):
+            session_id = entry.common.session_id
+            match entry.body:
+                case Session(ordinal=ordinal) if session_id is not None:
+                    listed[session_id] = _Listed(
+                        session=session_id.hex(),
+                        ordinal=ordinal,
+                        started_ms=entry.common.clock[0],
+                        ended=False,
+                        segments=[],
+                    )
+                case SessionEnd() if session_id in listed:
+                    listed[session_id].ended = True
+                case Segment() as statement if session_id is not None:
+                    statements[session_id, statement.number] = statement
+                case _:
+                    pass
+    for session_id, number, path in segment_files(root):
+        row = listed.setdefault(
+            session_id,
+            _Listed(session=session_id.hex(), ordinal=None, started_ms=None, ended=False, segments=[]),
+        )
+        stated = statements.get((session_id, number))
+        row.segments.append(
+            {
+                "number": number,
+                "path": str(path),
+                "bytes": path.stat().st_size,
+                "frames": stated.frames[1] if stated is not None else None,
+                "samples": stated.samples[1] if stated is not None else None,
+                "stated": stated is not None,
+            }
+        )
+    return list(listed.values())
+
+
+def _print(sessions: list[_Listed]) -> None:
+    if not sessions:
+        sys.stdout.write("没有场次 no sessions\n")
+    for session in sessions:
+        state = "已结束 ended" if session.ended else "未结束 open"
+        sys.stdout.write(f"场次 session {session.ordinal or '?'} {session.session}  {state}\n")
+        for segment in session.segments:
+            sys.stdout.write(f"  {segment['path']}  {segment['bytes']} bytes, {segment['frames']} frames\n")

@@ -1,0 +1,570 @@
+"""The recorder's configuration: one TOML file as frozen values, or every reason why it cannot be used.
+
+Owns no thread and writes nothing; `load` reads one file. Secrets are named by path and never stand in the file; the
+environment overrides nothing. A `Config` that exists is valid, whether a file or code built it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os.path
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from edge.config_file import (
+    Choice,
+    ConfigError,
+    Described,
+    Flag,
+    Location,
+    Locations,
+    Number,
+    Problem,
+    Text,
+    Whole,
+    describe_table,
+    key,
+    read_keys,
+    read_toml,
+    refusals,
+    render_table,
+    table,
+    whole_file_problem,
+)
+
+__all__ = [
+    "DEFAULT_TOML",
+    "Camera",
+    "Checks",
+    "Config",
+    "ConfigError",
+    "Described",
+    "Device",
+    "Journal",
+    "Key",
+    "Microphone",
+    "PictureChecks",
+    "Problem",
+    "Queue",
+    "Segment",
+    "SoundChecks",
+    "Spool",
+    "describe",
+    "load",
+    "parse",
+    "template",
+]
+
+FILE_LIMIT_BYTES = 262_144
+SEGMENT_LIMIT_BYTES = 64 * 1024 * 1024
+"""What a verifier accepts as one segment (design 4)."""
+BURST_PERCENT = 150
+"""An encoder's average is a promise over minutes; a single segment may exceed it by half."""
+PCM_BITS = 16
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+RATES_HZ = (8000, 16000, 32000, 44100, 48000)
+
+DEFAULT_TOML = resources.files("edge").joinpath("default.toml").read_bytes()
+"""The packaged, commented default; part of the program, so it is read where the program is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Where the recorder hangs and what time people there read on the wall."""
+
+    room: str = field(
+        default="第一听证室",
+        metadata=key(
+            Text(40), "房间名称，叠加在画面上并写入场次", "name of the room, in the caption and the session entry"
+        ),
+    )
+    utc_offset_minutes: int = field(
+        default=480,
+        metadata=key(
+            Whole(-720, 840, 15),
+            "画面上当地时间与 UTC 相差的分钟数（北京时间 480）",
+            "minutes of local time in the caption ahead of UTC (Beijing 480)",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spool:
+    """The local store of segments, journal and records."""
+
+    directory: Path = field(
+        default=Path("/var/lib/liuhen/spool"),
+        metadata=key(Location(), "本机存储目录", "folder of the local store"),
+    )
+    minimum_free_hours: float = field(
+        default=2.0,
+        metadata=key(
+            Number(0.1, 1000),
+            "剩余空间不足以录制这些小时时拒绝开始",
+            "a session is refused when free space holds fewer hours than this",
+        ),
+    )
+    journal_file_bytes: int = field(
+        default=4_194_304,
+        metadata=key(
+            Whole(65_536, 67_108_864),
+            "日志文件达到此大小即换新文件",
+            "a journal file of this size is followed by a new one",
+        ),
+    )
+    journal_reserve_bytes: int = field(
+        default=4_194_304,
+        metadata=key(
+            Whole(65_536, 1_073_741_824),
+            "为日志预留的空间，存储满时仍能写下原因",
+            "space kept for the journal, so that a full store can still say why it stopped",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """The device key by path; its bytes never stand in the configuration."""
+
+    file: Path = field(
+        default=Path("/var/lib/liuhen/key/device.key"),
+        metadata=key(
+            Location(),
+            "设备私钥文件（仅所有者可读），不得放在存储目录内",
+            "device key file (owner only), never inside the spool",
+        ),
+    )
+    endorsements: tuple[Path, ...] = field(
+        default=(),
+        metadata=key(
+            Locations(8),
+            "上级根密钥对本设备密钥的背书文件",
+            "files in which an organisation root endorses the device key",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """Picture: source, geometry, encoder and caption."""
+
+    enabled: bool = field(default=True, metadata=key(Flag(), "是否录制画面", "record the picture"))
+    index: int = field(default=0, metadata=key(Whole(0, 9), "第几个摄像头，从 0 起", "which camera, counted from 0"))
+    width: int = field(default=1280, metadata=key(Whole(64, 3840, 2), "画面宽度（像素）", "picture width in pixels"))
+    height: int = field(default=720, metadata=key(Whole(64, 2160, 2), "画面高度（像素）", "picture height in pixels"))
+    frames_per_second: int = field(default=25, metadata=key(Whole(1, 60), "每秒帧数", "frames per second"))
+    bitrate_bits_per_second: int = field(
+        default=2_000_000,
+        metadata=key(
+            Whole(100_000, 25_000_000), "画面平均码率（比特每秒）", "average picture bitrate in bits per second"
+        ),
+    )
+    preset: str = field(
+        default="ultrafast",
+        metadata=key(
+            Choice(PRESETS),
+            "软件编码器 x264 的速度档，越慢越费处理器；硬件编码器不用此项",
+            "speed of the x264 software encoder, slower costs more CPU; a hardware encoder ignores it",
+        ),
+    )
+    caption: bool = field(
+        default=True,
+        metadata=key(Flag(), "把时间、房间和场次叠加在画面上", "burn time, room and session into the picture"),
+    )
+    caption_font: Path | None = field(
+        default=None,
+        metadata=key(
+            Location(optional=True),
+            "叠加文字的字体文件，空为自动查找",
+            "font file of the caption; empty lets the camera find one",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Microphone:
+    """Sound: source, PCM geometry, packets and latency."""
+
+    enabled: bool = field(default=True, metadata=key(Flag(), "是否录制声音", "record the sound"))
+    device: str = field(
+        default="default",
+        metadata=key(
+            Text(100),
+            "声音设备名；正式使用请写 hw: 开头的硬件设备，中间不要有声音服务",
+            "sound device; name the hw: device itself on a real recorder, with no sound server in between",
+        ),
+    )
+    rate_hz: int = field(default=48000, metadata=key(Choice(RATES_HZ), "采样率（赫兹）", "sampling rate in hertz"))
+    channels: int = field(default=1, metadata=key(Whole(1, 2), "声道数", "channels"))
+    packet_samples: int = field(
+        default=1024,
+        metadata=key(
+            Whole(256, 4608),
+            "每个声音包的采样数，也是声音中止的精度",
+            "samples in one sound packet, which is also how exactly a gap in the sound is known",
+        ),
+    )
+    latency_seconds: float = field(
+        default=0.2,
+        metadata=key(
+            Number(0.01, 2), "向声音系统请求的缓冲时长（秒）", "buffering asked of the sound system, in seconds"
+        ),
+    )
+    latency_correction_ms: int = field(
+        default=0,
+        metadata=key(
+            Whole(-1000, 1000),
+            "拍手试验测得的声音滞后（毫秒），从声音时间中减去",
+            "how late the sound is in a clap test, in milliseconds; subtracted from sound time",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """How the stream is cut into files and sealed pieces."""
+
+    seconds: int = field(default=30, metadata=key(Whole(10, 300), "每段时长（秒）", "length of a segment in seconds"))
+    fragment_milliseconds: int = field(
+        default=500,
+        metadata=key(
+            Whole(200, 1000),
+            "每片时长（毫秒）；断电最多失去尚未封签的一片",
+            "length of a fragment in milliseconds; a power cut loses what is not yet sealed",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """How much encoded media may wait for a slow store before an exact gap is recorded."""
+
+    seconds: int = field(
+        default=20, metadata=key(Whole(5, 60), "最多等待写入的时长（秒）", "most media that may wait, in seconds")
+    )
+    limit_bytes: int = field(
+        default=33_554_432,
+        metadata=key(Whole(1_048_576, 536_870_912), "最多等待写入的字节数", "most media that may wait, in bytes"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """How often the device signs that it is alive, and signs the whole journal so far."""
+
+    heartbeat_seconds: int = field(
+        default=10,
+        metadata=key(
+            Whole(1, 60),
+            "签名心跳的间隔（秒）；没有心跳本身就是发现",
+            "seconds between signed heartbeats; silence is a finding",
+        ),
+    )
+    checkpoint_seconds: int = field(
+        default=3600,
+        metadata=key(Whole(60, 86_400), "检查点的间隔（秒）", "seconds between checkpoints while a session is open"),
+    )
+
+
+def _luma(default: int, zh: str, en: str) -> int:
+    note = key(Whole(0, 255_000), f"{zh}（亮度 0..255 的千分之一）", f"{en} (thousandths of luma 0..255)")
+    chosen: int = field(default=default, metadata=note)
+    return chosen
+
+
+def _seconds(default: int, zh: str, en: str) -> int:
+    chosen: int = field(default=default, metadata=key(Whole(1, 600), f"{zh}（秒）", f"{en}, in seconds"))
+    return chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureChecks:
+    """Thresholds of black, frozen and covered. Chosen on drawn pictures; not yet measured on a Pi."""
+
+    black_seconds: int = _seconds(5, "黑画面持续多久才报告", "how long a black picture lasts before it is reported")
+    black_enter_milliluma: int = _luma(24_000, "平均亮度不高于此为黑画面", "mean luma at or below this is black")
+    black_leave_milliluma: int = _luma(
+        32_000, "平均亮度不低于此不再是黑画面", "mean luma at or above this is no longer black"
+    )
+    frozen_seconds: int = _seconds(5, "画面静止不变多久才报告", "how long a frozen picture lasts before it is reported")
+    frozen_enter_milliluma: int = _luma(
+        30,
+        "相邻画面平均变化不高于此为冻结；真实传感器的噪声更大",
+        "mean change at or below this is frozen; a sensor's noise is larger",
+    )
+    frozen_leave_milliluma: int = _luma(
+        60, "平均变化不低于此不再是冻结", "mean change at or above this is no longer frozen"
+    )
+    covered_seconds: int = _seconds(5, "镜头被遮挡多久才报告", "how long a covered lens lasts before it is reported")
+    covered_detail_enter_milliluma: int = _luma(
+        1_200,
+        "相邻像素平均差不高于此为没有细节",
+        "mean difference of neighbouring pixels at or below this is no detail",
+    )
+    covered_detail_leave_milliluma: int = _luma(
+        1_800,
+        "相邻像素平均差不低于此不再是遮挡",
+        "mean difference of neighbouring pixels at or above this is not covered",
+    )
+    covered_dim_enter_milliluma: int = _luma(
+        90_000, "没有细节且平均亮度不高于此为遮挡", "no detail with mean luma at or below this is covered"
+    )
+    covered_dim_leave_milliluma: int = _luma(
+        100_000, "遮挡结束所需的平均亮度（并须有明暗）", "mean luma that ends covered (together with contrast)"
+    )
+    covered_flat_enter_milliluma: int = _luma(
+        6_000,
+        "没有细节且明暗分布不高于此为遮挡，再亮也是",
+        "no detail with spread at or below this is covered, however bright",
+    )
+    covered_flat_leave_milliluma: int = _luma(
+        8_000, "遮挡结束所需的明暗分布（并须够亮）", "spread that ends covered (together with brightness)"
+    )
+    clear_seconds: int = _seconds(
+        2, "恢复正常持续多久才算结束", "how long it must be well again before the end is reported"
+    )
+
+
+def _level(default: int, zh: str, en: str) -> int:
+    note = key(Whole(-9600, 0), f"{zh}（满刻度以下百分之一分贝）", f"{en} (hundredths of a decibel, full scale is 0)")
+    chosen: int = field(default=default, metadata=note)
+    return chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundChecks:
+    """Thresholds of digital zero, silence and clipping. Chosen on computed levels; not yet measured on a Pi."""
+
+    digital_zero_seconds: int = _seconds(
+        2,
+        "全为零的采样超过多久才报告（断线或被切断）",
+        "how long a run of exact zeros may last unreported (a cut or muted source)",
+    )
+    silence_seconds: int = _seconds(60, "声音过低超过多久才报告", "how long too low a level may last unreported")
+    silence_enter_millibel: int = _level(-6000, "有效值不高于此为静音", "an RMS level at or below this is silence")
+    silence_leave_millibel: int = _level(
+        -5500, "有效值不低于此不再是静音", "an RMS level at or above this is no silence"
+    )
+    clipping_enter_samples_per_second: int = field(
+        default=100,
+        metadata=key(
+            Whole(1, 96_000),
+            "一秒内削顶采样多于此数即报告",
+            "more clipped samples than this within one second are reported",
+        ),
+    )
+    clipping_leave_samples_per_second: int = field(
+        default=10,
+        metadata=key(
+            Whole(0, 96_000),
+            "一秒内削顶采样不多于此数为恢复",
+            "no more clipped samples than this within one second is well again",
+        ),
+    )
+    clear_seconds: int = _seconds(
+        2, "恢复正常持续多久才算结束", "how long it must be well again before the end is reported"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """When the picture or the sound is not what a hearing looks and sounds like."""
+
+    picture: PictureChecks = field(
+        default=PictureChecks(),
+        metadata=table(PictureChecks, "画面检查：黑、冻结、遮挡", "Picture: black, frozen, covered"),
+    )
+    sound: SoundChecks = field(
+        default=SoundChecks(),
+        metadata=table(SoundChecks, "声音检查：全零、静音、削顶", "Sound: digital zero, silence, clipping"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file. `digest` is SHA-256 of the file's bytes; building an invalid one raises ConfigError."""
+
+    device: Device = field(default=Device(), metadata=table(Device, "设备", "The device"))
+    spool: Spool = field(default=Spool(), metadata=table(Spool, "本机存储", "The local store"))
+    key: Key = field(default=Key(), metadata=table(Key, "签名密钥（只写路径）", "The signing key (paths only)"))
+    camera: Camera = field(default=Camera(), metadata=table(Camera, "画面", "Picture"))
+    microphone: Microphone = field(default=Microphone(), metadata=table(Microphone, "声音", "Sound"))
+    segment: Segment = field(default=Segment(), metadata=table(Segment, "段与片", "Segments and fragments"))
+    queue: Queue = field(default=Queue(), metadata=table(Queue, "等待写入的队列", "Media waiting to be written"))
+    journal: Journal = field(default=Journal(), metadata=table(Journal, "日志", "The journal"))
+    checks: Checks = field(default=Checks(), metadata=table(Checks, "画面与声音的检查", "Checks of picture and sound"))
+    digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
+
+    def __post_init__(self) -> None:
+        """Refuse values that break a rule, then values that contradict each other. Raises ConfigError."""
+        problems = tuple(refusals(self)) or tuple(_contradictions(self))
+        if problems:
+            raise ConfigError(problems)
+
+    def media_bytes_per_second(self) -> int:
+        """What one second of media takes at most on average: the picture's bitrate and the sound as if uncompressed."""
+        picture = self.camera.bitrate_bits_per_second if self.camera.enabled else 0
+        sound = self.microphone.rate_hz * self.microphone.channels * PCM_BITS if self.microphone.enabled else 0
+        return -(-(picture + sound) // 8)
+
+
+def load(path: Path) -> Config:
+    """Read and check one file. Raises ConfigError, also where the file is missing, unreadable or absurdly large."""
+    try:
+        with path.open("rb") as source:
+            content = source.read(FILE_LIMIT_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(
+            (whole_file_problem(f"{path} 无法读取（{reason}）", f"{path} cannot be read ({reason})"),)
+        ) from error
+    if len(content) > FILE_LIMIT_BYTES:
+        zh, en = f"{path} 超过 {FILE_LIMIT_BYTES} 字节", f"{path} is larger than {FILE_LIMIT_BYTES} bytes"
+        raise ConfigError((whole_file_problem(zh, en),))
+    return parse(content, base=path.absolute().parent)
+
+
+def parse(content: bytes, *, base: Path = Path("/")) -> Config:
+    """Check TOML bytes; relative paths count from the absolute folder `base`. Raises ConfigError with every problem."""
+    raw = read_toml(content)
+    problems: list[Problem] = []
+    values = read_keys(Config, raw, base, problems)
+    if problems:
+        raise ConfigError(tuple(problems))
+    return Config(**values, digest=hashlib.sha256(content).digest())
+
+
+def describe() -> list[Described]:
+    """Every key with its range, default and meaning, in the order of the file."""
+    return list(describe_table(Config))
+
+
+def template() -> str:
+    """The commented default file, rendered from the schema; the packaged `default.toml` is exactly this text."""
+    return "\n".join([*_HEADING, *render_table(Config)]) + "\n"
+
+
+_HEADING = (
+    "# 留痕录制设备的配置。每一项都有默认值，可以只写要改的项；写错的名称或数值会被拒绝并说明原因。",
+    "# Configuration of a Liuhen recorder. Every key has a default, so a file may hold only what differs; an unknown",
+    "# name or a value out of range is refused with the reason. Check a file with: liuhen config check --config FILE",
+    "# 此文件的 SHA-256 写入每个场次。密钥和口令不写在这里，只写它们的文件路径。",
+    "# The SHA-256 of this file stands in every session. Secrets never stand here, only paths to them.",
+)
+
+
+def _contradictions(config: Config) -> Iterator[Problem]:
+    yield from _without_source(config)
+    yield from _finer_than_media(config)
+    yield from _too_large(config)
+    yield from _key_in_spool(config)
+    yield from _without_hysteresis(config.checks)
+
+
+def _without_source(config: Config) -> Iterator[Problem]:
+    if not (config.camera.enabled or config.microphone.enabled):
+        yield Problem(
+            path="camera.enabled",
+            value="false",
+            expected_zh="画面和声音不能都关闭（microphone.enabled 也是 false）",
+            expected_en="picture and sound cannot both be off (microphone.enabled is false too)",
+            example="enabled = true",
+        )
+
+
+def _finer_than_media(config: Config) -> Iterator[Problem]:
+    camera, microphone, fragment_ms = config.camera, config.microphone, config.segment.fragment_milliseconds
+    if camera.enabled and camera.frames_per_second * fragment_ms < 1000:  # noqa: PLR2004 - ms in a second
+        needed_ms = -(-1000 // camera.frames_per_second)
+        yield Problem(
+            path="segment.fragment_milliseconds",
+            value=str(fragment_ms),
+            expected_zh=f"一片至少要有一帧；每秒 {camera.frames_per_second} 帧时不少于 {needed_ms}",
+            expected_en=f"a fragment holds at least one frame; {needed_ms} or more at this frame rate",
+            example=f"fragment_milliseconds = {needed_ms}",
+        )
+    most_samples = microphone.rate_hz * fragment_ms // 1000
+    if microphone.enabled and microphone.packet_samples > most_samples:
+        yield Problem(
+            path="microphone.packet_samples",
+            value=str(microphone.packet_samples),
+            expected_zh=f"一个声音包不能长于一片；此处不多于 {most_samples}",
+            expected_en=f"a sound packet is no longer than a fragment; {most_samples} or fewer here",
+            example=f"packet_samples = {min(most_samples, 1024)}",
+        )
+
+
+def _too_large(config: Config) -> Iterator[Problem]:
+    rate = config.media_bytes_per_second()
+    if rate * config.queue.seconds > config.queue.limit_bytes:
+        needed = rate * config.queue.seconds
+        yield Problem(
+            path="queue.limit_bytes",
+            value=str(config.queue.limit_bytes),
+            expected_zh=f"须容得下 {config.queue.seconds} 秒的画面和声音：不少于 {needed}",
+            expected_en=f"must hold {config.queue.seconds} s of picture and sound: {needed} or more",
+            example=f"limit_bytes = {needed}",
+        )
+    most_seconds = SEGMENT_LIMIT_BYTES * 100 // (rate * BURST_PERCENT) if rate else config.segment.seconds
+    if config.segment.seconds > most_seconds:
+        yield Problem(
+            path="segment.seconds",
+            value=str(config.segment.seconds),
+            expected_zh=f"一段不得超过 {SEGMENT_LIMIT_BYTES} 字节；按此码率不多于 {most_seconds} 秒，或降低码率",
+            expected_en=f"a segment is at most {SEGMENT_LIMIT_BYTES} bytes; {most_seconds} s or less at this bitrate",
+            example=f"seconds = {most_seconds}",
+        )
+
+
+def _key_in_spool(config: Config) -> Iterator[Problem]:
+    # Compared as written and without asking the file system: the spool is read by `offload`, which never has the key.
+    key_file, spool = Path(os.path.normpath(config.key.file)), Path(os.path.normpath(config.spool.directory))
+    if key_file.is_relative_to(spool):
+        yield Problem(
+            path="key.file",
+            value=repr(str(config.key.file)),
+            expected_zh="私钥不得放在存储目录（spool.directory）内",
+            expected_en="the key must stand outside the store (spool.directory)",
+            example=f'file = "{spool.parent / "key" / "device.key"}"',
+        )
+
+
+def _without_hysteresis(checks: Checks) -> Iterator[Problem]:
+    picture, sound = checks.picture, checks.sound
+    pairs = (
+        ("picture.black_leave_milliluma", picture.black_enter_milliluma, picture.black_leave_milliluma),
+        ("picture.frozen_leave_milliluma", picture.frozen_enter_milliluma, picture.frozen_leave_milliluma),
+        (
+            "picture.covered_detail_leave_milliluma",
+            picture.covered_detail_enter_milliluma,
+            picture.covered_detail_leave_milliluma,
+        ),
+        (
+            "picture.covered_dim_leave_milliluma",
+            picture.covered_dim_enter_milliluma,
+            picture.covered_dim_leave_milliluma,
+        ),
+        (
+            "picture.covered_flat_leave_milliluma",
+            picture.covered_flat_enter_milliluma,
+            picture.covered_flat_leave_milliluma,
+        ),
+        ("sound.silence_leave_millibel", sound.silence_enter_millibel, sound.silence_leave_millibel),
+        (
+            "sound.clipping_enter_samples_per_second",
+            sound.clipping_leave_samples_per_second,
+            sound.clipping_enter_samples_per_second,
+        ),
+    )
+    for name, lower, upper in pairs:
+        if lower >= upper:
+            yield Problem(
+                path=f"checks.{name}",
+                value=str(upper),
+                expected_zh=f"须大于 {lower}，否则结论会来回跳动",
+                expected_en=f"must be above {lower}, or the finding would chatter",
+                example=f"{name.partition('.')[2]} = {lower + 1}",
+            )

@@ -1,0 +1,155 @@
+"""The one place that writes: what a call here returned from is on the disk, file and directory (style rule 14).
+
+Owns no thread. A failed write or flush raises StorageFault once and poisons the file: the kernel may have dropped the
+dirty pages and would report success on a second flush (fsync after EIO), so nothing is retried on the same file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class StorageFault(Exception):
+    """The disk refused or lost a write; `code` is the errno, the texts say what an operator can do."""
+
+    def __init__(self, path: Path, code: int) -> None:
+        super().__init__(f"{path}: {os.strerror(code)}")
+        self.path = path
+        self.code = code
+
+    @property
+    def full(self) -> bool:
+        """True if there was no space, rather than a broken disk."""
+        return self.code in (errno.ENOSPC, errno.EDQUOT)
+
+
+class Appender(Protocol):
+    """A file that only grows. One thread at a time."""
+
+    size: int
+
+    def append(self, content: bytes) -> None:
+        """Write and flush; durable on return. Raises StorageFault."""
+
+    def close(self) -> None:
+        """Close the descriptor."""
+
+
+class AppendFile:
+    """A new or existing regular file, appended to with one write and one fdatasync each time."""
+
+    def __init__(self, path: Path, *, new: bool) -> None:
+        """Create (never over an existing file, directory flushed) or open for append."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._descriptor = os.open(path, flags | (os.O_CREAT | os.O_EXCL if new else 0), 0o640)
+            self.size = os.fstat(self._descriptor).st_size
+        except OSError as error:
+            raise StorageFault(path, error.errno or errno.EIO) from error
+        self._path = path
+        self._broken = False
+        if new:
+            try:
+                sync_directory(path.parent)
+            except StorageFault:
+                os.close(self._descriptor)
+                raise
+
+    def append(self, content: bytes) -> None:
+        """Write everything and flush it; durable on return. After a StorageFault the file takes nothing more."""
+        if self._broken:
+            raise StorageFault(self._path, errno.EIO)
+        try:
+            _write_all(self._descriptor, content)
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            self._broken = True
+            raise StorageFault(self._path, error.errno or errno.EIO) from error
+        self.size += len(content)
+
+    def close(self) -> None:
+        """Close; everything appended is durable already."""
+        os.close(self._descriptor)
+
+
+def create_file(path: Path, content: bytes, *, mode: int = 0o640) -> None:
+    """A whole new file, durable with its directory entry; never replaces one. Raises StorageFault."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+    sync_directory(path.parent)
+
+
+def reserve_space(path: Path, size_bytes: int) -> None:
+    """A new file that holds this much real space, so that it can be given back when the disk is full."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+    sync_directory(path.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove one name, durably. Raises StorageFault."""
+    try:
+        path.unlink()
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+    sync_directory(path.parent)
+
+
+def shorten(path: Path, size_bytes: int) -> None:
+    """Cut a file to its good part, durably; recovery alone calls this, with the rest already in quarantine."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.ftruncate(descriptor, size_bytes)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+
+
+def make_directory(path: Path) -> None:
+    """A directory, durable in its parent; an existing one is fine. Raises StorageFault."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Flush a directory, so that names made in it survive a power cut. Raises StorageFault."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        written = os.write(descriptor, view)
+        if written == 0:
+            raise OSError(errno.EIO, "a write took nothing")
+        view = view[written:]

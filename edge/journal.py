@@ -1,0 +1,209 @@
+"""The journal: the device's one append-only signed chain, as files on disk.
+
+CONTROL alone appends; `head` may be read by any thread, for it is replaced whole and only after the entry is durable.
+On return of `append` the entry is on the disk. Files rotate by size; the reserve makes sure that a full disk can still
+be given its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from liuhen import cose, entry, merkle
+from liuhen.hashing import sha256
+from liuhen.errors import FormatError
+from liuhen.kinds import Checkpoint, Clock, EntryBody, Head, Session
+
+from edge import durable
+from edge.durable import AppendFile, StorageFault
+from edge.spool import Spool
+
+FILE_NAME_DIGITS = 8
+READ_LIMIT_BYTES = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a start finds of the journal: the entries of its last files, the tree, and any torn tail."""
+
+    entries: tuple[entry.Entry, ...]
+    peaks: merkle.Peaks
+    last_file: int
+    torn_bytes: int
+
+    @property
+    def last(self) -> entry.Entry | None:
+        """The newest whole entry."""
+        return self.entries[-1] if self.entries else None
+
+
+class JournalError(Exception):
+    """The journal cannot be continued; nothing was written."""
+
+
+class Journal:
+    """The open journal of this run."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        found: Found,
+        run: int,
+        signer: cose.Signer,
+        file_limit_bytes: int,
+        read_clock: Callable[[], Clock],
+        on_durable: Callable[[int, bytes], None],
+    ) -> None:
+        """Continue after `found`. `on_durable(seq, hash)` is called after each flush, on the caller's thread."""
+        self._spool = spool
+        self._run = run
+        self._signer = signer
+        self._file_limit_bytes = file_limit_bytes
+        self._read_clock = read_clock
+        self._on_durable = on_durable
+        self._peaks = found.peaks
+        self._number = found.last_file
+        self._file: AppendFile | None = None
+        self.head: Head | None = found.last.head if found.last is not None else None
+        self.seen: tuple[int, bytes, int, bytes] | None = None
+        self.reserve_used = False
+
+    @property
+    def size(self) -> int:
+        """Entries so far; the next one has this seq."""
+        return self._peaks.size
+
+    def append(self, body: EntryBody, *, session_id: bytes | None) -> entry.Position:
+        """Sign and append one entry; durable on return. Raises StorageFault when even the reserve does not help."""
+        seq, prev = (self.head[0] + 1, self.head[1]) if self.head is not None else (0, bytes(32))
+        at = entry.Position(log_id=self._spool.identity.log_id, run=self._run, seq=seq, prev=prev)
+        encoded = entry.make(
+            body, at=at, clock=self._read_clock(), session_id=session_id, seen=self.seen, signer=self._signer
+        )
+        self._write(encoded)
+        self._peaks.append(merkle.leaf_hash(encoded))
+        digest = sha256(encoded)
+        self.head = (seq, digest)
+        self._on_durable(seq, digest)
+        return at
+
+    def checkpoint(self, *, session_id: bytes | None) -> None:
+        """Sign size and root of everything so far."""
+        body = Checkpoint(size=self._peaks.size, root=self._peaks.root(), peaks=self._peaks.peaks())
+        self.append(body, session_id=session_id)
+
+    def close(self) -> None:
+        """Close the open file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, encoded: bytes) -> None:
+        try:
+            self._append(encoded)
+        except StorageFault as fault:
+            if not fault.full or not self._spool.release_reserve():
+                raise
+            # A full disk: the reserve gives its space back, and the entry goes whole into a new file, because the failed
+            # write may have left a part of it behind.
+            self.reserve_used = True
+            self._drop_torn_tail()
+            self._append(encoded)
+
+    def _append(self, encoded: bytes) -> None:
+        if self._file is None:
+            self._file = self._open_last()
+        if self._file.size and self._file.size + len(encoded) > self._file_limit_bytes:
+            self._file.close()
+            self._file = None
+            self._number += 1
+            self._file = AppendFile(file_path(self._spool.journal_directory, self._number), new=True)
+        self._file.append(encoded)
+
+    def _open_last(self) -> AppendFile:
+        path = file_path(self._spool.journal_directory, self._number)
+        return AppendFile(path, new=not path.exists())
+
+    def _drop_torn_tail(self) -> None:
+        """Cut what a failed write left after the last durable entry; those bytes were never named by anything."""
+        if self._file is None:
+            return
+        whole_bytes = self._file.size
+        self._file.close()
+        self._file = None
+        durable.shorten(file_path(self._spool.journal_directory, self._number), whole_bytes)
+
+
+def file_path(directory: Path, number: int) -> Path:
+    """Path of one journal file."""
+    return directory / f"{number:0{FILE_NAME_DIGITS}d}.cbor"
+
+
+def find(directory: Path) -> Found:
+    """Read the journal's end: back to the newest checkpoint and the newest session. Raises JournalError."""
+    numbers = sorted(int(path.stem) for path in directory.glob("*.cbor") if path.stem.isdecimal())
+    if numbers != list(range(len(numbers))):
+        raise JournalError(f"{directory}: journal files have holes: {numbers[:8]}")
+    entries: list[entry.Entry] = []
+    torn_bytes = 0
+    for number in reversed(numbers):
+        path = file_path(directory, number)
+        read, rest = _read_file(path)
+        if rest and number != numbers[-1]:
+            raise JournalError(f"{path}: {rest} unreadable bytes before later files")
+        torn_bytes += rest
+        entries = read + entries
+        if _holds(entries, Checkpoint) and _holds(entries, Session):
+            break
+    return Found(
+        entries=tuple(entries),
+        peaks=_peaks(entries),
+        last_file=numbers[-1] if numbers else 0,
+        torn_bytes=torn_bytes,
+    )
+
+
+def entries_of(path: Path) -> Iterator[entry.Entry]:
+    """The whole entries of one file, up to the first that is not whole. Raises JournalError."""
+    return iter(_read_file(path)[0])
+
+
+def _read_file(path: Path) -> tuple[list[entry.Entry], int]:
+    """The whole entries of a file, and how many bytes follow them."""
+    try:
+        with path.open("rb") as source:
+            content = source.read(READ_LIMIT_BYTES)
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+    entries: list[entry.Entry] = []
+    offset = 0
+    try:
+        while (end := cose.item_end(content, offset, where=f"{path.name}+{offset}")) is not None and end > offset:
+            entries.append(entry.parse(content[offset:end], where=f"{path.name}+{offset}"))
+            offset = end
+    except FormatError:
+        pass_over = len(content) - offset
+        return entries, pass_over
+    return entries, len(content) - offset
+
+
+def _holds(entries: list[entry.Entry], kind: type[EntryBody]) -> bool:
+    return any(isinstance(found.body, kind) for found in entries)
+
+
+def _peaks(entries: list[entry.Entry]) -> merkle.Peaks:
+    """Continue the tree from the newest checkpoint among these entries, or from the first entry of the log."""
+    tree = merkle.Peaks()
+    for found in entries:
+        match found.body:
+            case Checkpoint(size=size, peaks=peaks):
+                tree = merkle.Peaks(size, peaks)
+            case _ if found.common.seq != tree.size:
+                continue
+            case _:
+                pass
+        tree.append(merkle.leaf_hash(found.envelope.encoded))
+    return tree

@@ -1,0 +1,56 @@
+"""What reaches CONTROL's inbox from other threads; chain order is the order in which these arrive.
+
+Frozen values only. WRITER posts what became durable, the sources' measures pass through, signals ask for a stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from liuhen.kinds import Segment
+from liuhen.registry import EndCause, StopCause
+
+from edge.durable import StorageFault
+from edge.ports import PictureMeasure, SoundMeasure
+from edge.segmenter import Missed, StreamAbsent, StreamPresent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentClosed:
+    """A segment file is complete and durable; its statement goes into the journal."""
+
+    statement: Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterFailed:
+    """WRITER cannot write any more; nothing after the last durable fragment exists."""
+
+    fault: StorageFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterEnded:
+    """WRITER has written everything it was given, up to the end of the session."""
+
+    cause: EndCause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """Somebody asked for the end of the session."""
+
+    cause: StopCause
+
+
+Message = (
+    SegmentClosed
+    | WriterFailed
+    | WriterEnded
+    | StopRequested
+    | StreamAbsent
+    | StreamPresent
+    | Missed
+    | PictureMeasure
+    | SoundMeasure
+)

@@ -1,0 +1,417 @@
+"""CONTROL: one session from its opening to its end; the only code that appends to the journal.
+
+Runs on the process's main thread. It takes messages from its inbox in order, turns each into entries, keeps the promised
+heartbeats and checkpoints, and ends the session in order: sources first, then WRITER, then the closing entries. When a
+call returns, what it says is durable.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Session, SessionEnd
+from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, StopCause
+
+from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
+from edge.config import Config
+from edge.durable import StorageFault
+from edge.journal import Journal
+from edge.messages import Message, SegmentClosed, StopRequested, WriterEnded, WriterFailed
+from edge.packet_queue import PacketQueue
+from edge.ports import Clock, ClockReading, PictureMeasure, SoundMeasure, Stream
+from edge.segmenter import Missed, StreamAbsent, StreamPresent
+from edge.spool import Spool
+from edge.status import Status
+from edge.writer import Writer
+
+INBOX_LIMIT = 4096
+TURN_SECONDS = 0.5
+CLOCK_STEP_MS = 500
+SPACE_FLOOR_SECONDS = 120
+"""A session stops, with its reason, while this much media still fits: the end needs room too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a session ended; `clean` means on request and with nothing failed."""
+
+    session_id: bytes
+    cause: EndCause
+    clean: bool
+    words_zh: str = ""
+    words_en: str = ""
+
+
+@dataclass(slots=True)
+class _OpenGap:
+    """A gap entry without its end."""
+
+    seq: int
+    since_ns: int
+    lost: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What the session-end entry and the status say."""
+
+    segments: int = 0
+    gaps: int = 0
+    rms_millibel: int | None = None
+    peak_millibel: int | None = None
+    clock_offset_ms: int | None = None
+    warnings: dict[str, str] = field(default_factory=dict)
+
+
+class Inbox:
+    """CONTROL's bounded inbox. `post` never blocks: a full inbox means CONTROL is stuck, and the newest measure yields."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Message] = queue.Queue(maxsize=INBOX_LIMIT)
+        self.overflowed = threading.Event()
+
+    def post(self, message: Message) -> None:
+        """Any thread. Measures may be dropped when CONTROL lags; anything else must fit or is reported."""
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            if not isinstance(message, PictureMeasure | SoundMeasure):
+                self.overflowed.set()
+
+    def take(self, limit_seconds: float) -> Message | None:
+        """CONTROL only."""
+        try:
+            return self._queue.get(timeout=limit_seconds) if limit_seconds > 0 else self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What CONTROL works with; built by `edge.app`."""
+
+    config: Config
+    clock: Clock
+    spool: Spool
+    journal: Journal
+    inbox: Inbox
+    packets: PacketQueue
+    writer: Writer
+    show: Callable[[Status], None]
+
+
+class Recorder:
+    """See the module. One object per session."""
+
+    def __init__(self, tools: Tools, session_id: bytes) -> None:
+        """The session is not open before `open`."""
+        self._tools = tools
+        self._session_id = session_id
+        self._counts = _Counts()
+        self._gaps: dict[Stream | None, _OpenGap] = {}
+        self._picture_judge = PictureJudge(tools.config.checks.picture)
+        self._sound_judge = SoundJudge(SoundLimits(checks=tools.config.checks.sound, rate_hz=tools.config.microphone.rate_hz))
+        self._started_ns = 0
+        self._heartbeat_due_ns = 0
+        self._checkpoint_due_ns = 0
+        self._stop: StopRequested | None = None
+        self._writer_ended: WriterEnded | None = None
+        self._failure: StorageFault | None = None
+        self._short_of_space = False
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def open(self, session: Session) -> None:
+        """Append the session entry and start the promised clocks."""
+        self._tools.spool.make_session(self._session_id)
+        self._tools.journal.append(session, session_id=self._session_id)
+        self._started_ns = self._tools.clock.boottime_ns()
+        self._heartbeat_due_ns = self._started_ns + self._heartbeat_ns
+        self._checkpoint_due_ns = self._started_ns + self._tools.config.journal.checkpoint_seconds * 10**9
+
+    def record(self) -> None:
+        """Work until somebody asks for the end or nothing can be written any more."""
+        while self._stop is None and self._failure is None and not self._short_of_space:
+            self.turn(TURN_SECONDS)
+
+    def turn(self, limit_seconds: float) -> None:
+        """One message if there is one, then whatever is due."""
+        message = self._tools.inbox.take(limit_seconds)
+        try:
+            if message is not None:
+                self._handle(message)
+            self._keep_promises()
+        except StorageFault as fault:
+            self._failure = self._failure or fault
+
+    def end_cause(self) -> EndCause:
+        """Why the session ends, for WRITER's last seal."""
+        if self._failure is not None or self._short_of_space:
+            return EndCause.STORAGE
+        if self._stop is not None and self._stop.cause is StopCause.SYSTEM:
+            return EndCause.SHUTDOWN
+        return EndCause.STOPPED
+
+    def close(self, limit_seconds: float) -> Ended:
+        """Take what WRITER still says, then append the end of the session. The sources and the queue are closed already."""
+        deadline_ns = self._tools.clock.boottime_ns() + int(limit_seconds * 10**9)
+        while self._writer_ended is None and self._tools.clock.boottime_ns() < deadline_ns:
+            self.turn(0.1)
+        ended = self._ended()
+        try:
+            self._close_gaps()
+            self._append_end(ended.cause)
+        except StorageFault as fault:
+            self._failure = self._failure or fault
+            ended = self._ended()
+        return ended
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case SegmentClosed():
+                self._append(message.statement)
+                self._counts.segments += 1
+            case StreamAbsent():
+                self._stream_absent(message)
+            case StreamPresent():
+                self._stream_present(message)
+            case Missed():
+                self._missed(message)
+            case PictureMeasure():
+                self._picture_measured(message)
+            case SoundMeasure():
+                self._sound_measured(message)
+            case StopRequested():
+                self._stop = message
+            case WriterEnded():
+                self._writer_ended = message
+            case WriterFailed():
+                self._writer_failed(message.fault)
+
+    def _stream_absent(self, absent: StreamAbsent) -> None:
+        code = EventCode.QUEUE_OVERFLOW if absent.overflow else EventCode.SOURCE_LOST
+        measured = (absent.lost, self._tools.packets.depth_ns() // 1_000_000) if absent.overflow else (0,)
+        evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
+        self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, evidence, lost=absent.lost)
+        judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge
+        self._judged(judge.withdraw(absent.since_ns), absent.stream, ())
+
+    def _stream_present(self, present: StreamPresent) -> None:
+        gap = self._gaps.get(present.stream)
+        absent_ms = (present.until_ns - gap.since_ns) // 1_000_000 if gap is not None else 0
+        self._event(EventCode.SOURCE_BACK, present.stream, (present.until_ns, present.until_ns), (absent_ms,))
+        self._close_gap(present.stream, present.until_ns, resumed=True)
+
+    def _missed(self, missed: Missed) -> None:
+        code = EventCode.FRAMES_MISSED if missed.stream is Stream.PICTURE else EventCode.SAMPLES_MISSED
+        span_ns = (min(missed.from_ns, missed.to_ns), missed.to_ns)
+        self._event(code, missed.stream, span_ns, (missed.count, missed.after_index))
+
+    def _writer_failed(self, fault: StorageFault) -> None:
+        self._failure = fault
+        now_ns = self._tools.clock.boottime_ns()
+        evidence = self._event(EventCode.STORAGE_FAULT, None, (now_ns, now_ns), (fault.code,))
+        cause = GapCause.STORAGE_FULL if fault.full else GapCause.DEVICE_FAULT
+        self._open_gap(None, cause, now_ns, evidence, lost=0)
+
+    # -- picture and sound ------------------------------------------------------------------------------------------
+
+    def _picture_measured(self, measure: PictureMeasure) -> None:
+        measured = (
+            measure.mean_milliluma,
+            measure.spread_milliluma,
+            measure.change_milliluma,
+            measure.detail_milliluma,
+        )
+        self._judged(self._picture_judge.step(measure), Stream.PICTURE, measured)
+
+    def _sound_measured(self, measure: SoundMeasure) -> None:
+        self._counts.rms_millibel, self._counts.peak_millibel = measure.rms_millibel, measure.peak_millibel
+        measured = (measure.peak_millibel, measure.rms_millibel, measure.zero_samples, measure.clipped_samples)
+        self._judged(self._sound_judge.step(measure), Stream.SOUND, measured)
+
+    def _judged(self, findings: tuple[Finding, ...], stream: Stream, measured: tuple[int, ...]) -> None:
+        for finding in findings:
+            began = finding.phase is Phase.BEGAN
+            name = finding.condition.name
+            code = EventCode[name if began else f"{name}_ENDED"]
+            span_ns = (min(finding.since_boottime_ns, finding.judged_boottime_ns), finding.judged_boottime_ns)
+            self._event(code, stream, span_ns, measured if finding.measured else ())
+            if began:
+                self._counts.warnings[name] = EVENTS[code].words_zh
+            else:
+                self._counts.warnings.pop(name, None)
+
+    # -- promises ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _heartbeat_ns(self) -> int:
+        return self._tools.config.journal.heartbeat_seconds * 10**9
+
+    def _keep_promises(self) -> None:
+        reading = self._tools.clock.read()
+        self._watch_clock(reading)
+        if reading.boottime_ns >= self._heartbeat_due_ns:
+            self._heartbeat_due_ns = reading.boottime_ns + self._heartbeat_ns
+            self._heartbeat()
+        if reading.boottime_ns >= self._checkpoint_due_ns:
+            self._checkpoint_due_ns = reading.boottime_ns + self._tools.config.journal.checkpoint_seconds * 10**9
+            self._tools.journal.checkpoint(session_id=self._session_id)
+        self._tools.show(self._status(reading.boottime_ns))
+
+    def _watch_clock(self, reading: ClockReading) -> None:
+        """A step of UTC against BOOTTIME is an event; media time never follows it."""
+        offset_ms = reading.utc_ms - reading.boottime_ns // 1_000_000
+        before_ms = self._counts.clock_offset_ms
+        self._counts.clock_offset_ms = offset_ms
+        if before_ms is not None and abs(offset_ms - before_ms) > CLOCK_STEP_MS:
+            span_ns = (reading.boottime_ns, reading.boottime_ns)
+            self._event(EventCode.CLOCK_STEPPED, None, span_ns, (offset_ms - before_ms,))
+
+    def _heartbeat(self) -> None:
+        position = self._tools.writer.position
+        free_bytes = self._tools.spool.free_bytes()
+        level = None
+        if self._counts.rms_millibel is not None and self._counts.peak_millibel is not None:
+            level = (self._counts.peak_millibel, self._counts.rms_millibel)
+        beat = Heartbeat(
+            position=(position.segment, position.fragment, position.r) if position is not None else None,
+            frames=position.frames if position is not None else 0,
+            samples=position.samples if position is not None else 0,
+            missed=(position.missed_frames, position.missed_samples) if position is not None else (0, 0),
+            queue_ms=self._tools.packets.deepest_ns_since_read() // 1_000_000,
+            seal_delay_ms=self._tools.writer.delay_peak_ms(),
+            free_bytes=free_bytes,
+            parts_per_billion=self._tools.writer.sound_parts_per_billion(),
+            level_millibel=level,
+        )
+        self._append(beat)
+        self._watch_space(free_bytes)
+
+    def _watch_space(self, free_bytes: int) -> None:
+        needed_bytes = SPACE_FLOOR_SECONDS * self._tools.config.media_bytes_per_second()
+        if free_bytes >= needed_bytes:
+            return
+        now_ns = self._tools.clock.boottime_ns()
+        minutes_left = free_bytes // max(1, self._tools.config.media_bytes_per_second()) // 60
+        evidence = self._event(EventCode.STORAGE_LOW, None, (now_ns, now_ns), (free_bytes, minutes_left))
+        self._open_gap(None, GapCause.STORAGE_FULL, now_ns, evidence, lost=0)
+        self._short_of_space = True
+
+    def _status(self, now_ns: int) -> Status:
+        position = self._tools.writer.position
+        free_bytes = self._tools.spool.free_bytes()
+        return Status(
+            elapsed_ns=now_ns - self._started_ns,
+            segments_closed=self._counts.segments,
+            fragments_sealed=position.fragments_sealed if position is not None else 0,
+            frames=position.frames if position is not None else 0,
+            samples=position.samples if position is not None else 0,
+            frames_lost=position.missed_frames if position is not None else 0,
+            samples_lost=position.missed_samples if position is not None else 0,
+            rms_millibel=self._counts.rms_millibel,
+            seal_delay_ms=position.seal_delay_ms if position is not None else 0,
+            free_hours=free_bytes / max(1, self._tools.config.media_bytes_per_second()) / 3600,
+            warnings_zh=tuple(self._counts.warnings.values()),
+        )
+
+    # -- entries ----------------------------------------------------------------------------------------------------
+
+    def _append(self, body: EntryBody) -> int:
+        return self._tools.journal.append(body, session_id=self._session_id).seq
+
+    def _event(self, code: EventCode, stream: Stream | None, span_ns: tuple[int, int], measured: tuple[int, ...]) -> int:
+        return self._append(
+            Event(
+                code=code,
+                severity=EVENTS[code].severity,
+                stream=stream,
+                span_ns=span_ns,
+                measured=measured,
+                refers_to=None,
+                records=(),
+            )
+        )
+
+    def _open_gap(self, stream: Stream | None, cause: GapCause, since_ns: int, evidence: int, *, lost: int) -> None:
+        seq = self._append(
+            Gap(
+                stream=stream,
+                cause=cause,
+                since=(self._tools.clock.boot_id, since_ns),
+                measured=(lost,) if lost else (),
+                evidence=(evidence,),
+                records=(),
+            )
+        )
+        self._counts.gaps += 1
+        self._gaps[stream] = _OpenGap(seq=seq, since_ns=since_ns, lost=lost)
+
+    def _close_gap(self, stream: Stream | None, until_ns: int, *, resumed: bool) -> None:
+        gap = self._gaps.pop(stream, None)
+        if gap is None:
+            return
+        length_ns = max(0, until_ns - gap.since_ns)
+        known = gap.lost or None
+        self._append(
+            GapEnd(
+                gap_seq=gap.seq,
+                until=(self._tools.clock.boot_id, max(until_ns, gap.since_ns)),
+                length_ns=(length_ns, length_ns),
+                lost=(
+                    known if stream is Stream.PICTURE else None,
+                    known if stream is Stream.SOUND else None,
+                ),
+                resumed=int(resumed),
+            )
+        )
+
+    def _close_gaps(self) -> None:
+        """A session ends with its gaps closed; one that never resumed says so."""
+        now_ns = self._tools.clock.boottime_ns()
+        for stream in list(self._gaps):
+            self._close_gap(stream, now_ns, resumed=False)
+
+    def _append_end(self, cause: EndCause) -> None:
+        position = self._tools.writer.position
+        self._append(
+            SessionEnd(
+                cause=cause,
+                segments=self._counts.segments,
+                frames=position.frames if position is not None else 0,
+                samples=position.samples if position is not None else 0,
+                gaps=self._counts.gaps,
+                records=(),
+            )
+        )
+        self._tools.journal.checkpoint(session_id=None)
+
+    def _ended(self) -> Ended:
+        cause = self.end_cause()
+        clean = cause in (EndCause.STOPPED, EndCause.SHUTDOWN) and self._writer_ended is not None
+        words = _failure_words(self._failure, self._short_of_space, self._writer_ended is None)
+        return Ended(session_id=self._session_id, cause=cause, clean=clean, words_zh=words[0], words_en=words[1])
+
+
+def _failure_words(failure: StorageFault | None, short_of_space: bool, writer_stuck: bool) -> tuple[str, str]:
+    if failure is not None and not failure.full:
+        return (
+            f"存储写入失败（{failure}），场次已中止并记下原因；请更换存储盘后重新开始",
+            f"writing failed ({failure}); the session ended with that reason; replace the disk and start again",
+        )
+    if failure is not None or short_of_space:
+        return (
+            "存储空间不足，场次已中止并记下原因；请先把已入库的录像归档，再开始新的场次",
+            "storage is full; the session ended with that reason; offload recordings before the next session",
+        )
+    if writer_stuck:
+        return (
+            "写入线程未在限时内结束，最后一段没有结束封签；已落盘的内容不受影响",
+            "the writer did not end in time, so the last segment has no final seal; what is on disk is unaffected",
+        )
+    return "", ""

@@ -1,0 +1,214 @@
+"""The spool: the device's local store, its layout, its lock and its identity.
+
+Owns no thread. `open_spool` takes an exclusive lock that ends with the process, so two recorders can never write the
+same chain. Layout (FORMAT.md 1.1): `journal/ sessions/ records/ quarantine/` are evidence, `device/` is local state.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from liuhen import cbor
+from liuhen.errors import FormatError
+
+from edge import durable
+from edge.durable import StorageFault
+
+FOLDERS = ("journal", "sessions", "records", "quarantine", "device")
+IDENTITY_FILE = "device/spool.cbor"
+LOCK_FILE = "device/lock"
+RESERVE_FILE = "device/journal-reserve"
+
+
+class SpoolError(Exception):
+    """The spool cannot be used at all; texts for the operator."""
+
+    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, busy: bool = False) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy_zh = remedy_zh
+        self.remedy_en = remedy_en
+        self.busy = busy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which log this disk belongs to; a foreign disk is refused by it."""
+
+    log_id: bytes
+    spool_id: bytes
+
+
+class Spool:
+    """An open, locked spool."""
+
+    def __init__(self, root: Path, identity: Identity, lock: int) -> None:
+        self.root = root
+        self.identity = identity
+        self._lock = lock
+
+    @property
+    def journal_directory(self) -> Path:
+        """Where the journal files are."""
+        return self.root / "journal"
+
+    @property
+    def records_directory(self) -> Path:
+        """Where detached records are."""
+        return self.root / "records"
+
+    def session_directory(self, session_id: bytes) -> Path:
+        """Where the segments of a session are."""
+        return self.root / "sessions" / session_id.hex()
+
+    def segment_path(self, session_id: bytes, number: int) -> Path:
+        """The one name a segment ever has."""
+        return self.session_directory(session_id) / f"{number:06d}.mp4"
+
+    def make_session(self, session_id: bytes) -> None:
+        """Create the session's directory durably. Raises StorageFault."""
+        durable.make_directory(self.session_directory(session_id))
+
+    def free_bytes(self) -> int:
+        """Bytes an unprivileged writer can still use. Raises StorageFault."""
+        try:
+            status = os.statvfs(self.root)
+        except OSError as error:
+            raise StorageFault(self.root, error.errno or errno.EIO) from error
+        return status.f_bavail * status.f_frsize
+
+    def hold_reserve(self, size_bytes: int) -> None:
+        """Keep space for the journal, unless it is kept already. Raises StorageFault."""
+        path = self.root / RESERVE_FILE
+        if not path.exists():
+            durable.reserve_space(path, size_bytes)
+
+    def release_reserve(self) -> bool:
+        """Give the journal its reserve; False if it is gone already. Raises StorageFault."""
+        path = self.root / RESERVE_FILE
+        if not path.exists():
+            return False
+        durable.remove_file(path)
+        return True
+
+    def segment_files(self) -> Iterator[tuple[bytes, int, Path]]:
+        """(session id, number, path) of every segment file, in name order."""
+        return segment_files(self.root)
+
+    def close(self) -> None:
+        """Release the lock."""
+        os.close(self._lock)
+
+
+def segment_files(root: Path) -> Iterator[tuple[bytes, int, Path]]:
+    """(session id, number, path) of every segment file below a spool or archive, in name order; foreign names left out."""
+    for directory in sorted((root / "sessions").glob("*")):
+        try:
+            session_id = bytes.fromhex(directory.name)
+        except ValueError:
+            continue
+        for path in sorted(directory.glob("[0-9]*.mp4")):
+            if path.stem.isdecimal():
+                yield session_id, int(path.stem), path
+
+
+def create_spool(root: Path, identity: Identity) -> None:
+    """Make the layout in a directory that exists or can be made. Raises SpoolError if it is not empty, or cannot."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        occupied = any(root.iterdir())
+        if occupied:
+            raise SpoolError(
+                f"{root} is not empty and not a spool",
+                remedy_zh="请指定空目录，或已有的留痕存储目录",
+                remedy_en="name an empty directory, or an existing spool",
+            )
+        for folder in FOLDERS:
+            durable.make_directory(root / folder)
+        content = cbor.encode({0: 1, 1: identity.log_id, 9: identity.spool_id})
+        durable.create_file(root / IDENTITY_FILE, content)
+    except OSError as error:
+        raise _unwritable(root, error.errno or errno.EIO) from error
+    except StorageFault as fault:
+        raise _unwritable(root, fault.code) from fault
+
+
+def open_spool(root: Path) -> Spool:
+    """Lock and identify an existing spool. Raises SpoolError: missing, not writable, foreign, or in use."""
+    if not (root / IDENTITY_FILE).is_file():
+        raise SpoolError(
+            f"{root} is not a spool (no {IDENTITY_FILE})",
+            remedy_zh="请检查存储盘是否已挂载、配置 spool.directory 是否正确；新盘请先执行 `liuhen spool init`",
+            remedy_en="check that the disk is mounted and spool.directory is right; prepare a new disk with `liuhen spool init`",
+        )
+    try:
+        lock = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    except OSError as error:
+        raise _unwritable(root, error.errno or errno.EIO) from error
+    return _opened(root, lock)
+
+
+def _opened(root: Path, lock: int) -> Spool:
+    """Finish opening with the lock file open; it is closed again on every refusal."""
+    steps: list[Callable[[], None]] = [lambda: _take_lock(root, lock), lambda: _check_writable(root)]
+    try:
+        for step in steps:
+            step()
+        return Spool(root, _read_identity(root), lock)
+    except SpoolError:
+        os.close(lock)
+        raise
+
+
+def _take_lock(root: Path, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise SpoolError(
+            f"{root} is in use by another recorder",
+            remedy_zh="已有录制程序在使用此目录；请先结束它，切勿同时启动两个",
+            remedy_en="another recorder uses this spool; end it first, never run two",
+            busy=True,
+        ) from error
+
+
+def _check_writable(root: Path) -> None:
+    for folder in FOLDERS:
+        if not os.access(root / folder, os.W_OK | os.X_OK):
+            raise _unwritable(root / folder, errno.EACCES)
+    if os.statvfs(root).f_flag & os.ST_RDONLY:
+        raise _unwritable(root, errno.EROFS)
+
+
+def _read_identity(root: Path) -> Identity:
+    path = root / IDENTITY_FILE
+    try:
+        mapped = cbor.decode_map(path.read_bytes(), where=str(path))
+    except (OSError, FormatError) as error:
+        raise _damaged(path) from error
+    match mapped:
+        case {0: 1, 1: bytes(log_id), 9: bytes(spool_id)} if len(log_id) == len(spool_id) == 16:
+            return Identity(log_id=log_id, spool_id=spool_id)
+        case _:
+            raise _damaged(path)
+
+
+def _damaged(path: Path) -> SpoolError:
+    return SpoolError(
+        f"{path} is damaged",
+        remedy_zh="请勿删除任何文件，联系维护人员恢复该文件",
+        remedy_en="delete nothing; have the file restored by maintenance",
+    )
+
+
+def _unwritable(path: Path, code: int) -> SpoolError:
+    return SpoolError(
+        f"{path}: {os.strerror(code)}",
+        remedy_zh="请检查存储目录是否存在、可写，磁盘是否只读或已满",
+        remedy_en="check that the spool exists and is writable, and that the disk is neither read-only nor full",
+    )

@@ -1,0 +1,140 @@
+"""The terminal as onlooker: live line, operator messages, Ctrl-C, acknowledgements for tests, exit codes.
+
+Owns the process's signal handlers while a run lasts. Called from CONTROL and WRITER; a slow or closed terminal never
+holds the recording up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from liuhen.errors import KeyFileError
+
+from edge import status as words
+from edge.app import Refused, Start, run
+from edge.config import ConfigError
+from edge.ports import HardwareFault
+from edge.recorder import Ended
+from edge.spool import SpoolError
+from edge.status import Status
+
+EXIT_CLEAN = 0
+EXIT_FAULT = 1
+EXIT_USAGE = 2
+PLAIN_EVERY_NS = 10 * 10**9
+
+
+class Terminal:
+    """Shows one live line on a terminal, or a line every ten seconds where the output is not one."""
+
+    def __init__(self, acknowledgements: int | None) -> None:
+        """`acknowledgements` is a file descriptor that gets one line after each flush, or None."""
+        self._live = sys.stderr.isatty()
+        self._acknowledgements = acknowledgements
+        self._next_plain_ns = 0
+        self._lock = threading.Lock()
+
+    def fragment(self, segment: int, fragment: int, r: bytes) -> None:
+        """One sealed fragment is durable."""
+        self._acknowledge(f"F {segment} {fragment} {r.hex()}\n")
+
+    def entry(self, seq: int, digest: bytes) -> None:
+        """One journal entry is durable."""
+        self._acknowledge(f"E {seq} {digest.hex()}\n")
+
+    def status(self, status: Status) -> None:
+        """Show the snapshot."""
+        if self._live:
+            columns = shutil.get_terminal_size().columns
+            self._write(f"\r{words.fit(words.line(status), columns - 1)}\x1b[K")
+        elif status.elapsed_ns >= self._next_plain_ns:
+            self._next_plain_ns = status.elapsed_ns + PLAIN_EVERY_NS
+            self._write(words.line(status) + "\n")
+
+    def said(self, words_zh: str, words_en: str) -> None:
+        """One message for the operator, Chinese first."""
+        self._write(f"{self._fresh_line()}{words_zh}\n{words_en}\n")
+
+    def done(self) -> None:
+        """Leave the live line."""
+        if self._live:
+            self._write("\n")
+
+    def _fresh_line(self) -> str:
+        return "\r\x1b[K" if self._live else ""
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            self._live = False  # nobody looks any more; recording goes on
+
+    def _acknowledge(self, text: str) -> None:
+        if self._acknowledgements is None:
+            return
+        with self._lock:
+            try:
+                os.write(self._acknowledgements, text.encode())
+            except OSError:
+                self._acknowledgements = None  # the listener is gone; recording goes on
+
+
+def record(make_start: Callable[[Terminal, threading.Event], Start], *, acknowledgements: int | None = None) -> int:
+    """Run one session under the terminal; returns the exit code. No exception of a known kind leaves."""
+    terminal, stop = Terminal(acknowledgements), threading.Event()
+
+    def work() -> int:
+        with _stopping_on_signals(stop):
+            ended = run(make_start(terminal, stop))
+        terminal.done()
+        return _tell_end(ended)
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Turn every refusal into its lines and exit code."""
+    try:
+        return work()
+    except Refused as refused:
+        complain(refused.what, refused.remedy_zh, refused.remedy_en)
+        return refused.exit_code
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    except (SpoolError, KeyFileError, HardwareFault) as error:
+        complain(error.what, error.remedy_zh, error.remedy_en)
+        return EXIT_USAGE
+
+
+def complain(what: str, remedy_zh: str, remedy_en: str) -> None:
+    """What is wrong and how to mend it, Chinese first."""
+    sys.stderr.write(f"无法继续：{what}\n  → {remedy_zh}\n  → {remedy_en}\n")
+
+
+def _tell_end(ended: Ended) -> int:
+    if ended.words_zh:
+        sys.stderr.write(f"{ended.words_zh}\n{ended.words_en}\n")
+    return EXIT_CLEAN if ended.clean else EXIT_FAULT
+
+
+@contextmanager
+def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the session in order; a second Ctrl-C changes nothing, for the end is bounded."""
+
+    def handle(_number: int, _frame: object) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

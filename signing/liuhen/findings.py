@@ -1,0 +1,383 @@
+"""The closed list of findings: code, severity, step of FORMAT.md 10 and words in two languages (FORMAT.md 10.2).
+
+Owns the collector a verification writes into. Findings are only ever added: no later success removes an earlier one.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import dataclass
+
+LIMIT_PER_CODE = 200
+
+
+class Severity(enum.StrEnum):
+    """What a finding does to the two answers."""
+
+    BROKEN = "broken"
+    UNVOUCHED = "unvouched"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Verdict(enum.StrEnum):
+    """What is known of one fragment (FORMAT.md 10)."""
+
+    AUTHENTIC = "authentic"
+    AUTHENTIC_PREFIX = "authentic-prefix"
+    ALTERED = "altered"
+    MISSING_EXPLAINED = "missing-explained"
+    MISSING_UNEXPLAINED = "missing-unexplained"
+    UNENDORSED = "unendorsed"
+    UNSIGNED = "unsigned"
+
+
+class Code(enum.StrEnum):
+    """Names of findings; a name never changes its meaning."""
+
+    FOREIGN_FILE = "foreign-file"
+    EVIDENCE_NOT_A_FILE = "evidence-not-a-file"
+    UNREADABLE = "unreadable"
+    JOURNAL_ABSENT = "journal-absent"
+    TRUST_ABSENT = "trust-absent"
+    UNENDORSED = "unendorsed"
+    TRUST_THRESHOLD = "trust-threshold"
+    KEY_EMERGENCY = "key-emergency"
+    KEY_REVOKED = "key-revoked"
+    KEY_COMPROMISED = "key-compromised"
+    ENDORSEMENT_REFUSED = "endorsement-refused"
+    ENDORSEMENT_EARLY = "endorsement-early"
+    DEMO = "demo"
+
+    JOURNAL_FILE_MISSING = "journal-file-missing"
+    ENVELOPE_REFUSED = "envelope-refused"
+    JOURNAL_TORN_TAIL = "journal-torn-tail"
+    KEY_UNKNOWN = "key-unknown"
+    KEY_RETIRED_USED = "key-retired-used"
+    SIGNATURE_BAD = "signature-bad"
+    LOG_DIFFERS = "log-differs"
+    HEAD_MISSING = "head-missing"
+    SEQ_GAP = "seq-gap"
+    ENTRY_REPEATED = "entry-repeated"
+    CHAIN_BROKEN = "chain-broken"
+    RUN_ORDER = "run-order"
+    CLOCK_BACK = "clock-back"
+    UTC_CONTRADICTION = "utc-contradiction"
+    UTC_STEP_UNANNOUNCED = "utc-step-unannounced"
+    SESSION_ORDER = "session-order"
+    SESSION_REUSED = "session-reused"
+    SEGMENT_ORDER = "segment-order"
+    GAP_ORDER = "gap-order"
+    GAP_UNEXPLAINED = "gap-unexplained"
+    SESSION_COUNT_WRONG = "session-count-wrong"
+    SILENCE = "silence"
+    CHECKPOINT_OVERDUE = "checkpoint-overdue"
+    CHECKPOINT_WRONG = "checkpoint-wrong"
+    KEY_ORDER = "key-order"
+    REFERENCE_WRONG = "reference-wrong"
+    UNKNOWN_KIND = "unknown-kind"
+    UNKNOWN_STATE_KIND = "unknown-state-kind"
+    UNKNOWN_CODE = "unknown-code"
+    SESSION_OPEN_END = "session-open-end"
+    RUN_OPEN_END = "run-open-end"
+    RECORD_ALTERED = "record-altered"
+    RECORD_ABSENT = "record-absent"
+    RECORD_FOREIGN = "record-foreign"
+
+    SEGMENT_MISSING = "segment-missing"
+    SEGMENT_DESTROYED = "segment-destroyed"
+    UNSIGNED = "unsigned"
+    INIT_ALTERED = "init-altered"
+    IDENTITY_WRONG = "identity-wrong"
+    FRAGMENT_ALTERED = "fragment-altered"
+    SEAL_ALTERED = "seal-altered"
+    SEAL_WRONG = "seal-wrong"
+    TAIL_MISSING = "tail-missing"
+    EXTRA_BYTES = "extra-bytes"
+    TORN_TAIL = "torn-tail"
+    UNFINISHED = "unfinished"
+    NOTHING_SEALED = "nothing-sealed"
+    STATEMENT_WRONG = "statement-wrong"
+    FILE_HASH_WRONG = "file-hash-wrong"
+    SEGMENT_UNSTATED = "segment-unstated"
+    SEGMENT_BEFORE_STATEMENT = "segment-before-statement"
+    SEGMENT_CHAIN_BROKEN = "segment-chain-broken"
+    TRUNCATED_BELOW_SEAL_HEAD = "truncated-below-seal-head"
+    SEAL_HEAD_WRONG = "seal-head-wrong"
+    HOLE_UNEXPLAINED = "hole-unexplained"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Severity, step and words of one code; `{}` stands for what was found."""
+
+    severity: Severity
+    step: str
+    zh: str
+    en: str
+
+
+_B, _U, _W, _N = Severity.BROKEN, Severity.UNVOUCHED, Severity.WARNING, Severity.NOTE
+
+MEANINGS: dict[Code, Meaning] = {
+    Code.FOREIGN_FILE: Meaning(_N, "A1", "不属于证据的文件，未读取：{}", "foreign to the archive, not read: {}"),
+    Code.EVIDENCE_NOT_A_FILE: Meaning(
+        _B, "A1", "证据位置上不是普通文件，未跟随：{}", "not a regular file where evidence belongs, not followed: {}"
+    ),
+    Code.UNREADABLE: Meaning(_B, "A1", "存储介质读取失败：{}", "the medium cannot be read: {}"),
+    Code.JOURNAL_ABSENT: Meaning(
+        _B, "A1", "档案中没有日志，只能核验各段自身的封签", "the archive has no journal; only seals could be checked"
+    ),
+    Code.TRUST_ABSENT: Meaning(
+        _U, "A2", "未提供信任文件（--trust），无法说明由谁担保", "no trust file was given (--trust), so nobody vouches"
+    ),
+    Code.UNENDORSED: Meaning(
+        _U, "A3", "签名密钥 {} 未获所给信任文件中任何根的背书", "no root of the trust file endorsed the signing key {}"
+    ),
+    Code.TRUST_THRESHOLD: Meaning(_U, "A3", "背书的根不足：{}", "too few roots endorsed the signing key: {}"),
+    Code.ENDORSEMENT_REFUSED: Meaning(_N, "A3", "一份背书未被采信：{}", "an endorsement was not believed: {}"),
+    Code.ENDORSEMENT_EARLY: Meaning(
+        _W, "A3", "设备自称的时间早于背书生效时间：{}", "the device's claimed time is before its endorsement began: {}"
+    ),
+    Code.KEY_EMERGENCY: Meaning(
+        _U,
+        "A4",
+        "自此使用应急密钥，其下内容均无背书：{}",
+        "an emergency key from here on; nothing under it is endorsed: {}",
+    ),
+    Code.KEY_REVOKED: Meaning(
+        _U,
+        "A4",
+        "信任文件已撤销该密钥，以后的条目不予采信：{}",
+        "the trust file revoked this key; later entries are not believed: {}",
+    ),
+    Code.KEY_COMPROMISED: Meaning(
+        _U,
+        "A4",
+        "日志声明密钥已泄露，以后的条目不予采信：{}",
+        "the journal says this key was compromised; later entries are not believed: {}",
+    ),
+    Code.DEMO: Meaning(_N, "A5", "演示：密钥仅为演示用途背书", "demo: the key is endorsed for demonstration only"),
+    Code.JOURNAL_FILE_MISSING: Meaning(
+        _B,
+        "J1",
+        "日志文件编号不连续或中间有空文件：{}",
+        "journal files are not numbered without holes, or one inside is empty: {}",
+    ),
+    Code.ENVELOPE_REFUSED: Meaning(
+        _B, "J2", "条目不符合唯一允许的编码：{}", "an entry is not in the one allowed encoding: {}"
+    ),
+    Code.JOURNAL_TORN_TAIL: Meaning(
+        _W,
+        "J2",
+        "日志末尾有 {} 字节未写完，不予采信",
+        "the journal ends with {} bytes of an unfinished entry, not believed",
+    ),
+    Code.KEY_UNKNOWN: Meaning(_B, "J3", "条目由未知密钥签名：{}", "an entry is signed by an unknown key: {}"),
+    Code.KEY_RETIRED_USED: Meaning(
+        _B, "J3", "条目由此时无效的密钥签名：{}", "an entry is signed by a key not in force at that place: {}"
+    ),
+    Code.SIGNATURE_BAD: Meaning(_B, "J3", "条目签名无效：{}", "an entry's signature is invalid: {}"),
+    Code.LOG_DIFFERS: Meaning(_B, "J4", "条目属于另一台设备的日志：{}", "an entry belongs to another log: {}"),
+    Code.HEAD_MISSING: Meaning(
+        _B, "J5", "日志开头缺失，首个条目为第 {} 号", "the beginning of the journal is missing; it starts with entry {}"
+    ),
+    Code.SEQ_GAP: Meaning(_B, "J5", "缺少条目：{}", "entries are missing: {}"),
+    Code.ENTRY_REPEATED: Meaning(_B, "J5", "条目重复或次序颠倒：{}", "an entry stands again or out of order: {}"),
+    Code.CHAIN_BROKEN: Meaning(
+        _B,
+        "J6",
+        "条目与前一条不相连（哈希链断裂）",
+        "the entry does not continue the one before it (hash chain broken)",
+    ),
+    Code.RUN_ORDER: Meaning(_B, "J7", "运行次序不合规则：{}", "the order of runs is wrong: {}"),
+    Code.CLOCK_BACK: Meaning(
+        _B, "J8", "同一次开机内设备时钟倒退 {} 毫秒", "the running clock went back by {} ms within one boot"
+    ),
+    Code.UTC_CONTRADICTION: Meaning(
+        _B,
+        "J8",
+        "两个条目均称时间已同步，却相互矛盾 {} 毫秒，且无校时事件",
+        "two entries claim synchronised time but contradict each other by {} ms, and no event says why",
+    ),
+    Code.UTC_STEP_UNANNOUNCED: Meaning(
+        _W, "J8", "设备自称的时间跳变 {} 毫秒，且无校时事件", "the claimed time stepped by {} ms, and no event says why"
+    ),
+    Code.SESSION_ORDER: Meaning(_B, "J9", "场次次序不合规则：{}", "the order of sessions is wrong: {}"),
+    Code.SESSION_REUSED: Meaning(_B, "J9", "场次编号被再次使用", "a session id is used again"),
+    Code.SEGMENT_ORDER: Meaning(
+        _B, "J10", "段声明的次序或计数不相连：{}", "segment statements do not continue each other: {}"
+    ),
+    Code.GAP_ORDER: Meaning(_B, "J11", "中止的起止不成对：{}", "gaps and their ends do not pair: {}"),
+    Code.GAP_UNEXPLAINED: Meaning(_W, "J11", "中止待说明（{}）", "a gap is not yet explained ({})"),
+    Code.SESSION_COUNT_WRONG: Meaning(
+        _B, "J11", "结束录制时声明的数量与实际不符：{}", "the counts at the session's end do not agree: {}"
+    ),
+    Code.SILENCE: Meaning(
+        _W, "J12", "设备沉默 {} 毫秒，超过其承诺的两倍", "the device was silent for {} ms, over twice its promise"
+    ),
+    Code.CHECKPOINT_OVERDUE: Meaning(_W, "J12", "缺少应有的检查点：{}", "a checkpoint is missing: {}"),
+    Code.CHECKPOINT_WRONG: Meaning(
+        _B, "J13", "检查点与此前条目不符：{}", "a checkpoint does not fit the entries before it: {}"
+    ),
+    Code.KEY_ORDER: Meaning(_B, "J14", "密钥条目不合规则：{}", "a key entry breaks the rules: {}"),
+    Code.REFERENCE_WRONG: Meaning(_B, "J15", "条目所指的条目不符：{}", "an entry refers to one that is not there: {}"),
+    Code.UNKNOWN_KIND: Meaning(
+        _N, "J16", "本校验程序不认识的条目种类：{}", "entries of a kind this verifier does not know: {}"
+    ),
+    Code.UNKNOWN_STATE_KIND: Meaning(
+        _W,
+        "J16",
+        "不认识的条目种类可能改变状态，请用更新的校验程序：{}",
+        "entries of an unknown kind may change the state, use a newer verifier: {}",
+    ),
+    Code.UNKNOWN_CODE: Meaning(_N, "J16", "不认识的代码：{}", "an unknown code: {}"),
+    Code.SESSION_OPEN_END: Meaning(
+        _W,
+        "J17",
+        "场次没有结束条目：可能断电，也可能末尾被截去",
+        "the session never ended: power was cut, or the tail was",
+    ),
+    Code.RUN_OPEN_END: Meaning(
+        _N,
+        "J17",
+        "设备未正常停机，或日志复制时仍在运行",
+        "the recorder did not stop in order, or was running when this was copied",
+    ),
+    Code.RECORD_ALTERED: Meaning(_B, "J18", "附录内容与承诺不符：{}", "a record does not match its commitment: {}"),
+    Code.RECORD_ABSENT: Meaning(_N, "J18", "附录内容未提交：{}", "content not presented: {}"),
+    Code.RECORD_FOREIGN: Meaning(_N, "J18", "没有条目提及的附录：{}", "a record no entry names: {}"),
+    Code.SEGMENT_MISSING: Meaning(
+        _B,
+        "S1",
+        "段文件缺失，但签名条目证明其存在：{}",
+        "the segment file is missing though signed statements prove it existed: {}",
+    ),
+    Code.SEGMENT_DESTROYED: Meaning(
+        _N, "S1", "段文件已依规销毁，销毁条目已签名", "the segment was destroyed after its term, by a signed entry"
+    ),
+    Code.UNSIGNED: Meaning(_B, "S2", "文件不含可核验的封签：{}", "the file carries no seal that can be verified: {}"),
+    Code.INIT_ALTERED: Meaning(_B, "S2", "文件头部被改动：{}", "the head of the file was altered: {}"),
+    Code.IDENTITY_WRONG: Meaning(
+        _B, "S3", "文件自述身份与其所在位置不符：{}", "the file's identity does not fit its place: {}"
+    ),
+    Code.FRAGMENT_ALTERED: Meaning(_B, "S4", "该片内容被改动：{}", "the fragment was altered: {}"),
+    Code.SEAL_ALTERED: Meaning(_B, "S5", "封签被改动：{}", "the seal was altered: {}"),
+    Code.SEAL_WRONG: Meaning(_B, "S5", "封签内容不合规则：{}", "the seal does not fit its place: {}"),
+    Code.TAIL_MISSING: Meaning(_B, "S6", "文件末尾缺失：{}", "the end of the file is missing: {}"),
+    Code.EXTRA_BYTES: Meaning(_B, "S6", "多出 {} 字节", "{} bytes were added"),
+    Code.TORN_TAIL: Meaning(
+        _W,
+        "S6",
+        "最后一个有效封签之后有 {} 字节未写完，不予采信",
+        "{} unfinished bytes follow the last good seal, not believed",
+    ),
+    Code.UNFINISHED: Meaning(
+        _W, "S6", "文件没有收尾封签；已核验至第 {} 片", "the file has no final seal; verified up to fragment {}"
+    ),
+    Code.NOTHING_SEALED: Meaning(
+        _W, "S6", "文件刚建立，尚无封签", "the file was just begun; nothing in it is sealed yet"
+    ),
+    Code.STATEMENT_WRONG: Meaning(_B, "S7", "段声明自相矛盾：{}", "the statement contradicts itself: {}"),
+    Code.FILE_HASH_WRONG: Meaning(
+        _B, "S7", "整个文件的 SHA-256 与声明不符", "the SHA-256 of the whole file is not the stated one"
+    ),
+    Code.SEGMENT_UNSTATED: Meaning(_B, "S8", "日志未声明此段：{}", "the journal does not state this segment: {}"),
+    Code.SEGMENT_BEFORE_STATEMENT: Meaning(
+        _W,
+        "S8",
+        "日志在此段声明之前结束；依封签核验",
+        "the journal ends before this segment's statement; verified by its seals",
+    ),
+    Code.SEGMENT_CHAIN_BROKEN: Meaning(
+        _B, "S8", "与前一段不相连：{}", "the segment does not continue the one before it: {}"
+    ),
+    Code.TRUNCATED_BELOW_SEAL_HEAD: Meaning(
+        _B,
+        "S9",
+        "日志末尾被截去：封签证明曾有第 {} 号条目",
+        "the tail of the journal was removed: a seal proves that entry {} existed",
+    ),
+    Code.SEAL_HEAD_WRONG: Meaning(
+        _B, "S9", "封签所见的日志与此日志不同：{}", "the seal saw another journal than this one: {}"
+    ),
+    Code.HOLE_UNEXPLAINED: Meaning(
+        _B, "S10", "缺少 {} 的内容，且无中止条目说明", "{} is missing and no gap entry covers it"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something was found; what does not apply is None."""
+
+    session: bytes | None = None
+    segment: int | None = None
+    fragment: int | None = None
+    entry: int | None = None
+    offset: int | None = None
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One finding in the words of both languages."""
+
+    code: Code
+    place: Place
+    what_zh: str
+    what_en: str
+
+    @property
+    def severity(self) -> Severity:
+        """What the finding does to the two answers."""
+        return MEANINGS[self.code].severity
+
+    @property
+    def step(self) -> str:
+        """The step of FORMAT.md 10.1 that found it."""
+        return MEANINGS[self.code].step
+
+
+class Findings:
+    """Collects findings in the order of discovery; of each code it keeps the first 200 and counts the rest."""
+
+    def __init__(self) -> None:
+        self.kept: list[Finding] = []
+        self.count: Counter[Code] = Counter()
+        self.verdicts: Counter[Verdict] = Counter()
+
+    def add(self, code: Code, place: Place = NOWHERE, *, zh: str | None = None, en: object = "") -> None:
+        """Add one; `zh` and `en` fill the `{}` of the two templates (`zh` defaults to `en`)."""
+        self.count[code] += 1
+        if self.count[code] > LIMIT_PER_CODE:
+            return
+        meaning = MEANINGS[code]
+        words_en = str(en)
+        self.kept.append(
+            Finding(
+                code=code,
+                place=place,
+                what_zh=meaning.zh.replace("{}", words_en if zh is None else zh),
+                what_en=meaning.en.replace("{}", words_en),
+            )
+        )
+
+    def has(self, severity: Severity) -> bool:
+        """Whether anything of this severity was found."""
+        return any(MEANINGS[code].severity is severity for code in self.count)
+
+    @property
+    def not_kept(self) -> dict[Code, int]:
+        """How many findings of a code were counted but not kept."""
+        return {code: n - LIMIT_PER_CODE for code, n in self.count.items() if n > LIMIT_PER_CODE}
+
+
+def table() -> str:
+    """The findings table of FORMAT.md 10.2."""
+    lines = ["| code | severity | step | meaning |", "|---|---|---|---|"]
+    lines += [f"| `{c}` | {m.severity} | {m.step} | {m.en.replace('{}', '…')} |" for c, m in MEANINGS.items()]
+    return "\n".join(lines)

@@ -1,0 +1,378 @@
+"""The journal as a chain: files, envelopes, signatures, numbers, clocks (FORMAT.md 5; steps J1 to J8, J14, J16).
+
+Reads forward in bounded pieces and keeps O(1) state. Read only; runs in the caller's thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from liuhen import archive, cose
+from liuhen import entry as entries
+from liuhen.entry import Entry
+from liuhen.errors import FormatError
+from liuhen.findings import Code, Findings, Place
+from liuhen.hashing import ZERO_HASH, sha256
+from liuhen.kinds import Clock, Enrolment, Event, Head, Key, Recovered, Run, Stop
+from liuhen.registry import EventCode, RunCause
+from liuhen.verify_keys import KeyRing
+
+PIECE_BYTES = 256 * 1024
+AHEAD_BYTES = 2 * cose.ENTRY_LIMIT_BYTES
+RECENT_ENTRIES = 1024
+MOST_DISBELIEVED = 64
+UTC_SLACK_MS = 250
+UTC_DRIFT_DIVISOR = 1000
+STEP_EVENT_WITHIN_NS = 60 * 10**9
+SYNCHRONISED = 2
+NS_PER_MS = 1_000_000
+_ENVELOPE_START = b"\xd2\x84\x58"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """Bytes of the journal that are one entry, or (`entry` None) bytes that are refused and `why`.
+
+    `tail`: the bytes reach the end of the journal and could be the beginning of an entry.
+    """
+
+    file: int
+    offset: int
+    size: int
+    hash: bytes
+    entry: Entry | None
+    why: str = ""
+    tail: bool = False
+
+
+def items(files: list[tuple[int, Path]], root: Path, on_read: Callable[[int], None]) -> Iterator[Item]:
+    """Steps J1, J2: everything the journal's files hold, in order. After refused bytes it looks for the next entry."""
+    for position, (number, path) in enumerate(files):
+        with archive.opened(path, root=root) as file:
+            yield from _FileItems(file, number, last=position == len(files) - 1, on_read=on_read).items()
+
+
+class _FileItems:
+    """The entries of one journal file, through a window that holds at least one whole entry."""
+
+    def __init__(self, file: FileIO, number: int, *, last: bool, on_read: Callable[[int], None]) -> None:
+        self._file = file
+        self._number = number
+        self._last = last
+        self._on_read = on_read
+        self._window = b""
+        self._base = 0
+        self._at = 0
+        self._whole = False
+
+    def _more(self) -> bool:
+        """Keep enough of the file in view behind the place we are at; False when nothing is left."""
+        while not self._whole and len(self._window) - self._at < AHEAD_BYTES:
+            piece = self._file.read(PIECE_BYTES)
+            self._whole = not piece
+            self._on_read(len(piece or b""))
+            self._window = self._window[self._at :] + (piece or b"")
+            self._base, self._at = self._base + self._at, 0
+        return self._at < len(self._window)
+
+    def items(self) -> Iterator[Item]:
+        while self._more():
+            start = self._at
+            try:
+                end = cose.item_end(self._window, start, where=self._where(start))
+            except FormatError as error:
+                yield self._refused(start, error.what, cut=False)
+                continue
+            if end is None or end - start > cose.ENTRY_LIMIT_BYTES:
+                yield self._refused(start, "the entry ends outside the file or is too long", cut=end is None)
+                continue
+            encoded = self._window[start:end]
+            try:
+                parsed = entries.parse(encoded, where=self._where(start))
+            except FormatError as error:
+                yield self._skip(start, self._end_of_refused(start, end), str(error), cut=False)
+                continue
+            self._at = end
+            yield Item(file=self._number, offset=self._base + start, size=end - start, hash=parsed.hash, entry=parsed)
+
+    def _where(self, at: int) -> str:
+        return f"{self._number:08d}.cbor@{self._base + at}"
+
+    def _end_of_refused(self, start: int, end: int) -> int:
+        """Trust the length of a refused envelope only if another one, or the end of the file, follows it."""
+        if end == len(self._window) or self._window.startswith(_ENVELOPE_START, end):
+            return end
+        return self._next_envelope(start + 1)
+
+    def _refused(self, start: int, why: str, *, cut: bool) -> Item:
+        return self._skip(start, self._next_envelope(start + 1), why, cut=cut)
+
+    def _skip(self, start: int, end: int, why: str, *, cut: bool) -> Item:
+        refused = self._window[start:end]
+        self._at = end
+        return Item(
+            file=self._number,
+            offset=self._base + start,
+            size=end - start,
+            hash=sha256(refused),
+            entry=None,
+            why=why,
+            tail=cut and self._last and self._whole and end == len(self._window),
+        )
+
+    def _next_envelope(self, at: int) -> int:
+        """Where the next bytes in view begin that are an entry; else as far as is known that there is none."""
+        while (found := self._window.find(_ENVELOPE_START, at)) >= 0:
+            try:
+                end = cose.item_end(self._window, found, where="")
+                if end is not None:
+                    entries.parse(self._window[found:end], where="")
+                    return found
+            except FormatError:
+                pass
+            at = found + 1
+        return len(self._window) if self._whole else max(self._at + 1, len(self._window) - cose.ENTRY_LIMIT_BYTES)
+
+
+def hashes_of(journal: Iterator[Item], wanted: set[int]) -> dict[int, set[bytes]]:
+    """The hashes of the entries with these numbers, as the journal holds them."""
+    found: dict[int, set[bytes]] = {}
+    for item in journal:
+        if item.entry is not None and item.entry.common.seq in wanted:
+            found.setdefault(item.entry.common.seq, set()).add(item.hash)
+    return found
+
+
+class Chain:
+    """Accepts the journal's items in order and says which entries are to be believed.
+
+    `certain` is False after any break until the next `run` or `session`: rules that need the entries that are gone are
+    not judged meanwhile, so that one removal is not reported as a hundred faults.
+    """
+
+    def __init__(self, findings: Findings, ring: KeyRing) -> None:
+        self._findings = findings
+        self._ring = ring
+        self.next_seq = 0
+        self._prev = ZERO_HASH
+        self.last: Entry | None = None
+        self.certain = True
+        self.recent: dict[int, bytes] = {}
+        self._order: deque[int] = deque()
+        self._runs = RunOrder(findings)
+        self._clocks = Clocks(findings)
+        self.unknown_kinds: dict[str, int] = {}
+        self.torn = False
+        self._begun = False
+        self._disbelieved: list[bytes] = []
+        self._disbelieved_count = 0
+
+    def accept(self, item: Item) -> Entry | None:
+        """One item: report what is wrong with it; the entry if it is believed and stands at its place."""
+        if item.entry is None:
+            self._refuse(item)
+            return None
+        entry = item.entry
+        place = Place(entry=entry.common.seq, offset=item.offset, session=entry.common.session_id)
+        if not self._begun:
+            self._check_head(entry, place)
+        if not self._signed(entry, place):
+            self._disbelieve(item)
+            return None
+        if not self._continues(entry, place):
+            return None
+        self._runs.accept(entry, certain=self.certain)
+        self._clocks.accept(entry)
+        self._note_unknown(entry)
+        self.last = entry
+        return entry
+
+    def end(self) -> None:
+        """Nothing follows: what was still waiting for an explanation is reported."""
+        self._clocks.end()
+        self._runs.end()
+        for kind, count in self.unknown_kinds.items():
+            self._findings.add(Code.UNKNOWN_KIND, en=f"{kind} × {count}")
+
+    def _check_head(self, entry: Entry, place: Place) -> None:
+        self._begun = True
+        if entry.common.seq != 0:
+            self._findings.add(Code.HEAD_MISSING, place, en=entry.common.seq)
+            self.next_seq, self.certain = entry.common.seq, False
+            self._disbelieved = [entry.common.prev]
+
+    def _refuse(self, item: Item) -> None:
+        if item.tail:
+            self.torn = True
+            self._findings.add(Code.JOURNAL_TORN_TAIL, Place(entry=self.next_seq, offset=item.offset), en=item.size)
+            return
+        words = f"{item.why} ({item.size} bytes)"
+        self._findings.add(Code.ENVELOPE_REFUSED, Place(entry=self.next_seq, offset=item.offset), en=words)
+        self._begun = True
+        self._disbelieve(item)
+
+    def _disbelieve(self, item: Item) -> None:
+        """What it says counts for nothing; only the chain is followed through it, so that the next entry can be judged."""
+        self._disbelieved.append(item.hash)
+        del self._disbelieved[:-MOST_DISBELIEVED]
+        self._disbelieved_count += 1
+        self.certain = False
+
+    def _signed(self, entry: Entry, place: Place) -> bool:
+        """Steps J3 and J4."""
+        if not self._ring.check_signature(entry, place):
+            return False
+        if entry.common.log_id != self._ring.log_id:
+            self._findings.add(Code.LOG_DIFFERS, place, en=entry.common.log_id.hex())
+            return False
+        return True
+
+    def _continues(self, entry: Entry, place: Place) -> bool:
+        """Steps J5 and J6. An entry out of order is reported and otherwise ignored."""
+        seq = entry.common.seq
+        if seq < self.next_seq:
+            self._findings.add(Code.ENTRY_REPEATED, place, zh=f"第 {seq} 号", en=f"entry {seq}")
+            return False
+        if seq > self.next_seq + self._disbelieved_count:
+            first = self.next_seq
+            self._findings.add(Code.SEQ_GAP, place, zh=f"第 {first} 至 {seq - 1} 号", en=f"{first} … {seq - 1}")
+            self.certain = False
+        if entry.common.prev not in (self._prev, *self._disbelieved):
+            self._findings.add(Code.CHAIN_BROKEN, place)
+            self.certain = False
+        if isinstance(entry.body, Run):
+            self.certain = True
+        self._advance(seq, entry.hash)
+        return True
+
+    def _advance(self, seq: int, entry_hash: bytes) -> None:
+        self.next_seq, self._prev = seq + 1, entry_hash
+        self._disbelieved, self._disbelieved_count = [], 0
+        self.recent[seq] = entry_hash
+        self._order.append(seq)
+        if len(self._order) > RECENT_ENTRIES:
+            self.recent.pop(self._order.popleft(), None)
+
+    def _note_unknown(self, entry: Entry) -> None:
+        if entry.body is None:
+            self.unknown_kinds[entry.kind] = self.unknown_kinds.get(entry.kind, 0) + 1
+
+
+class RunOrder:
+    """Step J7: runs only grow, begin with `run`, end with `stop`, and say truly how the one before ended."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._last: Entry | None = None
+        self._runs_begun = 0
+        self._begun = False
+        self._clean = False
+        self._owes_recovered = False
+
+    def accept(self, entry: Entry, *, certain: bool) -> None:
+        """One believed entry in its place."""
+        before, self._last = self._last, entry
+        if before is None:
+            if not isinstance(entry.body, Enrolment):
+                self._wrong(entry, "the journal does not begin with an enrolment")
+        elif entry.common.run != before.common.run:
+            self._check_rise(before, entry, certain=certain)
+        elif certain:
+            self._check_same(before, entry)
+        if certain and self._owes_recovered and not isinstance(entry.body, Recovered):
+            self._wrong(entry, "no `recovered` entry beside the `run` entry after an unclean end")
+        self._owes_recovered = False
+        if isinstance(entry.body, Run):
+            self._begin(before, entry, entry.body, certain=certain)
+        self._clean = isinstance(entry.body, Stop) or (self._clean and not isinstance(entry.body, Run))
+
+    def end(self) -> None:
+        """The journal ends here."""
+        if self._last is not None and not isinstance(self._last.body, Stop):
+            self._findings.add(Code.RUN_OPEN_END, Place(entry=self._last.common.seq))
+
+    def _wrong(self, entry: Entry, words: str) -> None:
+        self._findings.add(Code.RUN_ORDER, Place(entry=entry.common.seq), en=words)
+
+    def _check_rise(self, before: Entry, entry: Entry, *, certain: bool) -> None:
+        self._begun = False
+        if entry.common.run < before.common.run:
+            self._wrong(entry, f"run {entry.common.run} after run {before.common.run}")
+        elif certain and not isinstance(entry.body, (Run, Recovered, Key)):
+            self._wrong(entry, "a new run that begins with another kind of entry")
+
+    def _check_same(self, before: Entry, entry: Entry) -> None:
+        if isinstance(before.body, Stop):
+            self._wrong(entry, "an entry after `stop` in the same run")
+        if entry.common.clock[2] != before.common.clock[2] and not isinstance(before.body, Enrolment):
+            self._wrong(entry, "another boot within one run")
+        if not self._begun and not isinstance(entry.body, (Enrolment, Key, Recovered, Run)):
+            self._wrong(entry, "an entry before the `run` entry of its run")
+
+    def _begin(self, before: Entry | None, entry: Entry, body: Run, *, certain: bool) -> None:
+        expected = RunCause.AFTER_CLEAN_STOP if self._clean else RunCause.AFTER_UNCLEAN_END
+        if self._runs_begun == 0:
+            expected = RunCause.FIRST
+        if certain and self._begun:
+            self._wrong(entry, "a second `run` entry in one run")
+        if certain and body.cause != expected:
+            self._wrong(entry, f"its cause is {body.cause} where {int(expected)} is true")
+        recovered = before is not None and isinstance(before.body, Recovered)
+        self._owes_recovered = certain and expected is RunCause.AFTER_UNCLEAN_END and not recovered
+        self._runs_begun += 1
+        self._begun = True
+
+
+class Clocks:
+    """Step J8: the running clock never falls within a boot, and UTC agrees with it or an event says why not."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._before: Clock | None = None
+        self._unexplained: tuple[Code, int, int, int] | None = None
+
+    def accept(self, entry: Entry) -> None:
+        """One believed entry in its place."""
+        clock, before = entry.common.clock, self._before
+        self._before = clock
+        if self._announces_step(entry):
+            self._unexplained = None
+            return
+        if self._unexplained and (before is None or clock[2] != before[2] or clock[1] > self._unexplained[3]):
+            self.end()
+        if before is None or clock[2] != before[2]:
+            return
+        if clock[1] < before[1]:
+            back = -((clock[1] - before[1]) // NS_PER_MS)
+            self._findings.add(Code.CLOCK_BACK, Place(entry=entry.common.seq), en=back)
+        self._compare(before, clock, entry.common.seq)
+
+    def end(self) -> None:
+        """No event came that explains the step."""
+        if self._unexplained is not None:
+            code, seq, step_ms, _ = self._unexplained
+            self._findings.add(code, Place(entry=seq), en=step_ms)
+            self._unexplained = None
+
+    def _compare(self, before: Clock, clock: Clock, seq: int) -> None:
+        passed_ms = (clock[1] - before[1]) // NS_PER_MS
+        step_ms = clock[0] - before[0] - passed_ms
+        allowed_ms = before[4] + clock[4] + UTC_SLACK_MS + abs(passed_ms) // UTC_DRIFT_DIVISOR
+        if abs(step_ms) > allowed_ms and self._unexplained is None:
+            certain = before[3] == clock[3] == SYNCHRONISED
+            code = Code.UTC_CONTRADICTION if certain else Code.UTC_STEP_UNANNOUNCED
+            self._unexplained = (code, seq, step_ms, clock[1] + STEP_EVENT_WITHIN_NS)
+
+    @staticmethod
+    def _announces_step(entry: Entry) -> bool:
+        body = entry.body
+        return isinstance(body, Event) and body.code in (EventCode.CLOCK_STEPPED, EventCode.CLOCK_SYNC_CHANGED)
+
+
+def head_of(chain: Chain) -> Head | None:
+    """[seq, hash] of the last believed entry."""
+    return chain.last.head if chain.last is not None else None

@@ -1,0 +1,148 @@
+"""`liuhen sim`: the composition root of the simulated world.
+
+Starts the world process, puts the libcamera stand-in below the unmodified picamera2 and the pulse source below the real
+PortAudio, and then runs the same recorder with the same drivers as a device does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from edge import config as configuration
+from edge.app import Start, conduct_threads
+from edge.commands.overrides import amended_digest
+from edge.config import Config
+from edge.provision import DemoIdentity, demo_identity
+from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record
+from sim.install import install
+from sim.world import NoSoundServer, World, WorldPlan, WorldReady, WorldUnavailable
+
+SIMULATED_SEGMENT_SECONDS = 30
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Record one simulated session; returns the exit code."""
+    parsed = _parser().parse_args(arguments)
+    return guarded(lambda: _simulate(parsed))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="liuhen sim", description="模拟听证室录制一个场次 / record one session in the simulated room")
+    parser.add_argument("--spool", type=Path, default=Path("recordings/spool"), metavar="DIR")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="演示密钥目录，默认在存储目录旁 / beside the spool by default")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="其余设置 / further settings; its key is used as it is")
+    parser.add_argument("--seconds", type=float, metavar="N")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="用视频文件代替房间画面 / play a video as the picture")
+    parser.add_argument("--sound", type=Path, metavar="FILE", help="用声音文件代替语音 / play a file as the sound")
+    parser.add_argument("--stamp", action="store_true", help="在视频上叠加计数条 / draw the counter strip over --picture")
+    parser.add_argument("--truth", type=Path, metavar="DIR", help="写下真值 / write what the sensors really produced")
+    parser.add_argument("--virtual", action="store_true", help="虚拟时间，尽快完成 / virtual time, as fast as possible")
+    parser.add_argument("--acks", type=int, metavar="FD", help="每次落盘后写一行 / one line after each flush")
+    parser.add_argument("--microphone-ppm", type=float, default=0.0, metavar="N")
+    return parser
+
+
+def _simulate(parsed: argparse.Namespace) -> int:
+    spool: Path = parsed.spool.absolute()
+    base = configuration.load(parsed.config) if parsed.config is not None else Config()
+    base = replace(base, spool=replace(base.spool, directory=spool))
+    if parsed.config is None:
+        keys = parsed.keys.absolute() if parsed.keys is not None else spool.with_name(f"{spool.name}.keys")
+        base = _with_demo_key(base, demo_identity(spool, keys, now_utc_ms=time.time_ns() // 1_000_000), parsed.truth)
+    if parsed.virtual:
+        return _port_level(base, parsed, real_time=False)
+    try:
+        return _in_world(base, parsed)
+    except NoSoundServer as missing:
+        sys.stderr.write(f"{missing}\n改用端口级模拟房间 / using the port-level room instead\n")
+        if os.environ.get("CI") == "true":
+            return EXIT_USAGE
+        return _port_level(base, parsed, real_time=True)
+    except WorldUnavailable as error:
+        complain(str(error), "请检查 --picture 和 --sound 文件，或重试", "check the --picture and --sound files, or try again")
+        return EXIT_USAGE
+
+
+def _with_demo_key(base: Config, identity: DemoIdentity, truth: Path | None) -> Config:
+    if truth is not None:
+        truth.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(identity.trust_file, truth / "trust.file")
+    return replace(
+        base,
+        spool=replace(base.spool, minimum_free_hours=0.1),
+        key=replace(base.key, file=identity.key_file, endorsements=(identity.endorsement_file,)),
+    )
+
+
+def _in_world(base: Config, parsed: argparse.Namespace) -> int:
+    """The first tier: real libraries above, the simulated room below."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liuhen-")))
+        world = World(_plan(base, parsed, folder))
+        ready = world.start()
+        stack.callback(world.stop)
+        os.environ.update(ready.sound_environment)
+        install(ready.sensor)
+        simulated = _simulated(base, ready)
+        return record(
+            lambda terminal, stop: _start(simulated, terminal, stop, parsed.seconds), acknowledgements=parsed.acks
+        )
+
+
+def _plan(base: Config, parsed: argparse.Namespace, folder: Path) -> WorldPlan:
+    pulse = folder / "pulse"
+    pulse.mkdir()
+    return WorldPlan(
+        socket=folder / "sensor",
+        width=base.camera.width,
+        height=base.camera.height,
+        frames_per_second=base.camera.frames_per_second,
+        room=base.device.room,
+        picture=parsed.picture,
+        sound=parsed.sound,
+        stamp=parsed.stamp,
+        truth=parsed.truth,
+        pulse=pulse,
+        microphone_ppm=parsed.microphone_ppm,
+        rate_hz=base.microphone.rate_hz,
+        channels=base.microphone.channels,
+    )
+
+
+def _simulated(base: Config, ready: WorldReady) -> Config:
+    """The same configuration with the simulated microphone's name; the digest says so."""
+    microphone = replace(base.microphone, device=ready.sound_device)
+    return replace(base, microphone=microphone, digest=amended_digest(base, f"sim {ready.sound_device}"))
+
+
+def _start(config: Config, terminal: Terminal, stop: threading.Event, seconds: float | None) -> Start:
+    from drivers.hardware import open_hardware  # only now: PortAudio reads the environment when it is imported
+
+    return Start(
+        config=config,
+        hardware=open_hardware(config),
+        watcher=terminal,
+        stop=stop,
+        conduct=conduct_threads,
+        seconds=seconds,
+    )
+
+
+def _port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> int:
+    """The second tier: the room implements the ports."""
+    from sim.virtual_root import record_virtual
+
+    return record_virtual(base, parsed, real_time=real_time)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

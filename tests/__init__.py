@@ -1,0 +1,1 @@
+"""Tests of the recorder; the folders mirror the tree."""

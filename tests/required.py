@@ -1,0 +1,52 @@
+"""The tests that must run and pass in continuous integration: one list, and the judgement of a run against it.
+
+Owns the list. A fact the README claims has its test here, so that a missing system package, a marker or a renamed file
+can never turn a claim into a skipped test. Patterns are shell patterns over pytest node ids (`[` is taken literally).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
+
+import pytest
+
+REQUIRED: tuple[str, ...] = (
+    "tests/test_conftest.py::*",
+    "tests/test_footage.py::*",
+    "tests/test_packaging.py::*",
+    "tests/oracles/test_cose_oracle.py::*",
+)
+
+
+def in_ci() -> bool:
+    """Continuous integration accepts no skip and no fallback."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def unavailable(what: str) -> NoReturn:
+    """Says that something a test needs is not on this machine: a skip for a developer, a failure in CI."""
+    if in_ci():
+        pytest.fail(f"not on this machine, and CI accepts no fallback: {what}", pytrace=False)
+    pytest.skip(what)
+
+
+def matches(node_id: str, pattern: str) -> bool:
+    """Whether a node id falls under a pattern; parameters in square brackets are not character classes."""
+    return fnmatch.fnmatchcase(node_id, pattern.replace("[", "[[]"))
+
+
+def shortfalls(patterns: Iterable[str], outcomes: Mapping[str, str]) -> list[str]:
+    """One line for each pattern without a test, and for each required test whose outcome is not "passed".
+
+    `outcomes` maps node ids to passed, failed, skipped, xfailed or deselected.
+    """
+    lines = []
+    for pattern in patterns:
+        found = {node_id: outcome for node_id, outcome in outcomes.items() if matches(node_id, pattern)}
+        if not found:
+            lines.append(f"no test matches {pattern}")
+        lines += [f"{outcome}: {node_id}" for node_id, outcome in sorted(found.items()) if outcome != "passed"]
+    return lines
