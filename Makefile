@@ -38,7 +38,7 @@ check: setup-unit
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python .make/wheel_check.py
 
 bench: setup-test

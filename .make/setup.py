@@ -445,7 +445,9 @@ def set_up(venv: Path, level: Level) -> None:
 
 
 def ensure_main_environment(venv: Path, level: Level, *, is_pi: bool) -> None:
-    """Makes the main environment unless its stamp says that it is complete."""
+    """Makes the main environment unless its stamp says that it is complete; one made for tests stays one."""
+    if (venv / f"liuhen-{Level.TEST.name.lower()}").exists():
+        level = Level.TEST
     plan = Plan(venv=venv, level=level, is_pi=is_pi, with_camera=not is_pi and can_compile())
     if in_ci() and not is_pi and not plan.with_camera:
         raise SetupError("CI accepts no fallback; gcc, libcap's headers or this Python's headers are missing")

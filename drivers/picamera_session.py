@@ -8,6 +8,8 @@ Touches no disk. Imports picamera2 and libcamera: load this module only when a c
 from __future__ import annotations
 
 import atexit
+import os
+from contextlib import ExitStack
 from typing import Any
 
 from libcamera import _libcamera
@@ -39,7 +41,7 @@ class PicameraSession:
         self._picture = picture
         self._encoder: Any = None
         self._hardware = has_hardware_encoder()
-        self._picam2 = Picamera2(settings.index)
+        self._picam2 = _claimed(settings.index)
         try:
             self._configure()
         except Exception:
@@ -90,12 +92,14 @@ class PicameraSession:
         picamera2's `stop` hands the work to its event loop and waits without limit; a loop that died of an exception
         in the encoder never answers. So the loop is ended first.
         """
-        if self._encoder is not None and self._picam2.started:
-            self._picam2.stop_preview()
-            self._picam2.stop()
-        if self._picam2.encoders:
-            self._picam2.stop_encoder()
-        self._picam2.close()
+        picam2 = self._picam2
+        with ExitStack() as steps:  # last first, and each one whatever happened to those before
+            steps.callback(picam2.close)
+            if picam2.encoders:
+                steps.callback(picam2.stop_encoder)
+            if picam2.started:
+                steps.callback(picam2.stop)
+                steps.callback(picam2.stop_preview)
 
     def abandon(self) -> None:
         """Let the process end although a call is stuck: picamera2's own end at exit would block just so."""
@@ -123,6 +127,20 @@ class PicameraSession:
             raise ModeRefused(f"asked {wanted.width}x{wanted.height}, offered {given['size']} {given['format']}")
         if not shortest_us <= period_us <= longest_us:
             raise ModeRefused(f"asked {wanted.frames_per_second} frames per second, fastest {1e6 / shortest_us:.1f}")
+
+
+def _claimed(index: int) -> Any:
+    """A Picamera2 of this camera. One that cannot be built leaves its wake-up pipe open: with an object at hand while
+    it is built the pipe can be closed, so that trying for days costs no file descriptors.
+    """
+    picam2 = Picamera2.__new__(Picamera2)
+    try:
+        picam2.__init__(index)
+    except Exception:
+        picam2.notifymeread.close()
+        os.close(picam2.notifyme_w)
+        raise
+    return picam2
 
 
 def _part(component: str, version: str, evidence: str) -> SourceOrigin:

@@ -1,7 +1,7 @@
 """The simulated hearing room: people at a bench and two tables who speak in turn, under a clock that shows the time.
 
 Owns nothing but its drawings, made once; called by the world's sensor thread. A frame depends on (counter, utc_ms)
-alone: movement, light and clock on the time, the sensor's noise on the counter, so that no two frames are equal.
+alone: movement, light and clock on the time, the sensor's noise on the counter, so that no frame equals the one before.
 """
 
 from __future__ import annotations
@@ -75,10 +75,9 @@ class Visit:
 
 
 def speaker_at(turn_number: int) -> int:
-    """Return the index in SEATS of whoever speaks in a turn; never the same twice in a row."""
-    before = -1 if turn_number % 5 == 0 else _drawn(turn_number - 1)
-    drawn = _drawn(turn_number)
-    return drawn if drawn != before else 1 if drawn != 1 else 4
+    """Return the index in SEATS of whoever speaks in a turn, drawn by how much each has to say."""
+    weights = [seat.speaks for seat in SEATS]
+    return random.Random(f"turn {turn_number}").choices(range(len(SEATS)), weights)[0]  # noqa: S311 - scenery
 
 
 def posture_at(index: int, utc_ms: int) -> Posture:
@@ -282,11 +281,6 @@ def _noise_tile(height: int, width: int) -> NDArray[numpy.uint8]:
 
 def _chance(name: str, choices: int) -> int:
     return random.Random(name).randrange(choices)  # noqa: S311 - reproducible scenery, nothing secret
-
-
-def _drawn(turn_number: int) -> int:
-    weights = [seat.speaks for seat in SEATS]
-    return random.Random(f"turn {turn_number}").choices(range(len(SEATS)), weights)[0]  # noqa: S311 - scenery
 
 
 def _is_voiced(utc_ms: int) -> bool:

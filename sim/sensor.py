@@ -144,6 +144,7 @@ class Wire:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             connection.settimeout(limit_seconds)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(limit_seconds), 0))
             connection.connect(str(path))
         except OSError:
             connection.close()
@@ -155,7 +156,7 @@ class Wire:
         return self._connection.fileno()
 
     def wait_without_limit(self) -> None:
-        """Let `receive` wait until something comes; `hang_up` ends the wait."""
+        """Let `receive` wait until something comes or `hang_up` is called; `send` keeps its limit."""
         self._connection.settimeout(None)
 
     def send(self, message: Message, descriptor: int | None = None) -> None:

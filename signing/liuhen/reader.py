@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 IDENTITY_LIMIT_BYTES = 16 * 1024
-MOOV_LIMIT_BYTES = 1024 * 1024
+INIT_LIMIT_BYTES = 1024 * 1024
 BOX_HEADER_BYTES = 8
 FRAGMENT_BOXES = (b"prft", b"moof", b"mdat")
 NO_SEAL_BYTES = 1 << 62
@@ -208,17 +209,19 @@ class StructureError(FormatError):
 def read_segment(source: Path | FileIO, *, on_read: Callable[[int], None] | None = None) -> Iterator[Item]:
     """Walk a segment by its seals alone, verified with the key of its own identity box.
 
-    Yields one Initialisation, then each SealedFragment, then at most one Tail. A file whose head is not whole yields
-    only a Tail. Who that key belongs to is not asked here. Raises OSError, and FormatError where the path is no plain file.
+    Yields one Initialisation, each SealedFragment, then at most one Tail. A file whose head is not whole yields
+    only a Tail. Who that key belongs to is not asked here. Raises OSError, and FormatError where the path is not
+    that of a plain file.
     """
     if isinstance(source, Path):
         with archive.opened(source, root=None) as file:
-            yield from _walk(Cursor(file, on_read=on_read))
+            yield from walk(Cursor(file, on_read=on_read))
     else:
-        yield from _walk(Cursor(source, on_read=on_read))
+        yield from walk(Cursor(source, on_read=on_read))
 
 
-def _walk(cursor: Cursor) -> Iterator[Item]:
+def walk(cursor: Cursor) -> Iterator[Item]:
+    """`read_segment` for a cursor at the beginning of a file."""
     try:
         initialisation = read_initialisation(cursor)
     except StructureError as error:
@@ -241,7 +244,7 @@ def read_initialisation(cursor: Cursor) -> Initialisation:
     """Steps S2: exactly ftyp, moov and the identity box. Raises StructureError."""
     digest = hashlib.sha256(b"\x02")
     for kind in (b"ftyp", b"moov"):
-        size = box_size(cursor.take(BOX_HEADER_BYTES), kind, MOOV_LIMIT_BYTES, digest)
+        size = box_size(cursor.take(BOX_HEADER_BYTES), kind, INIT_LIMIT_BYTES, digest)
         if cursor.feed(size - BOX_HEADER_BYTES, digest) < size - BOX_HEADER_BYTES:
             raise StructureError(f"ends inside {kind.decode()}", cut=True)
     size = box_size(cursor.take(BOX_HEADER_BYTES), b"uuid", UUID_HEADER_BYTES + IDENTITY_LIMIT_BYTES, digest)
@@ -251,12 +254,23 @@ def read_initialisation(cursor: Cursor) -> Initialisation:
         raise StructureError("ends inside the identity box", cut=True)
     if rest[:_USERTYPE_BYTES] != IDENTITY_USERTYPE:
         raise StructureError("no identity box after moov")
+    if cursor.offset > INIT_LIMIT_BYTES:
+        raise StructureError("init exceeds 1 MiB")
     try:
         identity = parse_identity(rest[_USERTYPE_BYTES:], where="identity box")
         ed25519.check_public_key(identity.public_key, where="identity box")
     except FormatError as error:
         raise StructureError(str(error)) from error
     return Initialisation(identity=identity, r0=digest.digest(), size=cursor.offset)
+
+
+def initialisation_of(encoded: bytes) -> Initialisation:
+    """The same for init that is already in memory; nothing may follow it. Raises StructureError."""
+    cursor = Cursor(io.BytesIO(encoded), buffer=bytearray(len(encoded)))
+    initialisation = read_initialisation(cursor)
+    if initialisation.size != len(encoded):
+        raise StructureError("more boxes than ftyp, moov and identity before the first fragment")
+    return initialisation
 
 
 def box_size(header: bytes, kind: bytes, limit: int, digest: _Hash | None) -> int:

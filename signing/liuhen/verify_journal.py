@@ -17,7 +17,7 @@ from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place
 from liuhen.hashing import ZERO_HASH, sha256
-from liuhen.kinds import Clock, Enrolment, Event, Head, Key, Recovered, Run, Stop
+from liuhen.kinds import Clock, Enrolment, Event, Key, Recovered, Run, Stop
 from liuhen.registry import EventCode, RunCause
 from liuhen.verify_keys import KeyRing
 
@@ -150,8 +150,8 @@ def hashes_of(journal: Iterator[Item], wanted: set[int]) -> dict[int, set[bytes]
 class Chain:
     """Accepts the journal's items in order and says which entries are to be believed.
 
-    `certain` is False after any break until the next `run` or `session`: rules that need the entries that are gone are
-    not judged meanwhile, so that one removal is not reported as a hundred faults.
+    `certain` is False after any break until the next `run` entry, and `breaks` counts them: rules that need the entries
+    that are gone are not judged meanwhile, so that one removal is not reported as a hundred faults.
     """
 
     def __init__(self, findings: Findings, ring: KeyRing) -> None:
@@ -161,6 +161,7 @@ class Chain:
         self._prev = ZERO_HASH
         self.last: Entry | None = None
         self.certain = True
+        self.breaks = 0
         self.recent: dict[int, bytes] = {}
         self._order: deque[int] = deque()
         self._runs = RunOrder(findings)
@@ -202,8 +203,9 @@ class Chain:
         self._begun = True
         if entry.common.seq != 0:
             self._findings.add(Code.HEAD_MISSING, place, en=entry.common.seq)
-            self.next_seq, self.certain = entry.common.seq, False
+            self.next_seq = entry.common.seq
             self._disbelieved = [entry.common.prev]
+            self._break()
 
     def _refuse(self, item: Item) -> None:
         if item.tail:
@@ -216,11 +218,20 @@ class Chain:
         self._disbelieve(item)
 
     def _disbelieve(self, item: Item) -> None:
-        """What it says counts for nothing; only the chain is followed through it, so that the next entry can be judged."""
+        """What it says counts for nothing; its hash is kept, so that the next entry can be judged."""
         self._disbelieved.append(item.hash)
         del self._disbelieved[:-MOST_DISBELIEVED]
         self._disbelieved_count += 1
+        self._break()
+
+    def _break(self) -> None:
         self.certain = False
+        self.breaks += 1
+
+    @property
+    def end_seq(self) -> int:
+        """One more than the last number that any entry here can have had, believed or not."""
+        return self.next_seq + self._disbelieved_count
 
     def _signed(self, entry: Entry, place: Place) -> bool:
         """Steps J3 and J4."""
@@ -240,10 +251,10 @@ class Chain:
         if seq > self.next_seq + self._disbelieved_count:
             first = self.next_seq
             self._findings.add(Code.SEQ_GAP, place, zh=f"第 {first} 至 {seq - 1} 号", en=f"{first} … {seq - 1}")
-            self.certain = False
+            self._break()
         if entry.common.prev not in (self._prev, *self._disbelieved):
             self._findings.add(Code.CHAIN_BROKEN, place)
-            self.certain = False
+            self._break()
         if isinstance(entry.body, Run):
             self.certain = True
         self._advance(seq, entry.hash)
@@ -371,8 +382,3 @@ class Clocks:
     def _announces_step(entry: Entry) -> bool:
         body = entry.body
         return isinstance(body, Event) and body.code in (EventCode.CLOCK_STEPPED, EventCode.CLOCK_SYNC_CHANGED)
-
-
-def head_of(chain: Chain) -> Head | None:
-    """[seq, hash] of the last believed entry."""
-    return chain.last.head if chain.last is not None else None

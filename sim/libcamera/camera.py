@@ -33,19 +33,20 @@ class Camera:
     def __init__(self, sensor: Path, welcome: Welcome, deliver: Deliver) -> None:
         """Stand for the sensor behind this socket."""
         self._sensor = sensor
-        self._welcome = welcome
+        self.welcome = welcome
         self._deliver = deliver
         self._link: SensorLink | None = None
         self._streams: tuple[StreamConfiguration, ...] = ()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        self._running = False
         self._queued: dict[int, Request] = {}
         self._known_buffers: dict[FrameBuffer, int] = {}
 
     @property
     def controls(self) -> dict[ControlId, ControlInfo]:
         """The controls this camera takes, with their ranges."""
-        shortest, longest = self._welcome.shortest_frame_us, self._welcome.longest_frame_us
+        shortest, longest = self.welcome.shortest_frame_us, self.welcome.longest_frame_us
         return {
             controls.FrameDurationLimits: ControlInfo(shortest, longest, shortest),
             controls.draft.NoiseReductionMode: ControlInfo(0, 4, 0),
@@ -72,9 +73,12 @@ class Camera:
     def release(self) -> None:
         """Let go of the camera."""
         if self._link is not None:
+            self._running = False
             self._link.close()
             self._link = None
         self._cancel_queued()
+        self._streams = ()
+        self._known_buffers = {}
 
     def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
         """Return a configuration with one stream per role."""
@@ -95,27 +99,38 @@ class Camera:
         number = self._held("start").ask(Start(frame_duration_us=wanted_duration_us(dict(settings or {}))))
         if number:
             raise failure(number, "Failed to start camera")
+        self._running = True
 
     def stop(self) -> None:
         """Stop the sensor and end what is queued as cancelled; raises RuntimeError when the sensor never answers."""
-        number = self._held("stop").ask(Stop())
+        link = self._held("stop")
+        with self._lock:
+            self._running = False
+        number = link.ask(Stop())
         self._cancel_queued()
+        self._known_buffers = {}
         if number not in (0, errno.ENODEV):
             raise failure(number, "Failed to stop camera")
 
     def queue_request(self, request: Request) -> None:
-        """Hand a request to the sensor; with the sensor gone it ends cancelled at once."""
+        """Hand a request to the sensor; with the sensor gone it ends cancelled at once.
+
+        Raises RuntimeError while the camera is stopped, as libcamera does.
+        """
         link = self._held("queue request")
         with self._lock:
+            if not self._running:
+                raise failure(errno.EACCES, "Failed to queue request")
             self._queued[request.number] = request
-        main, lores = (self._buffer_number(link, place, request) for place in StreamPlace)
-        link.tell(Queue(request=request.number, main=main, lores=lores, frame_duration_us=request.frame_duration_us))
+            main, lores = (self._buffer_number(link, place, request) for place in StreamPlace)
+            duration_us = request.frame_duration_us
+            link.tell(Queue(request=request.number, main=main, lores=lores, frame_duration_us=duration_us))
         if link.lost:
             self._cancel_queued()
 
     @property
     def _size(self) -> Size:
-        return Size(self._welcome.width, self._welcome.height)
+        return Size(self.welcome.width, self.welcome.height)
 
     def _held(self, what: str) -> SensorLink:
         if self._link is None:

@@ -6,6 +6,7 @@ to the camera and answers to whoever asked, and when the sensor is gone it says 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -80,6 +81,7 @@ class SensorLink:
         try:
             return self._answers.get(timeout=ANSWER_LIMIT_SECONDS)
         except queue.Empty:
+            self._wire.hang_up()  # an answer that came later would be taken for that to the next question
             return errno.ETIMEDOUT
 
     def close(self) -> None:
@@ -92,10 +94,11 @@ class SensorLink:
         try:
             while (received := self._wire.receive()) is not None:
                 self._take(received[0])
-        except (OSError, WireFault):
+        except (OSError, WireFault, queue.Full):
             self._wire.hang_up()
         self._lost.set()
-        self._answers.put(errno.ENODEV)
+        with contextlib.suppress(queue.Full):  # full of answers nobody asked for: whoever asks gets one of those
+            self._answers.put_nowait(errno.ENODEV)
         self._on_lost()
 
     def _take(self, message: Message) -> None:

@@ -54,7 +54,9 @@ class CameraManager:
         welcome = probe(self._sensor)
         if welcome is None:
             return []
-        return [self._cameras.setdefault(self._sensor, Camera(self._sensor, welcome, self._take))]
+        if known is None or known.welcome != welcome:
+            known = self._cameras[self._sensor] = Camera(self._sensor, welcome, self._take)
+        return [known]
 
     def get(self, camera_id: str) -> Camera:
         """Return the camera with this id; raises RuntimeError when there is none."""

@@ -174,6 +174,18 @@ def test_a_stop_that_hangs_is_reported_and_blocks_nothing(world: Scene) -> None:
     recorded(driver, 3)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_encoder_that_breaks_is_lost_with_its_reason_and_can_still_be_stopped(world: Scene) -> None:
+    driver = camera()
+    with running(driver) as deliveries:
+        deliveries.wait_for_pictures(3)
+        assert driver._session is not None
+        driver._session._encoder._av_input_format = "no such format"  # picamera2's event loop meets it and dies
+        lost = deliveries.wait_for_loss()
+    assert "process_requests" in lost.what
+    recorded(driver, 3)
+
+
 def test_a_camera_in_use_says_so(world: Scene) -> None:
     first, second = camera(), camera()
     first.open()
@@ -213,6 +225,20 @@ def test_a_camera_index_that_does_not_exist_is_absent(world: Scene) -> None:
         camera(index=3).open()
 
 
+def test_trying_for_a_camera_in_vain_costs_no_file_descriptors(world: Scene) -> None:
+    def attempt(driver: PicameraCamera, match: str) -> int:
+        with pytest.raises(HardwareFault, match=match):
+            driver.open()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    holder = camera()
+    holder.open()
+    counts = [attempt(camera(), "busy") for _ in range(4)] + [attempt(camera(index=3), "absent") for _ in range(4)]
+    holder.stop(LIMIT_SECONDS)
+    assert counts[0] == counts[3]
+    assert counts[4] == counts[7]
+
+
 def test_the_small_pictures_are_measured_and_a_frozen_room_is_still(world: Scene) -> None:
     def measures(deliveries: Deliveries, count: int) -> list[PictureMeasure]:
         assert deliveries.wait_for(lambda: len(deliveries.of(PictureMeasure)) >= count)
@@ -233,7 +259,7 @@ def test_the_small_pictures_are_measured_and_a_frozen_room_is_still(world: Scene
 
 @pytest.mark.oracle
 def test_the_caption_is_in_the_picture_and_can_be_switched_off(world: Scene, tmp_path: Path) -> None:
-    def corner(**changes: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def corner(**changes: Any) -> Any:
         return pictures(recorded(camera(**changes), 5).of(PicturePacket), tmp_path)[2][-40:-8, 8:200]
 
     with_caption, without = corner(), corner(caption=False)

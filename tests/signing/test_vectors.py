@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from liuhen import cbor, cose, ed25519, entry, keys, merkle, records, segment
 from liuhen.errors import FormatError
 from liuhen.hashing import ZERO_HASH, fragment_hash, initial_hash, running_hash, seal_hash, sha256
-from liuhen.registry import Purpose
+from liuhen.trust import judge
 from tests.signing import edwards, samples, vector_signatures
 from tests.signing.generate_vectors import VECTORS, differences, stored, vectors
 from tests.signing.jsonlines import diagnostic
@@ -42,6 +43,7 @@ COSE_WORDS = {
 }
 
 
+@lru_cache
 def document(name: str) -> dict[str, Any]:
     """One stored vector file."""
     loaded: dict[str, Any] = json.loads((VECTORS / name).read_bytes())
@@ -189,21 +191,12 @@ def test_a_file_that_is_no_record_is_refused(case: dict[str, str]) -> None:
 def test_a_key_is_endorsed_under_a_trust_file_as_the_case_says(case: dict[str, Any]) -> None:
     log_id, public_key = _octets(document("trust.json"), "log_id", "public_key")
     trust = keys.parse_trust(bytes.fromhex(case["trust"]), where="vector")
-    said: dict[bytes, set[int]] = {}
-    for encoded in case["endorsements"]:
-        envelope, endorsement = keys.parse_endorsement(bytes.fromhex(encoded), where="vector")
-        root = next((root for root, _ in trust.roots if cose.key_id(root) == envelope.kid), None)
-        if root is None or (endorsement.log_id, endorsement.public_key) != (log_id, public_key):
-            continue
-        try:
-            cose.verify(envelope, root, where="vector")
-        except FormatError:
-            continue
-        said.setdefault(root, set()).add(endorsement.purpose)
-    endorsed = len(said) >= trust.threshold
-    production = sum(Purpose.PRODUCTION in purposes for purposes in said.values()) >= trust.threshold
-    purpose = ("production" if production else "demo") if endorsed else None
-    assert (endorsed, purpose) == (case["endorsed"], case["purpose"])
+    endorsements = [bytes.fromhex(encoded) for encoded in case["endorsements"]]
+    standing = judge(endorsements, log_id=log_id, public_key=public_key, trust=trust)
+    assert standing.endorsed == case["endorsed"]
+    if standing.endorsed:
+        assert standing.purpose is not None
+        assert standing.purpose.name.lower() == case["purpose"]
 
 
 @pytest.mark.parametrize("case", cases("trust.json", "refused"))

@@ -5,6 +5,7 @@ Pure: everything is bytes by path. Media boxes hold filler, not picture or sound
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from liuhen import cbor, cose, entry, keys, merkle, records
@@ -431,9 +432,11 @@ def expected_document() -> Json:
     made = make_archive()
     journal = made.journal
     return {
-        "about": "What a verifier finds in spool/ under trust.cbor, and in spool/ after the edits of a tampered case. "
-        "Offsets count in the untouched file; delete is a number of bytes; a file with remove is absent. Where a case "
-        "names no other answer, the one of the whole archive stands. rule: section of FORMAT.md that is broken.",
+        "about": "What a verifier finds in spool/ under trust.cbor, under another trust file, and after the edits of a "
+        "tampered case. Offsets count in the untouched file; delete is a number of bytes; a file with remove is absent. "
+        "Where a case names no other answer, the one of the whole archive stands. rule: section of FORMAT.md that is "
+        "broken. verdicts: fragments by verdict. findings (10.2): all of them where intact, else at least these; "
+        "complete_up_to: seq and utc_ms of the newest entry.",
         "answer": {
             "intact": True,
             "vouched": True,
@@ -445,13 +448,21 @@ def expected_document() -> Json:
             "complete_up_to": [journal.head[0], samples.clock_at(9_400_000_000)[0]],
             "kid": kid(samples.DEVICE.public_key),
             "log_id": samples.LOG_ID.hex(),
+            "verdicts": {"authentic": 5},
+            "findings": ["demo"],
             "records_presented": 2,
             "gaps": [{"seq": 4, "cause": 1, "stream": None, "length_ns": 3 * SECOND_NS, "explained": True}],
         },
         "other_trust": [
-            {"trust": None, "answer": {"intact": True, "vouched": False}},
-            {"trust": "other-trust.cbor", "answer": {"intact": True, "vouched": False}},
-            {"trust": "two-trust.cbor", "answer": {"intact": True, "vouched": False}},
+            {"trust": None, "answer": {"vouched": False, "findings": ["demo", "trust-absent"]}},
+            {
+                "trust": "other-trust.cbor",
+                "answer": {"vouched": False, "verdicts": {"unendorsed": 5}, "findings": ["unendorsed"]},
+            },
+            {
+                "trust": "two-trust.cbor",
+                "answer": {"vouched": False, "verdicts": {"unendorsed": 5}, "findings": ["trust-threshold"]},
+            },
         ],
         "entries": [
             {"seq": seq, "kind": kind, "hash": sha256(encoded).hex()}
@@ -462,7 +473,7 @@ def expected_document() -> Json:
                 "number": made_segment.identity.segment,
                 "file_hash": sha256(made_segment.content).hex(),
                 "r": made_segment.sealer.r.hex(),
-                "verdicts": ["authentic"] * made_segment.sealer.count,
+                "fragments": made_segment.sealer.count,
             }
             for made_segment in made.segments
         ],
@@ -471,62 +482,107 @@ def expected_document() -> Json:
 
 
 def _tampered(made: Archive) -> list[Json]:
-    paths = sorted(made.files)
-    first_journal, second_journal = paths[:2]
-    segment = next(path for path in paths if path.endswith("000001.mp4"))
-    explanation = f"records/{EXPLANATION.name}"
+    return [*_tampered_media(made), *_tampered_journal(made), *_tampered_records(made)]
+
+
+def _tampered_media(made: Archive) -> Iterator[Json]:
+    path = next(path for path in made.files if path.endswith("000001.mp4"))
+    content = made.files[path]
+    media = content.rindex(b"mdat") + 4
+    yield _case(
+        "one bit of media",
+        "6.4",
+        [_flip(path, media, content)],
+        {"intact": False, "verdicts": {"authentic": 4, "altered": 1}, "findings": ["fragment-altered"]},
+    )
+    yield _case(
+        "a box after the final seal",
+        "6.1",
+        [_edit(path, len(content), 0, box(b"free", b""))],
+        {"intact": False, "findings": ["extra-bytes"]},
+    )
+    yield _case(
+        "the last seal cut off",
+        "6.4",
+        [_edit(path, len(content) - len(made.segments[1].seals[-1]), len(made.segments[1].seals[-1]), b"")],
+        {"intact": False, "verdicts": {"authentic": 4, "missing-unexplained": 1}, "findings": ["tail-missing"]},
+    )
+    yield _case(
+        "a segment file removed",
+        "6.4",
+        [_remove(path)],
+        {"intact": False, "verdicts": {"authentic": 3, "missing-unexplained": 2}, "findings": ["segment-missing"]},
+    )
+
+
+def _tampered_journal(made: Archive) -> Iterator[Json]:
+    first, second = (f"journal/{number:08d}.cbor" for number in (0, 1))
+    content = made.files[second]
     offsets = _offsets(made.journal)
-    step = made.journal.kinds.index("segment", 6) - 1
-    media = made.files[segment].rindex(b"mdat") + 4
-    altered: Json = {"intact": False, "segment": 1, "verdicts": ["authentic", "altered"]}
-    absent: Json = {"intact": False, "segment": 1, "verdicts": ["missing-unexplained", "missing-unexplained"]}
-    payload = offsets[step] + made.journal.entries[step].index(cbor.encode(8_500_000_000))
+    step = made.journal.kinds.index("checkpoint") - 3
+    time = offsets[step] + made.journal.entries[step].index(cbor.encode(8_500_000_000)) + 8
+    yield _case(
+        "one bit of an entry",
+        "3.2.5",
+        [_flip(second, time, content)],
+        {"intact": False, "at_entry": step, "findings": ["signature-bad"]},
+    )
+    yield _case(
+        "an entry cut out",
+        "5.1",
+        [_edit(second, offsets[step], offsets[step + 1] - offsets[step], b"")],
+        {"intact": False, "at_entry": step + 1, "findings": ["seq-gap"]},
+    )
+    yield _case(
+        "the first journal file removed",
+        "1.1",
+        [_remove(first)],
+        {"intact": False, "findings": ["journal-file-missing"]},
+    )
     tail = offsets[made.journal.kinds.index("checkpoint")]
-    size = len(made.files[second_journal])
-    replace_media = _edit(segment, media, made.files[segment][media : media + 1], xor=1)
-    replace_time = _edit(second_journal, payload + 8, made.files[second_journal][payload + 8 : payload + 9], xor=1)
-    step_mark: Json = {
-        "file": second_journal,
-        "offset": offsets[step],
-        "delete": offsets[step + 1] - offsets[step],
-        "insert": "",
-    }
-    free_box: Json = {
-        "file": segment,
-        "offset": len(made.files[segment]),
-        "delete": 0,
-        "insert": box(b"free", b"").hex(),
-    }
-    record = _edit(explanation, 40, made.files[explanation][40:41], xor=1)
-    return [
-        _case("one bit of media", "6.4", [replace_media], altered),
-        _case("a box after the final seal", "6.1", [free_box], {"intact": False, "segment": 1}),
-        _case("a segment file removed", "6.4", [{"file": segment, "remove": True}], absent),
-        _case("one bit of an entry", "3.2.5", [replace_time], {"intact": False, "seq": step}),
-        _case("an entry cut out", "5.1", [step_mark], {"intact": False, "seq": step + 1}),
-        _case("the first journal file removed", "1.1", [{"file": first_journal, "remove": True}], {"intact": False}),
-        _case("one bit of a record", "5.5", [record], {"intact": False}),
-        _case(
-            "a record removed",
-            None,
-            [{"file": explanation, "remove": True}],
-            {"intact": True, "records_presented": 1},
-        ),
-        _case(
-            "checkpoint and stop cut off: nobody can tell (11)",
-            None,
-            [{"file": second_journal, "offset": tail, "delete": size - tail, "insert": ""}],
-            {"intact": True, "entries": 12, "complete_up_to": [11, samples.clock_at(9_300_000_000)[0]]},
-        ),
-    ]
+    yield _case(
+        "checkpoint and stop cut off: nobody can tell (11)",
+        None,
+        [_edit(second, tail, len(content) - tail, b"")],
+        {
+            "entries": 12,
+            "head": [11, sha256(made.journal.entries[11]).hex()],
+            "complete_up_to": [11, samples.clock_at(9_300_000_000)[0]],
+            "findings": ["demo", "run-open-end"],
+        },
+    )
+
+
+def _tampered_records(made: Archive) -> Iterator[Json]:
+    path = f"records/{EXPLANATION.name}"
+    yield _case(
+        "one bit of a record",
+        "5.5",
+        [_flip(path, 40, made.files[path])],
+        {"intact": False, "findings": ["record-altered"]},
+    )
+    yield _case(
+        "a record removed: content not presented",
+        None,
+        [_remove(path)],
+        {"records_presented": 1, "findings": ["demo", "record-absent"]},
+    )
 
 
 def _case(name: str, rule: str | None, edits: list[Json], answer: Json) -> Json:
     return {"name": name, "rule": rule, "edits": edits, "answer": answer}
 
 
-def _edit(path: str, offset: int, old: bytes, *, xor: int) -> Json:
-    return {"file": path, "offset": offset, "delete": 1, "insert": bytes([old[0] ^ xor]).hex()}
+def _flip(path: str, offset: int, content: bytes) -> Json:
+    return _edit(path, offset, 1, bytes([content[offset] ^ 1]))
+
+
+def _remove(path: str) -> Json:
+    return {"file": path, "remove": True}
+
+
+def _edit(path: str, offset: int, delete: int, insert: bytes) -> Json:
+    return {"file": path, "offset": offset, "delete": delete, "insert": insert.hex()}
 
 
 def _offsets(journal: Journal) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import itertools
 import os
 import threading
@@ -24,7 +25,10 @@ from tests.sim.simulated_camera import (
     running_world,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # in picamera2.previews.null_preview
+pytestmark = [
+    pytest.mark.realtime,
+    pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning"),  # in picamera2.previews.null_preview
+]
 
 LIMIT_SECONDS = 10.0
 
@@ -199,17 +203,34 @@ def test_a_camera_in_use_is_busy_for_everybody_else(tmp_path: Path) -> None:
         assert probe(scene.plan.socket) is not None
 
 
+def test_a_request_queued_on_a_stopped_camera_is_refused(tmp_path: Path) -> None:
+    with running_world(tmp_path) as scene, opened_camera() as camera:
+        camera.start()
+        scene.await_frames(2)
+        device = camera.camera
+        camera.stop()
+        with pytest.raises(RuntimeError, match=os.strerror(errno.EACCES)):
+            device.queue_request(device.create_request(0))
+        camera.start()
+        assert camera.capture_metadata()["SensorTimestamp"] > 0
+
+
 def test_a_camera_leaves_no_thread_and_no_descriptor(tmp_path: Path) -> None:
     def use_once() -> None:
         with opened_camera() as camera, recording(camera, tmp_path / "film.h264"):
             camera.capture_metadata()
 
-    def held() -> tuple[set[str], int]:
-        return {thread.name for thread in threading.enumerate()}, len(list(Path("/proc/self/fd").iterdir()))
+    def held(process: Path) -> tuple[int, int, int]:
+        gc.collect()  # picamera2 leaves its selectors to the collector
+        frames = (process / "maps").read_text().count("picamera2-")
+        return len(list((process / "task").iterdir())), len(list((process / "fd").iterdir())), frames
 
-    with running_world(tmp_path):
+    with running_world(tmp_path) as scene:
+        recorder, world = Path("/proc/self"), Path(f"/proc/{scene.world.process_id}")
         use_once()
-        before = held()
+        before = held(recorder)
         use_once()
         use_once()
-        assert held() == before
+        scene.levers.pull(Verb.LOOK)
+        assert held(recorder) == before
+        assert held(world)[2] == 0

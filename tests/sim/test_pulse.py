@@ -67,11 +67,19 @@ class Numbered:
 
     def __init__(self) -> None:
         self.made = 1 << 16
+        self._grown = threading.Condition()
 
     def read(self, samples: int) -> bytes:
         numbers = numpy.arange(self.made, self.made + samples, dtype=numpy.uint32)
-        self.made += samples
+        with self._grown:
+            self.made += samples
+            self._grown.notify_all()
         return numbers.astype("<u4").tobytes()
+
+    def wait_for_more(self, samples: int) -> None:
+        with self._grown:
+            wanted = self.made + samples
+            assert self._grown.wait_for(lambda: self.made >= wanted, LIMIT_SECONDS)
 
 
 class Truth:
@@ -93,10 +101,12 @@ class Truth:
 
 
 @contextmanager
-def microphone(parent: Path, *, error_ppm: float = 0.0) -> Iterator[tuple[PulseSource, Truth]]:
+def microphone(
+    parent: Path, *, error_ppm: float = 0.0, sound: Numbered | None = None
+) -> Iterator[tuple[PulseSource, Truth]]:
     truth = Truth()
     clock = MicrophoneClock(rate_hz=RATE, channels=2, error_ppm=error_ppm)
-    source = PulseSource(sound=Numbered(), clock=clock, on_written=truth, parent=parent)
+    source = PulseSource(sound=sound or Numbered(), clock=clock, on_written=truth, parent=parent)
     try:
         source.start()
     except PulseUnavailable as trouble:
@@ -186,10 +196,15 @@ def test_unplugging_ends_the_recording_and_the_same_process_can_open_the_replugg
     assert len(after) >= RATE // 2 * 4
 
 
-def test_freezing_delivers_nothing_and_thawing_goes_on(tmp_path: Path) -> None:
-    with microphone(tmp_path) as (source, truth):
-        truth.wait_for_more(4000)
+def test_a_frozen_microphone_is_silent_a_thawed_one_goes_on_and_zero_is_zero(tmp_path: Path) -> None:
+    sound = Numbered()
+    with microphone(tmp_path, sound=sound) as (source, truth):
+        truth.wait_for_more(4_000)
         source.freeze()
+        sound.wait_for_more(1_000)
+        silent_since = len(truth.pcm)
+        sound.wait_for_more(10_000)
+        assert len(truth.pcm) == silent_since
         source.zero(True)
         source.thaw()
         truth.wait_for_more(40_000)

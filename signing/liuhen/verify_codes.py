@@ -1,0 +1,72 @@
+"""Codes a verifier of this version does not know (FORMAT.md 8; step J16). Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+from liuhen.kinds import (
+    Amend,
+    Choice,
+    EntryBody,
+    Event,
+    Gap,
+    Key,
+    Mark,
+    Recovered,
+    Refusal,
+    Run,
+    Segment,
+    SessionEnd,
+    Stop,
+)
+from liuhen.registry import (
+    ChoiceCode,
+    EndCause,
+    EventCode,
+    GapCause,
+    KeyAct,
+    MarkCode,
+    RecordLabel,
+    RefusalCode,
+    RunCause,
+    Severity,
+    StopCause,
+)
+
+_REGISTERED: dict[type[EntryBody], tuple[tuple[str, type[enum.IntEnum]], ...]] = {
+    Amend: (("cause", GapCause),),
+    Choice: (("code", ChoiceCode),),
+    Event: (("code", EventCode), ("severity", Severity)),
+    Gap: (("cause", GapCause),),
+    Key: (("act", KeyAct),),
+    Mark: (("code", MarkCode),),
+    Recovered: (("cause", GapCause),),
+    Refusal: (("code", RefusalCode),),
+    Run: (("cause", RunCause),),
+    Segment: (("end_cause", EndCause),),
+    SessionEnd: (("cause", EndCause),),
+    Stop: (("cause", StopCause),),
+}
+
+
+def unknown_codes(body: EntryBody | None) -> Iterator[str]:
+    """What of this body is not in the registries, as "kind.field = code"."""
+    if body is None:
+        return
+    for name, registry in _REGISTERED.get(type(body), ()):
+        code = getattr(body, name)
+        if code is not None and not known(registry, code):
+            yield f"{body.KIND}.{name} = {code}"
+    for label, _ in getattr(body, "records", ()):
+        if not known(RecordLabel, label):
+            yield f"{body.KIND}.records label = {label}"
+
+
+def known(registry: type[enum.IntEnum], code: int) -> bool:
+    """Whether the registry of this version has the code."""
+    try:
+        registry(code)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,600 @@
+"""What the entries say of sessions, segments, gaps and promises (FORMAT.md 5.3 to 5.5; steps J9 to J12, J15 to J18, S10).
+
+Owns one small summary per session and per gap, and the state of the session that is open. Segment files are verified as
+their statements pass by, so nothing grows with the length of a recording but these summaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from liuhen.entry import Entry
+from liuhen.findings import Code, Findings, Place, Verdict
+from liuhen.hashing import ZERO_HASH, running_hash
+from liuhen.kinds import (
+    Amend,
+    Checkpoint,
+    Destroyed,
+    Event,
+    Gap,
+    GapEnd,
+    Heartbeat,
+    Instant,
+    Key,
+    Mark,
+    Recovered,
+    Run,
+    Segment,
+    Session,
+    SessionEnd,
+    Stop,
+)
+from liuhen.registry import EndCause, EntryClass, MarkCode, Stream
+from liuhen.verify_codes import unknown_codes
+from liuhen.verify_journal import NS_PER_MS, Chain
+from liuhen.verify_media import Media
+from liuhen.verify_segment import Outcome
+
+ALLOWED_HOLE_NS = 250 * NS_PER_MS
+PROMISE_FACTOR = 2
+BOOTS_REMEMBERED = 16
+SEGMENTS, RECORDS = 1, 0
+
+
+@dataclass(slots=True, kw_only=True)
+class GapSummary:
+    """One interruption; times are the device's claim of UTC in milliseconds, None where it is not known."""
+
+    entry: int
+    stream: int | None
+    cause: int | None
+    since: Instant | None
+    until: Instant | None = None
+    from_utc_ms: int | None = None
+    to_utc_ms: int | None = None
+    length_ns: tuple[int, int] | None = None
+    closed: bool = False
+    explained: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionSummary:
+    """What the report says of one session."""
+
+    id: bytes
+    ordinal: int | None = None
+    segments: int = 0
+    frames: int = 0
+    samples: int = 0
+    started_utc_ms: int | None = None
+    ended_utc_ms: int | None = None
+    last_media_utc_ms: int | None = None
+    ended: bool = False
+    gaps: list[GapSummary] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Hole:
+    """Time between two segments that some gap must cover."""
+
+    number: int
+    stream: int
+    since: Instant
+    until: Instant
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """The open session: what the next of its entries must continue."""
+
+    summary: SessionSummary
+    promise: tuple[int, int, int, int] | None
+    whole: bool = True
+    next_number: int = 0
+    last_r: bytes | None = ZERO_HASH
+    next_frame: int = 0
+    next_sample: int = 0
+    stated: set[int] = field(default_factory=set)
+    position: tuple[int, int, bytes] | None = None
+    stream_ends: dict[int, Instant] = field(default_factory=dict)
+    holes: list[_Hole] = field(default_factory=list)
+    recovered: list[GapSummary] = field(default_factory=list)
+    known: bool = True
+
+
+class Sessions:
+    """Takes believed entries in order. Ends with `conclude`, when nothing follows."""
+
+    def __init__(self, findings: Findings, media: Media) -> None:
+        self._findings = findings
+        self._media = media
+        self._open: _Open | None = None
+        self.summaries: dict[bytes, SessionSummary] = {}
+        self._gaps: dict[int, GapSummary] = {}
+        self._promises = Promises(findings)
+        self._anchors: dict[bytes, tuple[int, int]] = {}
+        self._ordinal: int | None = 0
+        self._breaks = 0
+        self.records: dict[bytes, int] = {}
+        self.destroyed: set[bytes] = set()
+
+    def accept(self, entry: Entry, chain: Chain) -> None:
+        """One believed entry in its place."""
+        if chain.breaks != self._breaks:
+            self._breaks = chain.breaks
+            self._doubt()
+        self._anchor(entry)
+        self._check_membership(entry, chain)
+        self._promises.accept(entry)
+        self._note_words(entry)
+        self._dispatch(entry, chain)
+
+    def _dispatch(self, entry: Entry, chain: Chain) -> None:
+        match entry.body:
+            case Session():
+                self._begin(entry, entry.body, chain)
+            case Segment():
+                self._state(entry, entry.body, chain)
+            case Gap() | GapEnd() | Mark():
+                self._interrupt(entry, entry.body)
+            case Heartbeat():
+                if self._open is not None and entry.body.position is not None:
+                    self._open.position = entry.body.position
+            case SessionEnd():
+                self._end(entry, entry.body, chain)
+            case _:
+                self._others(entry, chain)
+
+    def _others(self, entry: Entry, chain: Chain) -> None:
+        match entry.body:
+            case Recovered():
+                self._recover(entry, entry.body, chain)
+            case Amend():
+                self._amend(entry, entry.body, chain)
+            case Destroyed():
+                self.destroyed.update(hash_ for _, hash_ in entry.body.contents)
+            case Key(old_head=old) if old is not None:
+                self._media.heads.note(old, Place(entry=entry.common.seq), chain, Code.REFERENCE_WRONG)
+            case None:
+                self._unknown(entry)
+            case _:
+                pass
+
+    # --- J9: sessions ---
+
+    def _doubt(self) -> None:
+        """Entries are missing: what they said is unknown, so what comes next is taken as it says."""
+        self._ordinal = None
+        self._promises.forget()
+        if self._open is not None:
+            self._open.known = self._open.whole = False
+            self._open.position = None
+
+    def _check_membership(self, entry: Entry, chain: Chain) -> None:
+        """An entry names the open session or none; after a break the session it names is taken to be open."""
+        named = entry.common.session_id
+        if isinstance(entry.body, Session) or named is None:
+            if named is None and isinstance(entry.body, (Session, SessionEnd, Segment, Gap, GapEnd)):
+                self._wrong(Code.SESSION_ORDER, entry, "it names no session")
+            return
+        if self._open is not None and named == self._open.summary.id:
+            return
+        if isinstance(entry.body, (Amend, Destroyed)):
+            return
+        if chain.certain and (self._open is None or self._open.known):
+            self._wrong(Code.SESSION_ORDER, entry, "it names a session that is not open")
+            return
+        self._close_files(chain, ended=True)
+        summary = self.summaries.setdefault(named, SessionSummary(id=named))
+        self._open = _Open(summary=summary, promise=None, known=False, whole=False, last_r=None)
+
+    def _begin(self, entry: Entry, body: Session, chain: Chain) -> None:
+        named = entry.common.session_id
+        if named is None:
+            return
+        if self._open is not None:
+            if self._open.known:
+                self._wrong(Code.SESSION_ORDER, entry, "a session begins while another is open")
+            self._close_files(chain, ended=True)
+        if named in self.summaries:
+            self._wrong(Code.SESSION_REUSED, entry, "")
+        if self._ordinal is not None and body.ordinal != self._ordinal + 1:
+            self._wrong(Code.SESSION_ORDER, entry, f"its ordinal is {body.ordinal}, not {self._ordinal + 1}")
+        self._ordinal = body.ordinal
+        summary = SessionSummary(id=named, ordinal=body.ordinal, started_utc_ms=entry.common.clock[0])
+        self.summaries[named] = summary
+        self._open = _Open(summary=summary, promise=body.promise)
+
+    def _end(self, entry: Entry, body: SessionEnd, chain: Chain) -> None:
+        state = self._of(entry)
+        if state is None:
+            return
+        state.summary.ended, state.summary.ended_utc_ms = True, entry.common.clock[0]
+        for gap in state.summary.gaps:
+            if not gap.closed:
+                self._wrong(Code.GAP_ORDER, entry, f"gap {gap.entry} is still open")
+        counted = (state.next_number, state.next_frame, state.next_sample, len(state.summary.gaps))
+        said = (body.segments, body.frames, body.samples, body.gaps)
+        if state.whole and counted != said:
+            self._wrong(Code.SESSION_COUNT_WRONG, entry, f"{said} / {counted}")
+        self._close_files(chain, ended=True)
+
+    def _of(self, entry: Entry) -> _Open | None:
+        """The open session, if the entry belongs to it."""
+        if self._open is None or entry.common.session_id != self._open.summary.id:
+            return None
+        return self._open
+
+    def _wrong(self, code: Code, entry: Entry, words: str) -> None:
+        self._findings.add(code, Place(entry=entry.common.seq, session=entry.common.session_id), en=words)
+
+    # --- J10: segments ---
+
+    def _state(self, entry: Entry, body: Segment, chain: Chain) -> None:
+        state = self._of(entry)
+        if state is None:
+            return
+        self._check_order(state, entry, body)
+        self._check_position(state, entry, body)
+        outcome = self._media.stated(state.summary.id, body, entry, chain)
+        self._check_holes(state, entry, body, outcome)
+        state.stated.add(body.number)
+        state.next_number, state.last_r, state.known = body.number + 1, body.last, True
+        state.next_frame, state.next_sample = sum(body.frames), sum(body.samples)
+        state.summary.segments += 1
+        state.summary.frames += body.frames[1]
+        state.summary.samples += body.samples[1]
+
+    def _check_order(self, state: _Open, entry: Entry, body: Segment) -> None:
+        expected = (state.next_number, state.last_r, state.next_frame, state.next_sample)
+        said = (body.number, body.previous, body.frames[0], body.samples[0])
+        names = ("number", "previous", "first frame", "first sample")
+        wrong = [name for name, a, b in zip(names, expected, said, strict=True) if a != b]
+        if state.known and wrong:
+            place = Place(entry=entry.common.seq, session=state.summary.id, segment=body.number)
+            self._findings.add(Code.SEGMENT_ORDER, place, en=", ".join(wrong))
+        if body.number in state.stated:
+            self._wrong(Code.SEGMENT_ORDER, entry, f"segment {body.number} is stated twice")
+
+    def _check_position(self, state: _Open, entry: Entry, body: Segment) -> None:
+        """A heartbeat named a durable fragment of this segment: the statement must contain it."""
+        if state.position is None or state.position[0] != body.number:
+            return
+        _, fragment, r_promised = state.position
+        r = body.initial
+        for _, h, _, _ in body.fragments[:fragment]:
+            r = running_hash(r, h)
+        if fragment > len(body.fragments) or r != r_promised:
+            self._wrong(Code.REFERENCE_WRONG, entry, f"a heartbeat knew fragment {fragment} of segment {body.number}")
+        state.position = None
+
+    # --- S10: holes ---
+
+    def _check_holes(self, state: _Open, entry: Entry, body: Segment, outcome: Outcome | None) -> None:
+        """Note where a stream was absent between two segments; gaps may be closed later, so it is judged at the end."""
+        boot = self._boot_of(entry, body, outcome)
+        if boot is None:
+            state.stream_ends.clear()
+            return
+        for stream, count in ((Stream.PICTURE, body.frames[1]), (Stream.SOUND, body.samples[1])):
+            if not count:
+                continue
+            before = state.stream_ends.get(stream)
+            if before is not None and (before[0] != boot or body.span_ns[0] - before[1] > ALLOWED_HOLE_NS):
+                until = (boot, body.span_ns[0])
+                state.holes.append(_Hole(number=body.number, stream=stream, since=before, until=until))
+            state.stream_ends[stream] = (boot, body.span_ns[1])
+        state.summary.last_media_utc_ms = self._utc_ms((boot, body.span_ns[1]))
+
+    @staticmethod
+    def _boot_of(entry: Entry, body: Segment, outcome: Outcome | None) -> bytes | None:
+        if outcome is not None and outcome.identity is not None:
+            return outcome.identity.clock[2]
+        return None if body.end_cause == EndCause.RECOVERED else entry.common.clock[2]
+
+    def _judge_holes(self, state: _Open) -> None:
+        gaps = [*state.summary.gaps, *state.recovered]
+        for hole in state.holes:
+            missing_ns = uncovered_ns(hole.since, hole.until, [g for g in gaps if g.stream in (None, hole.stream)])
+            if missing_ns != 0 and (missing_ns is None or missing_ns > ALLOWED_HOLE_NS):
+                place = Place(session=state.summary.id, segment=hole.number)
+                length = "" if missing_ns is None else f" {missing_ns // NS_PER_MS} ms"
+                zh = ("画面", "声音")[hole.stream] + length.replace("ms", "毫秒")
+                self._findings.add(Code.HOLE_UNEXPLAINED, place, zh=zh, en=f"{Stream(hole.stream).name.lower()}{length}")
+
+    # --- J11: gaps ---
+
+    def _interrupt(self, entry: Entry, body: Gap | GapEnd | Mark) -> None:
+        match body:
+            case Gap():
+                self._gap(entry, body)
+            case GapEnd():
+                self._gap_end(entry, body)
+            case Mark():
+                self._mark(entry, body)
+
+    def _gap(self, entry: Entry, body: Gap) -> None:
+        state = self._of(entry)
+        if state is None:
+            return
+        gap = GapSummary(entry=entry.common.seq, stream=body.stream, cause=body.cause, since=body.since)
+        gap.from_utc_ms = self._utc_ms(body.since)
+        state.summary.gaps.append(gap)
+        self._gaps[gap.entry] = gap
+
+    def _gap_end(self, entry: Entry, body: GapEnd) -> None:
+        state = self._of(entry)
+        gap = self._gaps.get(body.gap_seq)
+        if state is None:
+            return
+        if gap is None or gap.closed or gap not in state.summary.gaps:
+            if state.whole:
+                self._wrong(Code.GAP_ORDER, entry, f"{body.gap_seq} is no open gap of this session")
+            return
+        gap.closed, gap.until, gap.length_ns = True, body.until, body.length_ns
+        gap.to_utc_ms = self._utc_ms(body.until)
+        self._check_length(entry, gap, body)
+
+    def _check_length(self, entry: Entry, gap: GapSummary, body: GapEnd) -> None:
+        low, high = body.length_ns
+        one_boot = gap.since is not None and gap.since[0] == body.until[0]
+        exact = body.until[1] - gap.since[1] if one_boot and gap.since is not None else None
+        if low > high or (exact is not None and not low == high == exact):
+            self._wrong(Code.GAP_ORDER, entry, "its length is not that between its bounds")
+
+    def _mark(self, entry: Entry, body: Mark) -> None:
+        self._check_refers(entry, body.refers_to)
+        if body.code == MarkCode.SPOKEN_EXPLANATION and body.refers_to in self._gaps:
+            self._gaps[body.refers_to].explained = True
+
+    def _recover(self, entry: Entry, body: Recovered, chain: Chain) -> None:
+        if body.head is not None:
+            self._media.heads.note(body.head, Place(entry=entry.common.seq), chain, Code.REFERENCE_WRONG)
+        if body.since is None or self._open is None:
+            return
+        gap = GapSummary(entry=entry.common.seq, stream=None, cause=body.cause, since=body.since)
+        gap.from_utc_ms, gap.length_ns = self._utc_ms(body.since), body.length_ns
+        self._open.recovered.append(gap)
+        self._gaps[gap.entry] = gap
+
+    def _amend(self, entry: Entry, body: Amend, chain: Chain) -> None:
+        self._check_refers(entry, body.refers_to)
+        named = (body.refers_to, body.refers_to_hash)
+        self._media.heads.note(named, Place(entry=entry.common.seq), chain, Code.REFERENCE_WRONG)
+        gap = self._gaps.get(body.refers_to)
+        if gap is not None:
+            gap.length_ns = body.length_ns or gap.length_ns
+            gap.cause = gap.cause if body.cause is None else body.cause
+
+    def _check_refers(self, entry: Entry, refers_to: int | None) -> None:
+        """Step J15: nothing refers to itself or to what is not yet written."""
+        if refers_to is not None and refers_to >= entry.common.seq:
+            self._wrong(Code.REFERENCE_WRONG, entry, f"entry {refers_to} does not come before it")
+
+    # --- J16: what is not known ---
+
+    def _unknown(self, entry: Entry) -> None:
+        match entry.common.entry_class:
+            case EntryClass.OPENS_GAP if self._open is not None:
+                gap = GapSummary(entry=entry.common.seq, stream=None, cause=None, since=None)
+                gap.from_utc_ms = entry.common.clock[0]
+                self._open.summary.gaps.append(gap)
+                self._open.whole = False
+                self._gaps[gap.entry] = gap
+            case EntryClass.CLOSES_GAP if self._open is not None:
+                for gap in reversed(self._open.summary.gaps):
+                    if gap.cause is None and not gap.closed:
+                        gap.closed, gap.to_utc_ms = True, entry.common.clock[0]
+                        break
+            case EntryClass.STATE:
+                self._wrong(Code.UNKNOWN_STATE_KIND, entry, entry.kind)
+                if self._open is not None:
+                    self._open.known = self._open.whole = False
+
+    def _note_words(self, entry: Entry) -> None:
+        """Unknown codes, what events refer to, and the records that are promised."""
+        for words in unknown_codes(entry.body):
+            self._wrong(Code.UNKNOWN_CODE, entry, words)
+        if isinstance(entry.body, Event):
+            self._check_refers(entry, entry.body.refers_to)
+        named = entry.common.session_id
+        if named is None or self._media.wanted(named):
+            for _, commitment in getattr(entry.body, "records", ()):
+                self.records.setdefault(commitment, entry.common.seq)
+
+    # --- time ---
+
+    def _anchor(self, entry: Entry) -> None:
+        utc_ms, boottime_ns, boot, _, _ = entry.common.clock
+        self._anchors[boot] = (utc_ms, boottime_ns)
+        if len(self._anchors) > BOOTS_REMEMBERED:
+            del self._anchors[next(iter(self._anchors))]
+
+    def _utc_ms(self, instant: Instant | None) -> int | None:
+        anchor = self._anchors.get(instant[0]) if instant is not None else None
+        if instant is None or anchor is None:
+            return None
+        return anchor[0] + (instant[1] - anchor[1]) // NS_PER_MS
+
+    # --- the end of a session, with or without its entry ---
+
+    def _close_files(self, chain: Chain, *, ended: bool) -> None:
+        """Judge the session's holes and the files no statement speaks of, then forget its state."""
+        state, self._open = self._open, None
+        if state is None:
+            return
+        listed = {gap.since for gap in state.summary.gaps}
+        self._judge_holes(state)
+        state.summary.gaps += [gap for gap in state.recovered if gap.since not in listed]
+        present = [n for n in self._media.numbers(state.summary.id) if n not in state.stated]
+        if ended or not state.known:
+            self._unstated(state, present, chain)
+        else:
+            self._unstated(state, [n for n in present if n < state.next_number], chain)
+            self._unfinished(state, [n for n in present if n >= state.next_number], chain)
+
+    def _unstated(self, state: _Open, numbers: Iterable[int], chain: Chain) -> None:
+        """Step S8: files that a complete journal would have stated."""
+        for number in numbers:
+            outcome = self._media.unstated(state.summary.id, number, may_be_open=False, chain=chain)
+            place = Place(session=state.summary.id, segment=number)
+            words = (f"其 {outcome.fragments} 片依封签核验", f"{outcome.fragments} of its fragments hold by their seals")
+            self._findings.add(Code.SEGMENT_UNSTATED, place, zh=words[0], en=words[1])
+
+    def _unfinished(self, state: _Open, numbers: list[int], chain: Chain) -> None:
+        """Step S8: files written after the last statement of a session that nothing ended."""
+        last = max(numbers, default=state.next_number)
+        self._check_promised(state, numbers, last)
+        for number in range(state.next_number, last + 1) if numbers else ():
+            place = Place(session=state.summary.id, segment=number)
+            if number not in numbers:
+                self._findings.add(Code.SEGMENT_MISSING, place, zh="后一段尚在", en="the next one is here")
+                state.last_r = None
+                continue
+            self._findings.add(Code.SEGMENT_BEFORE_STATEMENT, place)
+            outcome = self._media.unstated(state.summary.id, number, may_be_open=number == last, chain=chain)
+            self._continue_by_seals(state, outcome, place)
+
+    def _continue_by_seals(self, state: _Open, outcome: Outcome, place: Place) -> None:
+        identity = outcome.identity
+        if identity is not None and state.last_r is not None and identity.previous != state.last_r:
+            self._findings.add(Code.SEGMENT_CHAIN_BROKEN, place, en="it names another predecessor")
+        if state.position is not None and state.position[0] == place.segment:
+            _, fragment, r = state.position
+            if outcome.fragments < fragment or (outcome.fragments == fragment and outcome.r not in (None, r)):
+                self._findings.add(Code.TAIL_MISSING, place, en=f"{outcome.fragments} / {fragment} fragments")
+                self._findings.verdicts[Verdict.MISSING_UNEXPLAINED] += max(0, fragment - outcome.fragments)
+        state.last_r = outcome.r
+        state.summary.segments += 1
+        state.summary.frames += outcome.frames
+        state.summary.samples += outcome.samples
+        if identity is not None and outcome.span_ns is not None:
+            utc_ms, boottime_ns = identity.clock[0], identity.clock[1]
+            state.summary.last_media_utc_ms = utc_ms + (outcome.span_ns[1] - boottime_ns) // NS_PER_MS
+
+    def _check_promised(self, state: _Open, numbers: list[int], last: int) -> None:
+        """A heartbeat promised durable media in a file that is not there."""
+        position = state.position
+        if position is None or not self._media.wanted(state.summary.id) or position[0] < state.next_number:
+            return
+        if not numbers or position[0] > last:
+            place = Place(session=state.summary.id, segment=position[0])
+            words = (f"心跳条目曾见其第 {position[1]} 片", f"a heartbeat knew its fragment {position[1]}")
+            self._findings.add(Code.SEGMENT_MISSING, place, zh=words[0], en=words[1])
+            self._findings.verdicts[Verdict.MISSING_UNEXPLAINED] += position[1]
+
+    def conclude(self, chain: Chain) -> None:
+        """Nothing follows: step J17, the files of the open session, and gaps nobody explained."""
+        if self._open is not None:
+            last = chain.last.common.seq if chain.last is not None else None
+            self._findings.add(Code.SESSION_OPEN_END, Place(session=self._open.summary.id, entry=last))
+            self._close_files(chain, ended=False)
+        self._strangers(chain)
+        for summary in self.summaries.values():
+            for gap in summary.gaps:
+                if not gap.explained:
+                    self._findings.add(
+                        Code.GAP_UNEXPLAINED, Place(session=summary.id, entry=gap.entry), en=gap.entry
+                    )
+
+    def _strangers(self, chain: Chain) -> None:
+        """Step S8: directories of sessions that no believed entry names."""
+        for session in self._media.sessions():
+            if session not in self.summaries:
+                summary = self.summaries.setdefault(session, SessionSummary(id=session))
+                state = _Open(summary=summary, promise=None, known=False, whole=False)
+                self._unstated(state, self._media.numbers(session), chain)
+
+
+def uncovered_ns(since: Instant, until: Instant, gaps: list[GapSummary]) -> int | None:
+    """How much of the time from `since` to `until` no gap covers; None for all of an interval across boots."""
+    if since[0] != until[0]:
+        return 0 if any(_reaches(gap, since, until) for gap in gaps) else None
+    spans = sorted(_clip(gap, since, until) for gap in gaps if gap.since is not None)
+    reached, uncovered = since[1], 0
+    for start, end in spans:
+        uncovered += max(0, start - reached)
+        reached = max(reached, end)
+    return uncovered + max(0, until[1] - reached)
+
+
+def _reaches(gap: GapSummary, since: Instant, until: Instant) -> bool:
+    begins = gap.since is not None and gap.since[0] == since[0]
+    return begins and (gap.until is None or gap.until[0] == until[0])
+
+
+def _clip(gap: GapSummary, since: Instant, until: Instant) -> tuple[int, int]:
+    """The part of a gap inside an interval of one boot; an open end reaches to the interval's end."""
+    start = gap.since[1] if gap.since is not None and gap.since[0] == since[0] else since[1]
+    end = gap.until[1] if gap.until is not None and gap.until[0] == until[0] else until[1]
+    start = min(max(start, since[1]), until[1])
+    return start, max(start, min(end, until[1]))
+
+
+class Promises:
+    """Step J12: heartbeats and checkpoints come when they were promised; twice the time is allowed."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._promise: tuple[int, int, int, int] | None = None
+        self._run: int | None = None
+        self._beat: Instant | None = None
+        self._checkpoint: Instant | None = None
+        self._owed = False
+
+    def forget(self) -> None:
+        """After a break nobody knows when the last one was."""
+        self._beat = self._checkpoint = None
+        self._owed = False
+
+    def accept(self, entry: Entry) -> None:
+        """One believed entry in its place."""
+        now: Instant = (entry.common.clock[2], entry.common.clock[1])
+        if entry.common.run != self._run:
+            self._run, self._beat, self._checkpoint = entry.common.run, now, now
+        match entry.body:
+            case Session():
+                self._pay(entry, "before the next session")
+                self._promise, self._beat, self._checkpoint = entry.body.promise, now, now
+            case Heartbeat():
+                self._check_beat(entry, now)
+                self._beat = now
+            case Checkpoint():
+                self._check_interval(entry, now)
+                self._checkpoint, self._owed = now, False
+            case SessionEnd():
+                self._check_beat(entry, now)
+                self._promise, self._owed = None, True
+            case Stop():
+                self._pay(entry, "before `stop`")
+            case Run():
+                self._owed = True
+
+    def _pay(self, entry: Entry, when: str) -> None:
+        if self._owed and not (isinstance(entry.body, Session) and self._promise is None and self._fresh(entry)):
+            place = Place(entry=entry.common.seq, session=entry.common.session_id)
+            self._findings.add(Code.CHECKPOINT_OVERDUE, place, en=when)
+        self._owed = False
+
+    def _fresh(self, entry: Entry) -> bool:
+        """No session ended in this run yet, so none is owed before the first."""
+        return self._checkpoint is not None and entry.common.run == self._run
+
+    def _check_beat(self, entry: Entry, now: Instant) -> None:
+        silent_ms = _passed_ms(self._beat, now)
+        if self._promise is not None and silent_ms > PROMISE_FACTOR * self._promise[2]:
+            place = Place(entry=entry.common.seq, session=entry.common.session_id)
+            self._findings.add(Code.SILENCE, place, en=silent_ms)
+
+    def _check_interval(self, entry: Entry, now: Instant) -> None:
+        passed_ms = _passed_ms(self._checkpoint, now)
+        if self._promise is not None and passed_ms > PROMISE_FACTOR * self._promise[3]:
+            place = Place(entry=entry.common.seq, session=entry.common.session_id)
+            self._findings.add(Code.CHECKPOINT_OVERDUE, place, en=f"{passed_ms} ms")
+
+
+def _passed_ms(since: Instant | None, now: Instant) -> int:
+    if since is None or since[0] != now[0]:
+        return 0
+    return (now[1] - since[1]) // NS_PER_MS

@@ -1,0 +1,44 @@
+"""Checkpoints against the tree of all entries before them (FORMAT.md 5.3, 7; step J13). Pure, at most 64 hashes."""
+
+from __future__ import annotations
+
+from liuhen import merkle
+from liuhen.entry import Entry
+from liuhen.errors import FormatError
+from liuhen.findings import Code, Findings, Place
+from liuhen.kinds import Checkpoint
+
+
+class Tree:
+    """The tree of the entries read so far; after a break it continues from the next checkpoint's own peaks."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._peaks: merkle.Peaks | None = merkle.Peaks()
+        self._breaks = 0
+
+    def accept(self, entry: Entry, breaks: int) -> None:
+        """One believed entry in its place; `breaks` is the chain's count."""
+        if breaks != self._breaks:
+            self._breaks, self._peaks = breaks, None
+        if isinstance(entry.body, Checkpoint):
+            self._check(entry.common.seq, entry.body)
+        if self._peaks is not None:
+            self._peaks.append(merkle.leaf_hash(entry.envelope.encoded))
+
+    def _check(self, seq: int, body: Checkpoint) -> None:
+        place = Place(entry=seq)
+        if body.size != seq:
+            self._findings.add(Code.CHECKPOINT_WRONG, place, en=f"its size is {body.size}")
+            return
+        try:
+            claimed = merkle.Peaks(body.size, body.peaks)
+        except FormatError as error:
+            self._findings.add(Code.CHECKPOINT_WRONG, place, en=error.what)
+            return
+        if claimed.root() != body.root:
+            self._findings.add(Code.CHECKPOINT_WRONG, place, en="its root does not follow from its peaks")
+        elif self._peaks is None:
+            self._peaks = claimed
+        elif self._peaks.root() != body.root:
+            self._findings.add(Code.CHECKPOINT_WRONG, place, en="its root is not that of the entries")
