@@ -27,9 +27,10 @@ from edge.ports import PictureFormat, PicturePacket, SourceOrigin
 
 LORES_WIDTH = 320
 
-BUFFERS = 8
-"""Frames in flight between sensor and encoder: at 25 per second the event thread may fall 0.28 s behind before the
-sensor finds no buffer and a frame is missed. Each costs one picture of memory (1.4 MB at 720p)."""
+BUFFERS = 12
+"""Frames in flight between sensor and encoder: at 25 per second the event thread may fall 0.44 s behind before the
+sensor finds no buffer and a frame is missed (0.24 s was seen at 720p on two busy cores). Each costs one picture of
+memory (1.4 MB at 720p)."""
 
 
 class PicameraSession:

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["sim"]:
-        os.execv(sys.executable, [sys.executable, "-m", "sim", *words[1:]])
+        os.execv(sys.executable, [sys.executable, "-m", "sim", *words[1:]])  # noqa: S606 - no shell is wanted
     parsed = _parser().parse_args(words)
     code: int = parsed.work(parsed)
     return code
@@ -33,7 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="liuhen",
         description="留痕：听证室固定录音录像设备 / a fixed recorder for hearing rooms",
-        epilog="退出码 exit codes: 0 正常 clean, 1 录制因故障中止 ended by a fault, 2 配置或参数有误 bad configuration or usage, "
+        epilog="退出码 exit codes: 0 正常 clean, 1 录制因故障中止 ended by a fault, "
+        "2 配置或参数有误 bad configuration or usage, "
         "3 摄像头或麦克风 camera or microphone, 4 存储 storage, 5 密钥 key, 6 已在录制 already running",
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -58,7 +59,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _start(chosen: configuration.Config, terminal: Terminal, stop: threading.Event, seconds: float | None) -> Start:
-    from drivers.hardware import open_hardware  # not needed, and on a laptop not present, for the other commands
+    # Late: the hardware libraries are slow to load, and the other commands work where they are absent.
+    from drivers.hardware import open_hardware  # noqa: PLC0415
 
     return Start(
         config=chosen,

@@ -13,17 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from liuhen import cose, keys
-from liuhen.errors import FormatError, KeyFileError
-from liuhen.kinds import Choice, Clock, Enrolment, Refusal, Run, Session, Software, Stop
-from liuhen.registry import ChoiceCode, Purpose, RecordLabel, RefusalCode, RunCause, StopCause
-from liuhen.records import Record
-from liuhen.records import make as make_record
-
 from edge import durable, journal, recovery
 from edge.config import Config
 from edge.durable import StorageFault
-from edge.journal import Journal, JournalError
+from edge.journal import Journal, JournalError, Outside
 from edge.messages import StopRequested
 from edge.packet_queue import LaneBounds, PacketQueue
 from edge.ports import Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin
@@ -33,6 +26,12 @@ from edge.spool import Spool, SpoolError, open_spool
 from edge.status import Status
 from edge.versions import recorder_software
 from edge.writer import Acknowledge, SessionFacts, Writer, WriterPorts
+from liuhen import cose, keys
+from liuhen.errors import FormatError, KeyFileError
+from liuhen.kinds import Choice, Clock, Enrolment, Refusal, Run, Session, Software, Stop
+from liuhen.records import Record
+from liuhen.records import make as make_record
+from liuhen.registry import ChoiceCode, Purpose, RecordLabel, RefusalCode, RunCause, StopCause
 
 STOP_LIMIT_SECONDS = 5.0
 WRITER_LIMIT_SECONDS = 30.0
@@ -147,7 +146,9 @@ def _load_key(config: Config, spool: Spool) -> tuple[keys.FileSigner, tuple[byte
         raise _key_refusal(error.what, error.remedy_zh, error.remedy_en) from error
     except (FormatError, OSError) as error:
         raise _key_refusal(
-            str(error), "请用 `liuhen keys endorse` 重新背书本设备", "have this device endorsed with `liuhen keys endorse`"
+            str(error),
+            "请用 `liuhen keys endorse` 重新背书本设备",
+            "have this device endorsed with `liuhen keys endorse`",
         ) from error
     return signer, endorsements
 
@@ -177,15 +178,15 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
         found=found,
         run=run_number,
         signer=signer,
-        file_limit_bytes=start.config.spool.journal_file_bytes,
-        read_clock=lambda: _clock_row(start.hardware),
-        on_durable=start.watcher.entry,
+        outside=Outside(
+            file_limit_bytes=start.config.spool.journal_file_bytes,
+            read_clock=lambda: _clock_row(start.hardware),
+            on_durable=start.watcher.entry,
+        ),
     )
     spool.hold_reserve(start.config.spool.journal_reserve_bytes)
     if last is None:
-        enrolment = Enrolment(
-            public_key=signer.public_key, endorsements=endorsements, spool_id=spool.identity.spool_id
-        )
+        enrolment = Enrolment(public_key=signer.public_key, endorsements=endorsements, spool_id=spool.identity.spool_id)
         log.append(enrolment, session_id=None)
     log.append(
         Run(cause=_run_cause(found), software=recorder_software(), config_hash=start.config.digest), session_id=None
@@ -263,7 +264,7 @@ class Stage:
 
 
 def conduct_threads(stage: Stage) -> Ended:
-    """Real time: WRITER in its thread, CONTROL in the caller's; ends in order: sources, queue, WRITER, closing entries."""
+    """Real time: WRITER in its thread, CONTROL in the caller's. At the end: sources, queue, WRITER, entries."""
     capturing, over = _Capturing(), threading.Event()
     threads = (
         threading.Thread(target=stage.writer.run, name="WRITER"),

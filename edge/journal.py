@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from liuhen import cose, entry, merkle
-from liuhen.hashing import sha256
-from liuhen.errors import FormatError
-from liuhen.kinds import Checkpoint, Clock, EntryBody, Head, Session
-
 from edge import durable
 from edge.durable import AppendFile, StorageFault
 from edge.spool import Spool
+from liuhen import cose, entry, merkle
+from liuhen.errors import FormatError
+from liuhen.hashing import sha256
+from liuhen.kinds import Checkpoint, Clock, EntryBody, Head, Session
 
 FILE_NAME_DIGITS = 8
 READ_LIMIT_BYTES = 128 * 1024 * 1024
@@ -43,6 +42,15 @@ class JournalError(Exception):
     """The journal cannot be continued; nothing was written."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a journal is given: the clock, the size of a file, and who is told of (seq, hash) after each flush."""
+
+    file_limit_bytes: int
+    read_clock: Callable[[], Clock]
+    on_durable: Callable[[int, bytes], None]
+
+
 class Journal:
     """The open journal of this run."""
 
@@ -53,17 +61,13 @@ class Journal:
         found: Found,
         run: int,
         signer: cose.Signer,
-        file_limit_bytes: int,
-        read_clock: Callable[[], Clock],
-        on_durable: Callable[[int, bytes], None],
+        outside: Outside,
     ) -> None:
-        """Continue after `found`. `on_durable(seq, hash)` is called after each flush, on the caller's thread."""
+        """Continue after `found`."""
         self._spool = spool
         self._run = run
         self._signer = signer
-        self._file_limit_bytes = file_limit_bytes
-        self._read_clock = read_clock
-        self._on_durable = on_durable
+        self._outside = outside
         self._peaks = found.peaks
         self._number = found.last_file
         self._file: AppendFile | None = None
@@ -81,13 +85,13 @@ class Journal:
         seq, prev = (self.head[0] + 1, self.head[1]) if self.head is not None else (0, bytes(32))
         at = entry.Position(log_id=self._spool.identity.log_id, run=self._run, seq=seq, prev=prev)
         encoded = entry.make(
-            body, at=at, clock=self._read_clock(), session_id=session_id, seen=self.seen, signer=self._signer
+            body, at=at, clock=self._outside.read_clock(), session_id=session_id, seen=self.seen, signer=self._signer
         )
         self._write(encoded)
         self._peaks.append(merkle.leaf_hash(encoded))
         digest = sha256(encoded)
         self.head = (seq, digest)
-        self._on_durable(seq, digest)
+        self._outside.on_durable(seq, digest)
         return at
 
     def checkpoint(self, *, session_id: bytes | None) -> None:
@@ -107,8 +111,8 @@ class Journal:
         except StorageFault as fault:
             if not fault.full or not self._spool.release_reserve():
                 raise
-            # A full disk: the reserve gives its space back, and the entry goes whole into a new file, because the failed
-            # write may have left a part of it behind.
+            # A full disk: the reserve gives its space back. The failed write may have left a part of the entry behind,
+            # which is cut off before the file is opened anew.
             self.reserve_used = True
             self._drop_torn_tail()
             self._append(encoded)
@@ -116,7 +120,7 @@ class Journal:
     def _append(self, encoded: bytes) -> None:
         if self._file is None:
             self._file = self._open_last()
-        if self._file.size and self._file.size + len(encoded) > self._file_limit_bytes:
+        if self._file.size and self._file.size + len(encoded) > self._outside.file_limit_bytes:
             self._file.close()
             self._file = None
             self._number += 1

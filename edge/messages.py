@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from liuhen.kinds import Segment
-from liuhen.registry import EndCause, StopCause
-
 from edge.durable import StorageFault
 from edge.ports import PictureMeasure, SoundMeasure
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
+from liuhen.kinds import Segment
+from liuhen.registry import EndCause, StopCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class PicturePacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundPacket:
-    """One FLAC frame. `first_sample` counts PCM frames since the source started and never jumps without `missed_samples`.
+    """One FLAC frame. `first_sample` counts PCM frames since the source started; a jump is told by `missed_samples`.
 
     `arrival_boottime_ns` is when the packet's last sample reached the callback: late, never early.
     """

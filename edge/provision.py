@@ -6,15 +6,13 @@ it; everything made here is endorsed for demo and the verifier prints 演示 fir
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.spool import Identity, create_spool
 from liuhen import keys
 from liuhen.registry import Custody, Purpose
-
-from edge.spool import Identity, create_spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ def demo_identity(spool: Path, directory: Path, *, now_utc_ms: int) -> DemoIdent
 
 def _make(identity: DemoIdentity, spool: Path, directory: Path, now_utc_ms: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    os.chmod(directory, 0o700)
+    directory.chmod(0o700)
     root_key, device_key = keys.generate(), keys.generate()
     root, device = keys.FileSigner(root_key), keys.FileSigner(device_key)
     log_id = secrets.token_bytes(16)

@@ -1,8 +1,8 @@
 """CONTROL: one session from its opening to its end; the only code that appends to the journal.
 
-Runs on the process's main thread. It takes messages from its inbox in order, turns each into entries, keeps the promised
-heartbeats and checkpoints, and ends the session in order: sources first, then WRITER, then the closing entries. When a
-call returns, what it says is durable.
+Runs on the process's main thread. It takes messages from its inbox in order, turns each into entries, keeps the
+promised heartbeats and checkpoints, and ends the session in order: sources first, then WRITER, then the closing
+entries. When a call returns, what it says is durable.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Session, SessionEnd
-from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, StopCause
 
 from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
@@ -26,6 +23,8 @@ from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.spool import Spool
 from edge.status import Status
 from edge.writer import Writer
+from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Session, SessionEnd
+from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, StopCause
 
 INBOX_LIMIT = 4096
 TURN_SECONDS = 0.5
@@ -67,7 +66,7 @@ class _Counts:
 
 
 class Inbox:
-    """CONTROL's bounded inbox. `post` never blocks: a full inbox means CONTROL is stuck, and the newest measure yields."""
+    """CONTROL's bounded inbox. `post` never blocks; where CONTROL lags, measures yield before anything else does."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Message] = queue.Queue(maxsize=INBOX_LIMIT)
@@ -113,7 +112,9 @@ class Recorder:
         self._counts = _Counts()
         self._gaps: dict[Stream | None, _OpenGap] = {}
         self._picture_judge = PictureJudge(tools.config.checks.picture)
-        self._sound_judge = SoundJudge(SoundLimits(checks=tools.config.checks.sound, rate_hz=tools.config.microphone.rate_hz))
+        self._sound_judge = SoundJudge(
+            SoundLimits(checks=tools.config.checks.sound, rate_hz=tools.config.microphone.rate_hz)
+        )
         self._started_ns = 0
         self._heartbeat_due_ns = 0
         self._checkpoint_due_ns = 0
@@ -156,7 +157,7 @@ class Recorder:
         return EndCause.STOPPED
 
     def close(self, limit_seconds: float) -> Ended:
-        """Take what WRITER still says, then append the end of the session. The sources and the queue are closed already."""
+        """Take what WRITER still says, then append the session's end. Sources and queue are closed already."""
         deadline_ns = self._tools.clock.boottime_ns() + int(limit_seconds * 10**9)
         while self._writer_ended is None and self._tools.clock.boottime_ns() < deadline_ns:
             self.turn(0.1)
@@ -176,6 +177,18 @@ class Recorder:
             case SegmentClosed():
                 self._append(message.statement)
                 self._counts.segments += 1
+            case StopRequested():
+                self._stop = message
+            case WriterEnded():
+                self._writer_ended = message
+            case WriterFailed():
+                self._writer_failed(message.fault)
+            case _:
+                self._observe(message)
+
+    def _observe(self, message: StreamAbsent | StreamPresent | Missed | PictureMeasure | SoundMeasure) -> None:
+        """What was seen of the streams; none of it ends the session."""
+        match message:
             case StreamAbsent():
                 self._stream_absent(message)
             case StreamPresent():
@@ -186,12 +199,6 @@ class Recorder:
                 self._picture_measured(message)
             case SoundMeasure():
                 self._sound_measured(message)
-            case StopRequested():
-                self._stop = message
-            case WriterEnded():
-                self._writer_ended = message
-            case WriterFailed():
-                self._writer_failed(message.fault)
 
     def _stream_absent(self, absent: StreamAbsent) -> None:
         code = EventCode.QUEUE_OVERFLOW if absent.overflow else EventCode.SOURCE_LOST
@@ -325,7 +332,9 @@ class Recorder:
     def _append(self, body: EntryBody) -> int:
         return self._tools.journal.append(body, session_id=self._session_id).seq
 
-    def _event(self, code: EventCode, stream: Stream | None, span_ns: tuple[int, int], measured: tuple[int, ...]) -> int:
+    def _event(
+        self, code: EventCode, stream: Stream | None, span_ns: tuple[int, int], measured: tuple[int, ...]
+    ) -> int:
         return self._append(
             Event(
                 code=code,

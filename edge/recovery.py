@@ -10,15 +10,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from liuhen.kinds import Gap, GapEnd, Pair, Recovered, Seal, Segment, Session, SessionEnd, Stop
-from liuhen.reader import Initialisation, SealedFragment, Tail, read_segment
-from liuhen.registry import EndCause, GapCause
-from liuhen.segment import NO_PREVIOUS
-
 from edge import durable, journal
 from edge.journal import Found, Journal
 from edge.ports import Clock
 from edge.spool import Spool
+from liuhen.kinds import Gap, GapEnd, Pair, Recovered, Seal, Segment, Session, SessionEnd, Stop
+from liuhen.reader import Initialisation, SealedFragment, Tail, read_segment
+from liuhen.registry import EndCause, GapCause
+from liuhen.segment import NO_PREVIOUS
 
 
 def set_torn_journal_aside(spool: Spool, found: Found) -> None:
@@ -91,21 +90,10 @@ def _rescue(spool: Spool, found: Found, session_id: bytes) -> _Rescued | None:
     path = spool.segment_path(session_id, number)
     if not path.exists():
         return None
-    head: Initialisation | None = None
-    fragments: list[tuple[SealedFragment, Seal]] = []
-    tail: Tail | None = None
-    for item in read_segment(path):
-        match item:
-            case Initialisation():
-                head = item
-            case SealedFragment():
-                if item.valid and item.seal is not None:
-                    fragments.append((item, item.seal))
-            case Tail():
-                tail = item
+    head, fragments = _walk(path)
     good_bytes = fragments[-1][0].end_offset if fragments else 0
     quarantined: tuple[tuple[bytes, int, int, bytes], ...] = ()
-    if tail is not None or good_bytes != path.stat().st_size:
+    if good_bytes != path.stat().st_size:
         digest, size = _quarantine(spool, path, good_bytes, f"{session_id.hex()}-{number:06d}")
         quarantined = ((session_id, number, size, digest),)
     if head is None or not fragments:
@@ -122,6 +110,21 @@ def _rescue(spool: Spool, found: Found, session_id: bytes) -> _Rescued | None:
         statement=_statement(path, number, head, fragments),
         quarantined=quarantined,
     )
+
+
+def _walk(path: Path) -> tuple[Initialisation | None, list[tuple[SealedFragment, Seal]]]:
+    """The head and the fragments that verify, up to the first that does not."""
+    head: Initialisation | None = None
+    fragments: list[tuple[SealedFragment, Seal]] = []
+    for item in read_segment(path):
+        match item:
+            case Initialisation():
+                head = item
+            case SealedFragment() if item.valid and item.seal is not None:
+                fragments.append((item, item.seal))
+            case SealedFragment() | Tail():
+                break
+    return head, fragments
 
 
 def _statement(path: Path, number: int, head: Initialisation, fragments: list[tuple[SealedFragment, Seal]]) -> Segment:
@@ -156,7 +159,10 @@ def _quarantine(spool: Spool, path: Path, good_bytes: int, name: str) -> tuple[b
     target = spool.root / "quarantine" / f"{name}-{good_bytes}.bin"
     if not target.exists():
         durable.create_file(target, torn)
-    durable.shorten(path, good_bytes)
+    if good_bytes:
+        durable.shorten(path, good_bytes)
+    else:
+        durable.remove_file(path)  # nothing of it was ever sealed; an empty file would be no segment
     return hashlib.sha256(torn).digest(), len(torn)
 
 
@@ -235,5 +241,3 @@ def _append_session_end(found: Found, session_id: bytes, rescued: _Rescued | Non
         session_id=session_id,
     )
     log.checkpoint(session_id=None)
-
-

@@ -5,25 +5,30 @@ steps it returns. Nothing is held back longer than a fragment: a step is returne
 
 A segment opens on a keyframe (or on a sound packet where there is no picture), its media time 0 is the earliest capture
 time of its first fragment, and its sound is anchored anew by the sound clock, so that no drift outlives a segment. A
-stream that is lost or comes back ends the segment; so does a hole made by a full queue.
+stream that is lost or comes back ends the segment; so does a hole made by a full queue. Where the picture goes on, that
+end waits for its next keyframe, which is asked for at once: a file that began between keyframes could not be decoded,
+and dropping pictures because of the sound would be a second loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-from liuhen.registry import EndCause
+from dataclasses import dataclass, field, replace
 
 from edge import mp4
 from edge.audio_clock import AudioClock
 from edge.h264 import AccessUnit, ParameterSets, access_unit
 from edge.packet_queue import Lapse
 from edge.ports import PictureFormat, PicturePacket, SoundFormat, SoundPacket, SourceLost, Stream
+from liuhen.registry import EndCause
 
 PICTURE_TIMESCALE = 90_000
 OVERDUE_NS = 250_000_000
 """How much longer than its length a fragment waits for a picture before it is closed without one."""
+ROOMY_SEGMENT_BYTES = 48 * 1024 * 1024
+ROOMY_SEGMENT_FRAGMENTS = 600
+"""Past either a segment ends at the next keyframe, well before the format's limits (64 MiB, 700 fragments)."""
+_LONGEST_DURATION_TICKS = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,10 @@ class StreamPresent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """The source itself skipped: frames or samples that never existed as packets, directly after the named index."""
+    """The source itself skipped: frames or samples that never existed as packets.
+
+    `after_index` is the index of the last frame or sample before the hole, -1 where there was none.
+    """
 
     stream: Stream
     count: int
@@ -111,13 +119,29 @@ class Missed:
 Step = Opened | Fragment | Closed | StreamAbsent | StreamPresent | Missed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """A sound packet with the clock of its source; `skip` samples are absent directly before it."""
+
+    packet: SoundPacket
+    clock: AudioClock
+    skip: int
+
+    @property
+    def start_ns(self) -> int:
+        return self.clock.boottime_of(self.packet.first_sample)
+
+    @property
+    def end_ns(self) -> int:
+        return self.clock.boottime_of(self.packet.first_sample + self.packet.samples)
+
+
 @dataclass(slots=True)
 class _Piece:
     """The open fragment."""
 
     pictures: list[tuple[AccessUnit, int]] = field(default_factory=list)
-    sounds: list[SoundPacket] = field(default_factory=list)
-    sound_skip: int = 0
+    sounds: list[_Heard] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -134,6 +158,8 @@ class _Open:
     first_frame: int
     first_sample: int
     start_ns: int
+    cut_cause: EndCause | None = None
+    size_bytes: int = 0
     fragments: int = 0
     zero_ns: int = -1
     end_ns: int = 0
@@ -166,10 +192,10 @@ class Segmenter:
         self.sound_clock = AudioClock(rate_hz=sound.rate_hz) if sound is not None else None
         self._frame_ns = 10**9 // picture.frames_per_second if picture is not None else 0
         self._live = {s for s, f in ((Stream.PICTURE, picture), (Stream.SOUND, sound)) if f is not None}
-        self._absent: set[Stream] = set()
         self._open: _Open | None = None
         self._piece = _Piece()
-        self._waiting: list[SoundPacket] = []
+        self._waiting: list[_Heard] = []
+        self._undecodable = 0
         self._last_picture_ns = 0
         self._last_sound_end_ns = 0
 
@@ -196,57 +222,81 @@ class Segmenter:
 
     def finish(self, cause: EndCause) -> list[Step]:
         """End the open segment for this cause; the last fragment carries it."""
-        if self._open is None and self._waiting:
-            self._open_segment(None)
-        return list(self._close_segment(cause))
+        return list(self._finish(cause))
 
     def keyframe_wanted(self, now_ns: int) -> bool:
-        """True once the open segment has reached its length."""
-        return self._open is not None and now_ns - self._open.start_ns >= self._cutting.segment_ns
+        """True once the open segment is to end at the next keyframe."""
+        opened = self._open
+        if opened is None or Stream.PICTURE not in opened.streams:
+            return False
+        return self._to_be_cut(opened) or now_ns - opened.start_ns >= self._cutting.segment_ns
+
+    def _finish(self, cause: EndCause) -> Iterator[Step]:
+        if self._waiting:
+            yield from self._close_segment(EndCause.STREAMS_CHANGED)
+            yield from self._open_segment(None)
+        yield from self._close_segment(cause)
 
     # -- pictures ---------------------------------------------------------------------------------------------------
 
     def _picture_packet(self, packet: PicturePacket) -> Iterator[Step]:
         unit = access_unit(packet.payload)
+        starts = packet.keyframe and unit.sets is not None
+        if not starts and (self._open is None or Stream.PICTURE not in self._open.streams):
+            self._undecodable += 1 + packet.missed_frames  # nothing can show it; the next keyframe's event counts it
+            return
+        # A sensor whose time falls would make a file no player can follow; its own order is kept instead.
+        now_ns = max(packet.boottime_ns, self._last_picture_ns + 1)
         if Stream.PICTURE not in self._live:
-            if not packet.keyframe:
-                return
-            yield from self._return_of(Stream.PICTURE, packet.boottime_ns)
-        if packet.missed_frames:
-            yield self._missed_frames(packet)
-        if self._open is None:
-            if not packet.keyframe or unit.sets is None:
-                return
-            self._open_segment(unit.sets, packet.boottime_ns)
-        elif self._cuts(packet, unit):
-            yield from self._close_segment(EndCause.ROTATED, next_picture_ns=packet.boottime_ns)
-            self._open_segment(unit.sets, packet.boottime_ns)
-        elif not self._piece.empty and self._fragment_due(packet.boottime_ns):
-            yield from self._close_piece(None, next_picture_ns=packet.boottime_ns)
-        self._piece.pictures.append((unit, packet.boottime_ns))
-        self._last_picture_ns = packet.boottime_ns
+            yield from self._return_of(Stream.PICTURE, now_ns)
+        missed, self._undecodable = packet.missed_frames + self._undecodable, 0
+        if missed:
+            yield self._missed_frames(missed, now_ns)
+        yield from self._make_room(now_ns, unit.sets if starts else None)
+        self._piece.pictures.append((unit, now_ns))
+        self._last_picture_ns = now_ns
         self.frames += 1
 
-    def _cuts(self, packet: PicturePacket, unit: AccessUnit) -> bool:
-        """A keyframe cuts at the segment's length, and at once where it brings other parameter sets."""
-        if not packet.keyframe or unit.sets is None or self._open is None:
-            return False
-        due = packet.boottime_ns - self._open.start_ns >= self._cutting.segment_ns - self._frame_ns // 2
-        return due or unit.sets != self._open.sets
+    def _make_room(self, now_ns: int, sets: ParameterSets | None) -> Iterator[Step]:
+        """Open or cut what the picture at `now_ns` needs; `sets` are those of a keyframe."""
+        cause = self._cut_by(now_ns, sets) if sets is not None else None
+        if cause is not None:
+            yield from self._close_segment(cause, next_picture_ns=now_ns)
+        if self._open is None:
+            yield from self._open_segment(sets, now_ns)
+        elif not self._piece.empty and self._fragment_due(now_ns):
+            yield from self._close_piece(None, next_picture_ns=now_ns)
+
+    def _cut_by(self, now_ns: int, sets: ParameterSets) -> EndCause | None:
+        """A keyframe cuts at the segment's length, and at once where the streams or the parameter sets change."""
+        opened = self._open
+        if opened is None:
+            return None
+        if opened.cut_cause is not None:
+            return opened.cut_cause
+        if Stream.PICTURE not in opened.streams:
+            return EndCause.STREAMS_CHANGED
+        due = now_ns - opened.start_ns >= self._cutting.segment_ns - self._frame_ns // 2
+        return EndCause.ROTATED if due or self._to_be_cut(opened) or sets != opened.sets else None
+
+    @staticmethod
+    def _to_be_cut(opened: _Open) -> bool:
+        full = opened.size_bytes >= ROOMY_SEGMENT_BYTES or opened.fragments >= ROOMY_SEGMENT_FRAGMENTS
+        return full or opened.cut_cause is not None
 
     def _fragment_due(self, now_ns: int) -> bool:
         return now_ns - self._piece_start_ns() >= self._cutting.fragment_ns - self._frame_ns // 2
 
-    def _missed_frames(self, packet: PicturePacket) -> Missed:
-        self.missed_frames += packet.missed_frames
+    def _missed_frames(self, count: int, now_ns: int) -> Missed:
+        self.missed_frames += count
         if self._open is not None:
-            self._open.missed_frames += packet.missed_frames
+            self._open.missed_frames += count
         return Missed(
             stream=Stream.PICTURE,
-            count=packet.missed_frames,
-            after_index=self.frames,
-            from_ns=self._last_picture_ns,
-            to_ns=packet.boottime_ns,
+            count=count,
+            after_index=self.frames - 1,
+            from_ns=self._last_picture_ns or now_ns,
+            to_ns=now_ns,
         )
 
     # -- sound ------------------------------------------------------------------------------------------------------
@@ -256,114 +306,144 @@ class Segmenter:
         clock.observe(
             first_sample=packet.first_sample, samples=packet.samples, arrival_boottime_ns=packet.arrival_boottime_ns
         )
+        heard = _Heard(packet=packet, clock=clock, skip=packet.missed_samples)
         if Stream.SOUND not in self._live:
-            yield from self._return_of(Stream.SOUND, clock.boottime_of(packet.first_sample))
-        if self._open is None:
-            self._waiting.append(packet)
-            if Stream.PICTURE not in self._live or self._waited_long():
-                self._open_segment(None)
-            return
+            heard = replace(heard, skip=self._hole_samples(heard.start_ns))
+            yield from self._return_of(Stream.SOUND, heard.start_ns)
+        elif packet.missed_samples:
+            yield self._missed_samples(heard)
         yield from self.tick(packet.arrival_boottime_ns)
-        if packet.missed_samples:
-            yield from self._missed_samples(packet)
-        if Stream.PICTURE not in self._open.streams:
-            yield from self._cut_sound(packet)
-        self._add_sound(packet)
-
-    def _add_sound(self, packet: SoundPacket) -> None:
-        self._piece.sounds.append(packet)
-        self._last_sound_end_ns = self._clock().boottime_of(packet.first_sample + packet.samples)
-        self.samples += packet.samples
-
-    def _cut_sound(self, packet: SoundPacket) -> Iterator[Step]:
-        """Without a picture, packets bound the fragments and segments."""
-        if self._open is None or self._piece.empty:
+        if self._open is None or Stream.SOUND not in self._open.streams:
+            self._waiting.append(heard)
+            if self._open is None and (Stream.PICTURE not in self._live or self._waited_long()):
+                yield from self._open_segment(None)
             return
-        now_ns = self._clock().boottime_of(packet.first_sample)
-        if now_ns - self._open.start_ns >= self._cutting.segment_ns:
+        if Stream.PICTURE not in self._open.streams:
+            yield from self._cut_sound(heard.start_ns)
+        yield from self._add_sound(heard)
+
+    def _add_sound(self, heard: _Heard) -> Iterator[Step]:
+        """Put a packet into the open fragment; after a hole into a new one, for only its start can skip time."""
+        if heard.skip and self._piece.sounds:
+            yield from self._close_piece(None)
+        self._piece.sounds.append(heard)
+        self._last_sound_end_ns = heard.end_ns
+        self.samples += heard.packet.samples
+
+    def _cut_sound(self, now_ns: int) -> Iterator[Step]:
+        """Without a picture, packets bound the fragments and segments."""
+        opened = self._open
+        if opened is None:
+            return
+        if self._to_be_cut(opened) or now_ns - opened.start_ns >= self._cutting.segment_ns:
             yield from self._close_segment(EndCause.ROTATED)
-            self._open_segment(None, now_ns)
-        elif now_ns - self._piece_start_ns() >= self._cutting.fragment_ns:
+            yield from self._open_segment(None, now_ns)
+        elif not self._piece.empty and now_ns - self._piece_start_ns() >= self._cutting.fragment_ns:
             yield from self._close_piece(None)
 
     def _waited_long(self) -> bool:
         """Sound has waited for the first picture as long as a fragment may: what the room said is sealed without it."""
-        waited = sum(packet.samples for packet in self._waiting)
-        return waited * 10**9 >= 2 * self._cutting.fragment_ns * self._rate_hz()
+        return self._waiting_samples() * 10**9 >= 2 * self._cutting.fragment_ns * self._rate_hz()
 
-    def _missed_samples(self, packet: SoundPacket) -> Iterator[Step]:
-        """Samples the source lost: the time line skips them, which only a new fragment can say."""
-        if self._piece.sounds:
-            yield from self._close_piece(None)
+    def _waiting_samples(self) -> int:
+        return sum(heard.packet.samples for heard in self._waiting)
+
+    def _missed_samples(self, heard: _Heard) -> Missed:
+        """Samples the source lost: the time line skips them."""
+        self.missed_samples += heard.skip
         if self._open is not None:
-            self._open.missed_samples += packet.missed_samples
-            self._piece.sound_skip += packet.missed_samples
-        self.missed_samples += packet.missed_samples
-        yield Missed(
+            self._open.missed_samples += heard.skip
+        before_ns = self._waiting[-1].end_ns if self._waiting else self._last_sound_end_ns
+        return Missed(
             stream=Stream.SOUND,
-            count=packet.missed_samples,
-            after_index=self.samples,
-            from_ns=self._last_sound_end_ns,
-            to_ns=self._clock().boottime_of(packet.first_sample),
+            count=heard.skip,
+            after_index=self.samples + self._waiting_samples() - 1,
+            from_ns=before_ns or heard.start_ns,
+            to_ns=heard.start_ns,
         )
+
+    def _hole_samples(self, until_ns: int) -> int:
+        """Length of the hole before a sound that is back, where sound from before it still waits for its segment."""
+        if not self._waiting:
+            return 0
+        return max(1, (until_ns - self._waiting[-1].end_ns) * self._rate_hz() // 10**9)
 
     # -- holes and losses -------------------------------------------------------------------------------------------
 
     def _lapse(self, lapse: Lapse) -> Iterator[Step]:
-        """The queue was full: the segment ends before the hole's far side, which the next packet of the stream is."""
-        since_ns = lapse.first_boottime_ns if lapse.stream is Stream.PICTURE else self._last_sound_end_ns
-        yield from self._leave(lapse.stream, EndCause.OVERFLOW)
+        """The queue was full; the next packet of the stream is the hole's far side."""
+        lost = lapse.lost + lapse.missed
         if lapse.stream is Stream.PICTURE:
-            self.missed_frames += lapse.lost + lapse.missed
+            since_ns = lapse.first_boottime_ns
+            self.missed_frames += lost
         else:
-            self.missed_samples += lapse.lost + lapse.missed
-        yield StreamAbsent(
-            stream=lapse.stream, since_ns=since_ns, lost=lapse.lost + lapse.missed, overflow=True, what="queue overflow"
-        )
+            since_ns = self._sound_end_ns() or lapse.first_boottime_ns
+            self.missed_samples += lost
+        if lapse.stream not in self._live:
+            return  # its absence has been told already
+        yield from self._leave(lapse.stream, EndCause.OVERFLOW)
+        yield StreamAbsent(stream=lapse.stream, since_ns=since_ns, lost=lost, overflow=True, what="queue overflow")
 
     def _source_lost(self, loss: SourceLost) -> Iterator[Step]:
-        if loss.stream not in self._live:
-            return
-        ended_ns = self._last_picture_ns + self._frame_ns
-        since_ns = ended_ns if loss.stream is Stream.PICTURE else self._last_sound_end_ns
-        yield from self._leave(loss.stream, EndCause.STREAMS_CHANGED)
+        if loss.stream in self._live:
+            picture_end_ns = self._last_picture_ns + self._frame_ns if self._last_picture_ns else 0
+            since_ns = picture_end_ns if loss.stream is Stream.PICTURE else self._sound_end_ns()
+            yield from self._leave(loss.stream, EndCause.STREAMS_CHANGED)
+            yield StreamAbsent(
+                stream=loss.stream, since_ns=since_ns or loss.boottime_ns, lost=0, overflow=False, what=loss.what
+            )
         if loss.stream is Stream.SOUND and self._sound is not None:
             self.sound_clock = AudioClock(rate_hz=self._sound.rate_hz)  # a source that comes back counts from 0 again
-        yield StreamAbsent(
-            stream=loss.stream, since_ns=since_ns or loss.boottime_ns, lost=0, overflow=False, what=loss.what
-        )
+
+    def _sound_end_ns(self) -> int:
+        return self._waiting[-1].end_ns if self._waiting else self._last_sound_end_ns
 
     def _leave(self, stream: Stream, cause: EndCause) -> Iterator[Step]:
-        yield from self._close_segment(cause)
+        """A stream stops: end the segment, at the next keyframe where the picture goes on; strand no waiting sound."""
         self._live.discard(stream)
-        self._absent.add(stream)
+        if self._picture_goes_on():
+            self._cut_at_keyframe(cause)
+            return
+        yield from self._close_segment(cause)
+        if self._waiting:
+            yield from self._open_segment(None)
+            if stream is Stream.SOUND:
+                yield from self._close_segment(cause)
 
     def _return_of(self, stream: Stream, until_ns: int) -> Iterator[Step]:
-        yield from self._close_segment(EndCause.STREAMS_CHANGED)
+        if self._picture_goes_on():
+            self._cut_at_keyframe(EndCause.STREAMS_CHANGED)
+        else:
+            yield from self._close_segment(EndCause.STREAMS_CHANGED)
         self._live.add(stream)
-        self._absent.discard(stream)
         yield StreamPresent(stream=stream, until_ns=until_ns)
+
+    def _picture_goes_on(self) -> bool:
+        return self._open is not None and Stream.PICTURE in self._open.streams and Stream.PICTURE in self._live
+
+    def _cut_at_keyframe(self, cause: EndCause) -> None:
+        if self._open is not None and self._open.cut_cause is None:
+            self._open.cut_cause = cause
 
     # -- pieces and segments ----------------------------------------------------------------------------------------
 
-    def _open_segment(self, sets: ParameterSets | None, start_ns: int | None = None) -> None:
+    def _open_segment(self, sets: ParameterSets | None, start_ns: int | None = None) -> Iterator[Step]:
         """Begin a segment in memory; it becomes a file with its first fragment, so no empty file is ever left."""
-        picture = (Stream.PICTURE,) if sets is not None else ()
-        sound = (Stream.SOUND,) if Stream.SOUND in self._live else ()
         waiting, self._waiting = self._waiting, []
-        if start_ns is None:
-            start_ns = self._clock().boottime_of(waiting[0].first_sample)
+        hears = bool(waiting) or Stream.SOUND in self._live
         self._open = _Open(
             number=self._number,
             sets=sets,
-            streams=picture + sound,
+            streams=((Stream.PICTURE,) if sets is not None else ()) + ((Stream.SOUND,) if hears else ()),
             first_frame=self.frames,
             first_sample=self.samples,
-            start_ns=start_ns,
+            start_ns=waiting[0].start_ns if start_ns is None else start_ns,
         )
         self._number += 1
-        for packet in waiting:
-            self._add_sound(packet)
+        for heard in waiting:
+            yield from self._add_sound(heard)
+        if waiting and Stream.SOUND not in self._live:
+            self._cut_at_keyframe(EndCause.STREAMS_CHANGED)  # it came and went again while it waited
 
     def _close_segment(self, cause: EndCause, *, next_picture_ns: int | None = None) -> Iterator[Step]:
         opened = self._open
@@ -398,9 +478,8 @@ class Segmenter:
         sound = self._sound_run(opened, piece)
         span_ns = self._span_ns(piece, next_picture_ns)
         opened.end_ns = max(opened.end_ns, span_ns[1])
-        media = mp4.fragment(
-            sequence=opened.fragments, picture=picture, sound=sound, utc_ms=self.utc_ms_of(span_ns[0])
-        )
+        media = mp4.fragment(sequence=opened.fragments, picture=picture, sound=sound, utc_ms=self.utc_ms_of(span_ns[0]))
+        opened.size_bytes += len(media)
         yield self._fragment(media, span_ns, cause)
 
     def utc_ms_of(self, boottime_ns: int) -> int:
@@ -444,47 +523,37 @@ class Segmenter:
         times.append(next_picture_ns if next_picture_ns is not None else times[-1] + self._frame_ns)
         ticks = [round((time_ns - opened.zero_ns) * PICTURE_TIMESCALE / 10**9) for time_ns in times]
         samples = tuple(
-            mp4.Sample(payload=unit.sample, duration=max(1, after - at), keyframe=unit.keyframe)
+            mp4.Sample(payload=unit.sample, duration=_ticks_between(at, after), keyframe=unit.keyframe)
             for (unit, _), at, after in zip(piece.pictures, ticks, ticks[1:], strict=False)
         )
         return mp4.Run(decode_time=ticks[0], samples=samples)
 
     def _sound_run(self, opened: _Open, piece: _Piece) -> mp4.Run | None:
         if not piece.sounds:
-            opened.sound_ticks += piece.sound_skip
             return None
+        first = piece.sounds[0]
         if opened.sound is None:
-            opened.sound = self._anchor(piece.sounds[0].first_sample)
+            opened.sound = _anchor(first)
             opened.sound_ticks = max(0, (opened.sound.anchor_ns - opened.zero_ns) * self._rate_hz() // 10**9)
         else:
-            opened.sound_ticks += piece.sound_skip
+            opened.sound_ticks += first.skip
         start = opened.sound_ticks
-        samples = tuple(mp4.Sample(payload=p.payload, duration=p.samples, keyframe=True) for p in piece.sounds)
-        opened.sound_ticks += sum(packet.samples for packet in piece.sounds)
-        return mp4.Run(decode_time=start, samples=samples)
-
-    def _anchor(self, first_sample: int) -> SoundAnchor:
-        clock = self._clock()
-        ppm = clock.rate_error_ppm()
-        return SoundAnchor(
-            anchor_ns=clock.boottime_of(first_sample),
-            parts_per_billion=1000 * (ppm or 0),
-            measured=ppm is not None,
+        samples = tuple(
+            mp4.Sample(payload=heard.packet.payload, duration=heard.packet.samples, keyframe=True)
+            for heard in piece.sounds
         )
+        opened.sound_ticks += sum(heard.packet.samples for heard in piece.sounds)
+        return mp4.Run(decode_time=start, samples=samples)
 
     def _earliest_ns(self, piece: _Piece) -> int:
         starts = [piece.pictures[0][1]] if piece.pictures else []
-        if piece.sounds:
-            starts.append(self._clock().boottime_of(piece.sounds[0].first_sample))
-        return min(starts)
+        return min(starts + [heard.start_ns for heard in piece.sounds[:1]])
 
     def _span_ns(self, piece: _Piece, next_picture_ns: int | None) -> tuple[int, int]:
-        ends = [piece.pictures[-1][1] + self._frame_ns] if piece.pictures else []
-        if piece.pictures and next_picture_ns is not None:
-            ends = [min(next_picture_ns, piece.pictures[-1][1] + self._frame_ns)]
-        if piece.sounds:
-            last = piece.sounds[-1]
-            ends.append(self._clock().boottime_of(last.first_sample + last.samples))
+        ends = [heard.end_ns for heard in piece.sounds[-1:]]
+        if piece.pictures:
+            end_ns = piece.pictures[-1][1] + self._frame_ns
+            ends.append(end_ns if next_picture_ns is None else min(next_picture_ns, end_ns))
         start_ns = self._earliest_ns(piece)
         return start_ns, max(start_ns, *ends)
 
@@ -492,7 +561,7 @@ class Segmenter:
         """Capture time the open fragment is measured from: its first picture, else its first sound."""
         if self._piece.pictures:
             return self._piece.pictures[0][1]
-        return self._clock().boottime_of(self._piece.sounds[0].first_sample)
+        return self._piece.sounds[0].start_ns
 
     def _clock(self) -> AudioClock:
         if self.sound_clock is None:
@@ -501,3 +570,13 @@ class Segmenter:
 
     def _rate_hz(self) -> int:
         return self._sound.rate_hz if self._sound is not None else 1
+
+
+def _anchor(first: _Heard) -> SoundAnchor:
+    ppm = first.clock.rate_error_ppm()
+    return SoundAnchor(anchor_ns=first.start_ns, parts_per_billion=1000 * (ppm or 0), measured=ppm is not None)
+
+
+def _ticks_between(at: int, after: int) -> int:
+    """A picture's duration as `trun` can hold it."""
+    return min(max(1, after - at), _LONGEST_DURATION_TICKS)

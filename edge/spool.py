@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from liuhen import cbor
-from liuhen.errors import FormatError
-
 from edge import durable
 from edge.durable import StorageFault
+from liuhen import cbor
+from liuhen.errors import FormatError
 
 FOLDERS = ("journal", "sessions", "records", "quarantine", "device")
 IDENTITY_FILE = "device/spool.cbor"
 LOCK_FILE = "device/lock"
+ID_BYTES = 16
 RESERVE_FILE = "device/journal-reserve"
 
 
@@ -106,7 +106,7 @@ class Spool:
 
 
 def segment_files(root: Path) -> Iterator[tuple[bytes, int, Path]]:
-    """(session id, number, path) of every segment file below a spool or archive, in name order; foreign names left out."""
+    """(session id, number, path) of every segment file below a spool, in name order; foreign names are left out."""
     for directory in sorted((root / "sessions").glob("*")):
         try:
             session_id = bytes.fromhex(directory.name)
@@ -144,7 +144,7 @@ def open_spool(root: Path) -> Spool:
         raise SpoolError(
             f"{root} is not a spool (no {IDENTITY_FILE})",
             remedy_zh="请检查存储盘是否已挂载、配置 spool.directory 是否正确；新盘请先执行 `liuhen spool init`",
-            remedy_en="check that the disk is mounted and spool.directory is right; prepare a new disk with `liuhen spool init`",
+            remedy_en="check the mount and spool.directory, or prepare a new disk with `liuhen spool init`",
         )
     try:
         lock = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
@@ -192,7 +192,7 @@ def _read_identity(root: Path) -> Identity:
     except (OSError, FormatError) as error:
         raise _damaged(path) from error
     match mapped:
-        case {0: 1, 1: bytes(log_id), 9: bytes(spool_id)} if len(log_id) == len(spool_id) == 16:
+        case {0: 1, 1: bytes(log_id), 9: bytes(spool_id)} if len(log_id) == len(spool_id) == ID_BYTES:
             return Identity(log_id=log_id, spool_id=spool_id)
         case _:
             raise _damaged(path)

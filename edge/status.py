@@ -67,7 +67,7 @@ def level_words(rms_millibel: int | None) -> str:
 
 def hours_words(hours: float) -> str:
     """Hours of recording that still fit."""
-    return f"{hours:.1f} h" if hours < 1000 else ">999 h"
+    return f"{min(hours, 999.9):.1f} h"
 
 
 def fit(text: str, columns: int) -> str:

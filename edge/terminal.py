@@ -14,8 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from liuhen.errors import KeyFileError
-
 from edge import status as words
 from edge.app import Refused, Start, run
 from edge.config import ConfigError
@@ -23,6 +21,7 @@ from edge.ports import HardwareFault
 from edge.recorder import Ended
 from edge.spool import SpoolError
 from edge.status import Status
+from liuhen.errors import KeyFileError
 
 EXIT_CLEAN = 0
 EXIT_FAULT = 1

@@ -12,17 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from liuhen import cose
-from liuhen.kinds import Head, Identity, Segment
-from liuhen.registry import EndCause
-from liuhen.segment import NO_PREVIOUS, FragmentFacts, Sealer, identity_box
-
-from edge.durable import AppendFile, Appender, StorageFault
+from edge.durable import Appender, AppendFile, StorageFault
 from edge.messages import Message, SegmentClosed, WriterEnded, WriterFailed
 from edge.packet_queue import PacketQueue
 from edge.ports import Clock, PictureMeasure, SoundMeasure
 from edge.segmenter import Closed, Fragment, Missed, Opened, Segmenter, SoundAnchor, Step, StreamAbsent, StreamPresent
 from edge.spool import Spool
+from liuhen import cose
+from liuhen.kinds import Head, Identity, Segment
+from liuhen.registry import EndCause
+from liuhen.segment import NO_PREVIOUS, FragmentFacts, Sealer, identity_box
 
 TAKE_LIMIT_SECONDS = 0.1
 

@@ -36,14 +36,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="liuhen sim", description="模拟听证室录制一个场次 / record one session in the simulated room")
+    parser = argparse.ArgumentParser(
+        prog="liuhen sim", description="模拟听证室录制一个场次 / record one session in the simulated room"
+    )
     parser.add_argument("--spool", type=Path, default=Path("recordings/spool"), metavar="DIR")
-    parser.add_argument("--keys", type=Path, metavar="DIR", help="演示密钥目录，默认在存储目录旁 / beside the spool by default")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="其余设置 / further settings; its key is used as it is")
+    parser.add_argument(
+        "--keys", type=Path, metavar="DIR", help="演示密钥目录，默认在存储目录旁 / beside the spool by default"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="其余设置 / further settings; its key is used as it is"
+    )
     parser.add_argument("--seconds", type=float, metavar="N")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="用视频文件代替房间画面 / play a video as the picture")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="用视频文件代替房间画面 / play a video as the picture"
+    )
     parser.add_argument("--sound", type=Path, metavar="FILE", help="用声音文件代替语音 / play a file as the sound")
-    parser.add_argument("--stamp", action="store_true", help="在视频上叠加计数条 / draw the counter strip over --picture")
+    parser.add_argument(
+        "--stamp", action="store_true", help="在视频上叠加计数条 / draw the counter strip over --picture"
+    )
     parser.add_argument("--truth", type=Path, metavar="DIR", help="写下真值 / write what the sensors really produced")
     parser.add_argument("--virtual", action="store_true", help="虚拟时间，尽快完成 / virtual time, as fast as possible")
     parser.add_argument("--acks", type=int, metavar="FD", help="每次落盘后写一行 / one line after each flush")
@@ -68,7 +78,11 @@ def _simulate(parsed: argparse.Namespace) -> int:
             return EXIT_USAGE
         return _port_level(base, parsed, real_time=True)
     except WorldUnavailable as error:
-        complain(str(error), "请检查 --picture 和 --sound 文件，或重试", "check the --picture and --sound files, or try again")
+        complain(
+            str(error),
+            "请检查 --picture 和 --sound 文件，或重试",
+            "check the --picture and --sound files, or try again",
+        )
         return EXIT_USAGE
 
 
@@ -125,7 +139,8 @@ def _simulated(base: Config, ready: WorldReady) -> Config:
 
 
 def _start(config: Config, terminal: Terminal, stop: threading.Event, seconds: float | None) -> Start:
-    from drivers.hardware import open_hardware  # only now: PortAudio reads the environment when it is imported
+    # Late: PortAudio reads the environment when it is imported, and libcamera's stand-in must be there before.
+    from drivers.hardware import open_hardware  # noqa: PLC0415
 
     return Start(
         config=config,

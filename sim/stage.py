@@ -89,7 +89,6 @@ class Stage:
         reading, writing = socket.socketpair()
         writing.setblocking(False)
         signal.signal(signal.SIGTERM, lambda *_: self._end())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the recorder's; the room stays until it has stopped
         signal.set_wakeup_fd(writing.fileno())
         self._selector.register(reading, selectors.EVENT_READ, self._end)
         try:

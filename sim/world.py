@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -181,6 +182,7 @@ def _ready(line: bytes) -> WorldReady:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the recorder's; the room stays until it has stopped
     from sim.backstage import main
 
     sys.exit(main())

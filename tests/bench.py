@@ -25,6 +25,7 @@ from pathlib import Path
 
 from edge.packet_queue import PacketQueue
 from edge.segmenter import Cutting, Fragment, Opened, Segmenter
+from liuhen.reader import SealedFragment, read_segment
 from tests.replay import Recording, load_recording, plain_steps, replay_session
 
 LIVE_SECONDS = 40
@@ -174,8 +175,6 @@ def _status_kib(pid: int, name: str) -> int:
 
 def _delays(spool: Path, arrivals: list[tuple[int, int, int]]) -> list[float]:
     """Acknowledgement minus the capture time of the fragment's first frame or sample, which its seal states."""
-    from liuhen.reader import SealedFragment, read_segment
-
     begun: dict[tuple[int, int], int] = {}
     for path in sorted((spool / "sessions").glob("*/*.mp4")):
         for item in read_segment(path):
@@ -189,7 +188,7 @@ def _delays(spool: Path, arrivals: list[tuple[int, int, int]]) -> list[float]:
 
 
 def sealing_cpu_per_second(folder: Path, recording: Recording) -> float:
-    """Median difference of CPU per media second: product writer with journal, against the same muxer writing plain files."""
+    """Median difference of CPU per media second: product writer and journal, against the same muxer writing plain."""
     differences = []
     for pair in range(PAIRS):
         plain = _cpu(partial(write_plain, folder / f"plain-{pair}", recording, PIPELINE_SECONDS))
@@ -208,7 +207,7 @@ def _cpu(work: Callable[[], object]) -> float:
 
 
 def write_plain(folder: Path, recording: Recording, seconds: int) -> None:
-    """The same queue, segmenter and muxer, writing fragments as they come: no hash, seal, signature, flush or journal."""
+    """The same queue, segmenter and muxer, writing fragments as they come: no hash, seal, flush or journal."""
     folder.mkdir()
     segmenter = Segmenter(
         cutting=Cutting(segment_ns=30 * 10**9, fragment_ns=500_000_000),
@@ -274,6 +273,7 @@ def document(text: str) -> str:
         f"{PAIRS} interleaved pairs. Absolute figures belong to the machine of that run: {platform.machine()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}. Not yet measured on a Pi.\n\n" + text
     )
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -31,6 +31,7 @@ from edge.provision import demo_identity
 from edge.recorder import Ended
 from edge.segmenter import Segmenter, Step
 from edge.status import Status
+from liuhen.registry import EndCause
 
 UTC_MS = 1_800_000_000_000
 STREAMINFO_BYTES = 34
@@ -69,7 +70,9 @@ def load_recording(spool: Path) -> Recording:
         sound = SoundFormat(rate_hz=audio.rate, channels=audio.channels, streaminfo=streaminfo)
     with av.open(str(path)) as container:
         audio = container.streams.audio[0]
-        sounds = tuple((0, bytes(packet), int(packet.duration or 0)) for packet in container.demux(audio) if packet.size)
+        sounds = tuple(
+            (0, bytes(packet), int(packet.duration or 0)) for packet in container.demux(audio) if packet.size
+        )
     return Recording(picture=picture, sound=sound, pictures=pictures, sounds=sounds)
 
 
@@ -91,8 +94,6 @@ def packets(recording: Recording, seconds: int) -> Iterator[PicturePacket | Soun
 
 def plain_steps(segmenter: Segmenter, queue: PacketQueue, recording: Recording, seconds: int) -> Iterator[Step]:
     """The product's queue and segmenter alone."""
-    from liuhen.registry import EndCause
-
     for packet in packets(recording, seconds):
         queue.deliver(packet)
         item = queue.take(0)

@@ -216,3 +216,46 @@ def test_a_uv_that_exists_but_does_not_run_is_not_taken(tmp_path: Path) -> None:
     shim.write_text("#!/bin/sh\necho 'uv 99.1.0 (somewhere)'\n")
     assert setup.uv_version(shim) == (99, 1)
     assert setup.uv_version(tmp_path / "absent") == ()
+
+
+def test_packages_given_up_are_reported_but_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = setup.PackageGroup(
+        packages=("liuhen-no-such-package",), why="w", without="x", level=setup.Level.RUN, level_on_pi=setup.Level.RUN
+    )
+    tried = tmp_path / "tried"
+    for name, body in (
+        ("apt-get", f'echo "$@" >> {tried}; exit 100'),
+        ("sudo", 'shift; exec "$@"'),
+        ("dpkg-query", ""),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert setup.ensure_system_packages([group]) == (group,)
+    assert "install --yes --quiet --no-remove" in tried.read_text()
+    assert "liuhen-no-such-package" in capsys.readouterr().out
+    tried.unlink()
+    assert setup.ensure_system_packages([group], given_up=frozenset(group.packages)) == (group,)
+    assert not tried.exists()
+
+
+def test_a_python_is_run_before_it_is_believed(tmp_path: Path) -> None:
+    for name, body in (("python3.13", "exit 127"), ("python3.12", "exit 0"), ("python3", "exit 0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def found(*wanted: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [ROOT / ".make/find-python", *wanted],
+            env={"PATH": f"{tmp_path}:/bin", "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout.strip()
+
+    assert found() == (0, "python3.12")
+    assert found("3.12") == (0, "python3.12")
+    assert found("3.99") == (1, "")

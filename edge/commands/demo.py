@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
-from edge.spool import segment_files
 from edge.provision import demo_identity
+from edge.spool import segment_files
 from edge.terminal import guarded
 
 STEP_LIMIT_SECONDS = 600
@@ -22,7 +23,9 @@ STEP_LIMIT_SECONDS = 600
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command line."""
     parser = commands.add_parser("demo", help="录一段并核验 / record a little and verify it")
-    parser.add_argument("--seconds", type=float, metavar="N", help="录多少秒；不写则按 Ctrl-C 结束 / until Ctrl-C if left out")
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="录多少秒；不写则按 Ctrl-C 结束 / until Ctrl-C if left out"
+    )
     parser.add_argument("--directory", type=Path, default=Path("recordings"), metavar="DIR")
     parser.set_defaults(work=run)
 
@@ -62,17 +65,16 @@ def _demo(directory: Path, seconds: float | None) -> int:
 
 def _run_to_its_end(command: list[str]) -> int:
     """Run the recorder; Ctrl-C reaches it through the terminal and ends it in order, so this process waits for it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler, not SIG_IGN: an ignored signal is inherited over exec, and the recorder has to hear this one.
+    before = signal.signal(signal.SIGINT, _leave_it_to_the_recorder)
     try:
-        recorder = subprocess.Popen(command, restore_signals=True, preexec_fn=_listen_to_interrupt)
-        return recorder.wait()
+        return subprocess.Popen(command).wait()
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _listen_to_interrupt() -> None:
-    """An ignored SIGINT is inherited over exec; the recorder has to hear it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _leave_it_to_the_recorder(_number: int, _frame: FrameType | None) -> None:
+    """The recorder got the same Ctrl-C from the terminal."""
 
 
 def _camera_present() -> bool:

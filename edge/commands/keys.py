@@ -11,11 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+from edge.terminal import EXIT_CLEAN, complain, guarded
 from liuhen import cose, keys
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.registry import Custody, Purpose
-
-from edge.terminal import EXIT_CLEAN, complain, guarded
 
 EXIT_UNUSABLE = 2
 
@@ -26,7 +25,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verbs = parser.add_subparsers(dest="verb", required=True)
     init = verbs.add_parser("init", help="生成设备密钥或根密钥 / make a device key or an organisation root")
     init.add_argument("what", choices=("device", "root"))
-    init.add_argument("--out", type=Path, required=True, metavar="DIR", help="新文件所在目录 / folder for the new files")
+    init.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="新文件所在目录 / folder for the new files"
+    )
     init.add_argument("--organisation", default="", help="根密钥所属单位 / organisation named in the trust file")
     show = verbs.add_parser("show", help="查看密钥、名片、背书或信任文件 / show a key, card, endorsement or trust file")
     show.add_argument("files", type=Path, nargs="+")
@@ -93,9 +94,7 @@ def _init_device(directory: Path) -> int:
     private_key = keys.generate()
     device = keys.FileSigner(private_key)
     keys.save_private_key(directory / "device.key", private_key)
-    card = keys.Card(
-        version=1, log_id=secrets.token_bytes(16), public_key=device.public_key, custody=Custody.FILE
-    )
+    card = keys.Card(version=1, log_id=secrets.token_bytes(16), public_key=device.public_key, custody=Custody.FILE)
     keys.save_new(directory / "device.card", keys.card_bytes(card))
     _say(f"设备密钥 device key: {directory / 'device.key'}")
     _say(f"设备名片 card: {directory / 'device.card'}（交给根密钥持有人背书 have it endorsed by the root's holder）")
@@ -108,9 +107,7 @@ def _endorse(arguments: argparse.Namespace) -> int:
     root = keys.load_signer(arguments.root)
     card = keys.parse_card(_read(arguments.card), where=str(arguments.card))
     purpose = Purpose.PRODUCTION if arguments.purpose == "production" else Purpose.DEMO
-    keys.save_new(
-        arguments.out, keys.endorse(root, card, purpose=purpose, not_before_ms=time.time_ns() // 1_000_000)
-    )
+    keys.save_new(arguments.out, keys.endorse(root, card, purpose=purpose, not_before_ms=time.time_ns() // 1_000_000))
     _say(f"背书 endorsement: {arguments.out}（{arguments.purpose}）")
     _say(f"设备指纹 device fingerprint: {_fingerprint(card.public_key)}")
     return EXIT_CLEAN

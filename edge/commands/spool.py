@@ -9,14 +9,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from liuhen import keys
-from liuhen.errors import FormatError, KeyFileError
-from liuhen.kinds import Segment, Session, SessionEnd
-
 from edge import journal
 from edge.journal import JournalError
 from edge.spool import Identity, SpoolError, create_spool, segment_files
 from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
+from liuhen import keys
+from liuhen.errors import FormatError, KeyFileError
+from liuhen.kinds import Segment, Session, SessionEnd
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -131,6 +131,17 @@ def record_path(root: Path, commitment: bytes) -> Path:
     return root / "records" / f"{commitment.hex()}.record"
 
 
+def total_bytes(path: Path) -> int:
+    """How many bytes of evidence lie below a path, for a progress bar; 0 where it cannot be told."""
+    if not path.is_dir():
+        return path.stat().st_size
+    folders = [path, path / "journal", *(session_path(path, session) for session in session_ids(path))]
+    sizes = (
+        e.stat(follow_symlinks=False).st_size for f in folders for e in _entries(f) if e.is_file(follow_symlinks=False)
+    )
+    return sum(sizes)
+
+
 def survey(root: Path, foreign: Callable[[str], None], misplaced: Callable[[str], None]) -> None:
     """Name everything that is not evidence (`foreign`), and evidence names that are no plain file (`misplaced`)."""
     rules = (("journal", _JOURNAL_NAME, False), ("records", _RECORD_NAME, False), ("sessions", _SESSION_NAME, True))

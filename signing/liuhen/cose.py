@@ -17,6 +17,10 @@ from liuhen.errors import FormatError
 
 ALGORITHM_EDDSA = -8
 ENTRY_LIMIT_BYTES = 65536
+KID_BYTES = 32
+SIGNATURE_BYTES = 64
+SHORT_STRING = 0x40
+"""Head byte of an empty byte string; lengths up to 23 are added to it (RFC 8949, 3.1)."""
 CONTENT_TYPE_PREFIX = "application/vnd.liuhen."
 CONTENT_TYPE_SUFFIX = "+cbor"
 
@@ -76,7 +80,7 @@ def parse(encoded: bytes, *, where: str) -> Sign1:
         raise FormatError(where, "bytes follow the envelope")
     header = cbor.decode_map(protected, where=where)
     match header:
-        case {1: -8, 3: str(content), 4: bytes(kid), **rest} if not rest and len(kid) == 32:
+        case {1: -8, 3: str(content), 4: bytes(kid), **rest} if not rest and len(kid) == KID_BYTES:
             pass
         case _:
             raise FormatError(where, "protected header is not exactly {alg: -8, content type, kid}")
@@ -122,7 +126,7 @@ def _take_apart(buffer: bytes, offset: int, where: str) -> tuple[int, tuple[byte
     position = _literal(buffer, position, b"\xa0", where)
     payload, position = _byte_string(buffer, position, where)
     signature, position = _byte_string(buffer, position, where)
-    if len(signature) != 64:
+    if len(signature) != SIGNATURE_BYTES:
         raise FormatError(where, "signature is not 64 bytes")
     return position, (protected, payload, signature)
 
@@ -142,10 +146,10 @@ def _byte_string(buffer: bytes, offset: int, where: str) -> tuple[bytes, int]:
     if not head:
         raise _Truncated(where, "ends inside the envelope")
     width = {0x58: 1, 0x59: 2, 0x5A: 4}.get(head[0], 0)
-    if width == 0 and not 0x40 <= head[0] <= 0x57:
+    if width == 0 and not SHORT_STRING <= head[0] <= SHORT_STRING + 23:
         raise FormatError(where, "a part is not a definite byte string of allowed length")
     start = offset + 1 + width
-    length = int.from_bytes(buffer[offset + 1 : start], "big") if width else head[0] - 0x40
+    length = int.from_bytes(buffer[offset + 1 : start], "big") if width else head[0] - SHORT_STRING
     if len(buffer) < start:
         raise _Truncated(where, "ends inside the envelope")
     if width and length < {1: 24, 2: 256, 4: 65536}[width]:

@@ -14,7 +14,9 @@ def sha256(content: bytes) -> bytes:
 
 def fragment_hash(fragment: bytes | memoryview) -> bytes:
     """h_i = H(0x00 ‖ fragment i)."""
-    return hashlib.sha256(b"\x00" + fragment).digest() if len(fragment) < 4096 else _prefixed(b"\x00", fragment)
+    digest = hashlib.sha256(b"\x00")
+    digest.update(fragment)
+    return digest.digest()
 
 
 def running_hash(previous: bytes, fragment: bytes) -> bytes:
@@ -35,9 +37,3 @@ def record_hash(salt: bytes, content: bytes) -> bytes:
 def seal_hash(seal: bytes) -> bytes:
     """H(0x04 ‖ seal), seal being the COSE bytes inside the seal box."""
     return hashlib.sha256(b"\x04" + seal).digest()
-
-
-def _prefixed(prefix: bytes, content: bytes | memoryview) -> bytes:
-    digest = hashlib.sha256(prefix)
-    digest.update(content)
-    return digest.digest()

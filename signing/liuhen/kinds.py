@@ -96,9 +96,7 @@ class Common(Body):
     session_id: bytes | None = key(5, Nullable(ID16))
     clock: Clock = key(6, CLOCK)
     entry_class: int = key(7, Integer(high=3, name="class"))
-    seen: tuple[int, bytes, int, bytes] | None = key(
-        8, Nullable(row(size=UINT, root=HASH, utc_ms=SINT, witness=HASH))
-    )
+    seen: tuple[int, bytes, int, bytes] | None = key(8, Nullable(row(size=UINT, root=HASH, utc_ms=SINT, witness=HASH)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,13 +109,19 @@ def verify_consistency(*, old_size: int, old_root: bytes, size: int, root: bytes
         path.insert(0, old_root)
     if not path:
         raise FormatError("consistency proof", "empty")
+    if _walk_consistency(old_size, size, path) != (old_root, root):
+        raise FormatError("consistency proof", "does not lead to both roots")
+
+
+def _walk_consistency(old_size: int, size: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Both roots a consistency path leads to, or None if it has the wrong length."""
     node, last = old_size - 1, size - 1
     while node & 1:
         node, last = node >> 1, last >> 1
     old_computed = computed = path[0]
     for sibling in path[1:]:
         if last == 0:
-            raise FormatError("consistency proof", "too long")
+            return None
         if node & 1 or node == last:
             old_computed, computed = node_hash(sibling, old_computed), node_hash(sibling, computed)
             while not node & 1 and node:
@@ -123,8 +129,7 @@ def verify_consistency(*, old_size: int, old_root: bytes, size: int, root: bytes
         else:
             computed = node_hash(computed, sibling)
         node, last = node >> 1, last >> 1
-    if last != 0 or old_computed != old_root or computed != root:
-        raise FormatError("consistency proof", "does not lead to both roots")
+    return (old_computed, computed) if last == 0 else None
 
 
 def _split(size: int) -> int:

@@ -1,4 +1,4 @@
-"""The closed registries of FORMAT.md 8: codes, their words, and what an event measured. A code never changes meaning."""
+"""The registries of FORMAT.md 8: codes, their words, and what an event measured. A code never changes meaning."""
 
 from __future__ import annotations
 
@@ -225,7 +225,9 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.CLOCK_SYNC_CHANGED: _meaning(
         Severity.NOTICE, "时间同步状态变化", "clock synchronisation changed", "before", "after", "error_ms"
     ),
-    EventCode.SOUND_CLOCK_OFF: _meaning(Severity.WARNING, "声音时钟偏差过大", "sound clock far off", "parts_per_billion"),
+    EventCode.SOUND_CLOCK_OFF: _meaning(
+        Severity.WARNING, "声音时钟偏差过大", "sound clock far off", "parts_per_billion"
+    ),
     EventCode.STORAGE_LOW: _meaning(Severity.WARNING, "存储空间偏低", "storage low", "free_bytes", "minutes_left"),
     EventCode.STORAGE_SLOW: _meaning(Severity.WARNING, "存储写入缓慢", "storage slow", "milliseconds"),
     EventCode.STORAGE_FAULT: _meaning(Severity.FAULT, "存储写入失败", "storage fault", "errno"),

@@ -160,6 +160,7 @@ class Chain:
         self.next_seq = 0
         self._prev = ZERO_HASH
         self.last: Entry | None = None
+        self.complete_to: Entry | None = None
         self.certain = True
         self.breaks = 0
         self.recent: dict[int, bytes] = {}
@@ -190,6 +191,8 @@ class Chain:
         self._clocks.accept(entry)
         self._note_unknown(entry)
         self.last = entry
+        if not self.breaks:
+            self.complete_to = entry
         return entry
 
     def end(self) -> None:
@@ -330,7 +333,7 @@ class RunOrder:
             expected = RunCause.FIRST
         if certain and self._begun:
             self._wrong(entry, "a second `run` entry in one run")
-        if certain and body.cause != expected:
+        if certain and body.cause in list(RunCause) and body.cause != expected:
             self._wrong(entry, f"its cause is {body.cause} where {int(expected)} is true")
         recovered = before is not None and isinstance(before.body, Recovered)
         self._owes_recovered = certain and expected is RunCause.AFTER_UNCLEAN_END and not recovered

@@ -121,8 +121,11 @@ class KeyRing:
             self.in_force = self.introduce(public_key, endorsements, seq=entry.common.seq, emergency=emergency)
         self.retired = False
 
-    def apply(self, entry: Entry, body: Key) -> None:
-        """Step J14: what a believed key entry changes."""
+    def apply(self, entry: Entry) -> None:
+        """Step J14: what a believed key entry changes for the entries after it."""
+        body = entry.body
+        if not isinstance(body, Key):
+            return
         place = Place(entry=entry.common.seq)
         new = body.new_public_key
         if body.act != KeyAct.COMPROMISED and body.subject not in self.known:

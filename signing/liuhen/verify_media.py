@@ -1,7 +1,7 @@
 """The segment files of an archive: found, opened, verified, and tied to the journal (steps S1, S3, S8, S9).
 
-Read only. Owns the list of stated files that are absent and of journal heads that seals have named; both are judged when
-the whole journal has been read.
+Read only. Owns the list of stated files that are absent and of journal heads that seals have named; both are judged
+when the whole journal has been read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from liuhen import archive, cose, reader
+from liuhen import archive, cose
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
@@ -99,9 +99,7 @@ class Media:
                 cursor = Cursor(file, whole=whole, on_read=self.on_read, buffer=self.buffer)
                 outcome = verify_stated(cursor, statement, check)
         except FileNotFoundError:
-            self.absent.append(
-                Absent(place=place, file_hash=statement.file_hash, fragments=len(statement.fragments))
-            )
+            self.absent.append(Absent(place=place, file_hash=statement.file_hash, fragments=len(statement.fragments)))
             return None
         except (FormatError, OSError) as error:
             self._unreadable(path, error, check, len(statement.fragments))
@@ -118,7 +116,9 @@ class Media:
             facts = (identity.previous, identity.first_frame, identity.first_sample)
             self._check_identity(identity, place)
             if facts != (statement.previous, statement.frames[0], statement.samples[0]):
-                self.findings.add(Code.IDENTITY_WRONG, place, en="its predecessor or first indices are not the stated ones")
+                self.findings.add(
+                    Code.IDENTITY_WRONG, place, en="its predecessor or first indices are not the stated ones"
+                )
         if outcome.head is not None:
             self.heads.note(outcome.head, place, chain)
             if outcome.head[0] >= entry.common.seq:
@@ -141,6 +141,10 @@ class Media:
         check.judge(Verdict.MISSING_UNEXPLAINED, fragments)
 
     # --- not stated by the journal ---
+
+    def sessions(self) -> list[bytes]:
+        """The sessions that have a directory, as far as they are asked for."""
+        return [session for session in archive.session_ids(self.root) if self.wanted(session)]
 
     def numbers(self, session: bytes) -> list[int]:
         """The segments of a session that have a file."""
@@ -181,8 +185,3 @@ class Media:
                     Code.SEGMENT_MISSING, absent.place, zh=f"{absent.fragments} 片", en=f"{absent.fragments} fragments"
                 )
                 self.findings.verdicts[Verdict.MISSING_UNEXPLAINED] += absent.fragments
-
-
-def segment_reader_buffer() -> bytearray:
-    """The one buffer all files of a verification are read through."""
-    return bytearray(reader.CHUNK_BYTES)

@@ -1,4 +1,4 @@
-"""What the entries say of sessions, segments, gaps and promises (FORMAT.md 5.3 to 5.5; steps J9 to J12, J15 to J18, S10).
+"""What the entries say of sessions, segments and gaps (FORMAT.md 5.3 to 5.5; steps J9 to J12, J15 to J17, S8, S10).
 
 Owns one small summary per session and per gap, and the state of the session that is open. Segment files are verified as
 their statements pass by, so nothing grows with the length of a recording but these summaries.
@@ -14,7 +14,6 @@ from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.hashing import ZERO_HASH, running_hash
 from liuhen.kinds import (
     Amend,
-    Checkpoint,
     Destroyed,
     Event,
     Gap,
@@ -24,38 +23,20 @@ from liuhen.kinds import (
     Key,
     Mark,
     Recovered,
-    Run,
     Segment,
     Session,
     SessionEnd,
-    Stop,
 )
 from liuhen.registry import EndCause, EntryClass, MarkCode, Stream
 from liuhen.verify_codes import unknown_codes
+from liuhen.verify_gaps import GapSummary, uncovered_ns
 from liuhen.verify_journal import NS_PER_MS, Chain
 from liuhen.verify_media import Media
+from liuhen.verify_promises import Promises
 from liuhen.verify_segment import Outcome
 
 ALLOWED_HOLE_NS = 250 * NS_PER_MS
-PROMISE_FACTOR = 2
 BOOTS_REMEMBERED = 16
-SEGMENTS, RECORDS = 1, 0
-
-
-@dataclass(slots=True, kw_only=True)
-class GapSummary:
-    """One interruption; times are the device's claim of UTC in milliseconds, None where it is not known."""
-
-    entry: int
-    stream: int | None
-    cause: int | None
-    since: Instant | None
-    until: Instant | None = None
-    from_utc_ms: int | None = None
-    to_utc_ms: int | None = None
-    length_ns: tuple[int, int] | None = None
-    closed: bool = False
-    explained: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -301,7 +282,9 @@ class Sessions:
                 place = Place(session=state.summary.id, segment=hole.number)
                 length = "" if missing_ns is None else f" {missing_ns // NS_PER_MS} ms"
                 zh = ("画面", "声音")[hole.stream] + length.replace("ms", "毫秒")
-                self._findings.add(Code.HOLE_UNEXPLAINED, place, zh=zh, en=f"{Stream(hole.stream).name.lower()}{length}")
+                self._findings.add(
+                    Code.HOLE_UNEXPLAINED, place, zh=zh, en=f"{Stream(hole.stream).name.lower()}{length}"
+                )
 
     # --- J11: gaps ---
 
@@ -391,6 +374,8 @@ class Sessions:
                 self._wrong(Code.UNKNOWN_STATE_KIND, entry, entry.kind)
                 if self._open is not None:
                     self._open.known = self._open.whole = False
+            case _:
+                pass
 
     def _note_words(self, entry: Entry) -> None:
         """Unknown codes, what events refer to, and the records that are promised."""
@@ -439,7 +424,10 @@ class Sessions:
         for number in numbers:
             outcome = self._media.unstated(state.summary.id, number, may_be_open=False, chain=chain)
             place = Place(session=state.summary.id, segment=number)
-            words = (f"其 {outcome.fragments} 片依封签核验", f"{outcome.fragments} of its fragments hold by their seals")
+            words = (
+                f"其 {outcome.fragments} 片依封签核验",
+                f"{outcome.fragments} of its fragments hold by their seals",
+            )
             self._findings.add(Code.SEGMENT_UNSTATED, place, zh=words[0], en=words[1])
 
     def _unfinished(self, state: _Open, numbers: list[int], chain: Chain) -> None:
@@ -494,9 +482,7 @@ class Sessions:
         for summary in self.summaries.values():
             for gap in summary.gaps:
                 if not gap.explained:
-                    self._findings.add(
-                        Code.GAP_UNEXPLAINED, Place(session=summary.id, entry=gap.entry), en=gap.entry
-                    )
+                    self._findings.add(Code.GAP_UNEXPLAINED, Place(session=summary.id, entry=gap.entry), en=gap.entry)
 
     def _strangers(self, chain: Chain) -> None:
         """Step S8: directories of sessions that no believed entry names."""
@@ -505,96 +491,3 @@ class Sessions:
                 summary = self.summaries.setdefault(session, SessionSummary(id=session))
                 state = _Open(summary=summary, promise=None, known=False, whole=False)
                 self._unstated(state, self._media.numbers(session), chain)
-
-
-def uncovered_ns(since: Instant, until: Instant, gaps: list[GapSummary]) -> int | None:
-    """How much of the time from `since` to `until` no gap covers; None for all of an interval across boots."""
-    if since[0] != until[0]:
-        return 0 if any(_reaches(gap, since, until) for gap in gaps) else None
-    spans = sorted(_clip(gap, since, until) for gap in gaps if gap.since is not None)
-    reached, uncovered = since[1], 0
-    for start, end in spans:
-        uncovered += max(0, start - reached)
-        reached = max(reached, end)
-    return uncovered + max(0, until[1] - reached)
-
-
-def _reaches(gap: GapSummary, since: Instant, until: Instant) -> bool:
-    begins = gap.since is not None and gap.since[0] == since[0]
-    return begins and (gap.until is None or gap.until[0] == until[0])
-
-
-def _clip(gap: GapSummary, since: Instant, until: Instant) -> tuple[int, int]:
-    """The part of a gap inside an interval of one boot; an open end reaches to the interval's end."""
-    start = gap.since[1] if gap.since is not None and gap.since[0] == since[0] else since[1]
-    end = gap.until[1] if gap.until is not None and gap.until[0] == until[0] else until[1]
-    start = min(max(start, since[1]), until[1])
-    return start, max(start, min(end, until[1]))
-
-
-class Promises:
-    """Step J12: heartbeats and checkpoints come when they were promised; twice the time is allowed."""
-
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self._promise: tuple[int, int, int, int] | None = None
-        self._run: int | None = None
-        self._beat: Instant | None = None
-        self._checkpoint: Instant | None = None
-        self._owed = False
-
-    def forget(self) -> None:
-        """After a break nobody knows when the last one was."""
-        self._beat = self._checkpoint = None
-        self._owed = False
-
-    def accept(self, entry: Entry) -> None:
-        """One believed entry in its place."""
-        now: Instant = (entry.common.clock[2], entry.common.clock[1])
-        if entry.common.run != self._run:
-            self._run, self._beat, self._checkpoint = entry.common.run, now, now
-        match entry.body:
-            case Session():
-                self._pay(entry, "before the next session")
-                self._promise, self._beat, self._checkpoint = entry.body.promise, now, now
-            case Heartbeat():
-                self._check_beat(entry, now)
-                self._beat = now
-            case Checkpoint():
-                self._check_interval(entry, now)
-                self._checkpoint, self._owed = now, False
-            case SessionEnd():
-                self._check_beat(entry, now)
-                self._promise, self._owed = None, True
-            case Stop():
-                self._pay(entry, "before `stop`")
-            case Run():
-                self._owed = True
-
-    def _pay(self, entry: Entry, when: str) -> None:
-        if self._owed and not (isinstance(entry.body, Session) and self._promise is None and self._fresh(entry)):
-            place = Place(entry=entry.common.seq, session=entry.common.session_id)
-            self._findings.add(Code.CHECKPOINT_OVERDUE, place, en=when)
-        self._owed = False
-
-    def _fresh(self, entry: Entry) -> bool:
-        """No session ended in this run yet, so none is owed before the first."""
-        return self._checkpoint is not None and entry.common.run == self._run
-
-    def _check_beat(self, entry: Entry, now: Instant) -> None:
-        silent_ms = _passed_ms(self._beat, now)
-        if self._promise is not None and silent_ms > PROMISE_FACTOR * self._promise[2]:
-            place = Place(entry=entry.common.seq, session=entry.common.session_id)
-            self._findings.add(Code.SILENCE, place, en=silent_ms)
-
-    def _check_interval(self, entry: Entry, now: Instant) -> None:
-        passed_ms = _passed_ms(self._checkpoint, now)
-        if self._promise is not None and passed_ms > PROMISE_FACTOR * self._promise[3]:
-            place = Place(entry=entry.common.seq, session=entry.common.session_id)
-            self._findings.add(Code.CHECKPOINT_OVERDUE, place, en=f"{passed_ms} ms")
-
-
-def _passed_ms(since: Instant | None, now: Instant) -> int:
-    if since is None or since[0] != now[0]:
-        return 0
-    return (now[1] - since[1]) // NS_PER_MS

@@ -235,8 +235,8 @@ def test_trying_for_a_camera_in_vain_costs_no_file_descriptors(world: Scene) -> 
     holder.open()
     counts = [attempt(camera(), "busy") for _ in range(4)] + [attempt(camera(index=3), "absent") for _ in range(4)]
     holder.stop(LIMIT_SECONDS)
-    assert counts[0] == counts[3]
-    assert counts[4] == counts[7]
+    assert counts[3] <= counts[0]
+    assert counts[7] <= counts[4]
 
 
 def test_the_small_pictures_are_measured_and_a_frozen_room_is_still(world: Scene) -> None:

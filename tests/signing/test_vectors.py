@@ -63,6 +63,11 @@ def test_a_changed_a_missing_and_a_surplus_file_are_noticed() -> None:
     assert differences({"a": b"1", "b": b"1"}, {"a": b"2", "c": b"1"}) == ["a", "b", "c"]
 
 
+def test_the_readme_names_every_vector_file() -> None:
+    readme = (VECTORS / "README.md").read_text(encoding="utf-8")
+    assert [path for path in stored() if f"`{path.partition('/')[0]}" not in readme] == []
+
+
 # --- ed25519.json ----------------------------------------------------------------------------------------------------
 
 

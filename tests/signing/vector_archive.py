@@ -433,10 +433,10 @@ def expected_document() -> Json:
     journal = made.journal
     return {
         "about": "What a verifier finds in spool/ under trust.cbor, under another trust file, and after the edits of a "
-        "tampered case. Offsets count in the untouched file; delete is a number of bytes; a file with remove is absent. "
+        "tampered case. Offsets count in the untouched file; delete is a number of bytes; a file with remove is gone. "
         "Where a case names no other answer, the one of the whole archive stands. rule: section of FORMAT.md that is "
-        "broken. verdicts: fragments by verdict. findings (10.2): all of them where intact, else at least these; "
-        "complete_up_to: seq and utc_ms of the newest entry.",
+        "broken. verdicts: fragments by verdict. findings: codes of 10.2, exactly these for the whole archive, at "
+        "least these elsewhere. complete_up_to: seq and utc_ms of the newest entry.",
         "answer": {
             "intact": True,
             "vouched": True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,10 @@ from sim import libcamera
 from sim.libcamera import controls
 from sim.libcamera.configuration import StreamConfiguration
 from sim.libcamera.request import wanted_duration_us
-from sim.sensor import UNCHANGED, Completed, Outcome
+from sim.sensor import UNCHANGED, Completed, Outcome, Welcome
 
 SENSOR = libcamera.Size(1280, 720)
+RANGE = {"shortest_frame_us": 40_000, "longest_frame_us": 1_000_000}
 
 
 def test_a_configuration_the_sensor_can_deliver_is_valid_and_its_stride_is_aligned() -> None:
@@ -53,6 +55,18 @@ def test_a_plane_keeps_its_memory_when_the_given_descriptor_is_closed_and_gives_
     gc.collect()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(kept)
+
+
+def test_the_allocator_makes_the_configured_number_of_buffers_of_the_frames_size() -> None:
+    configuration = StreamConfiguration(SENSOR)
+    configuration.buffer_count = 3
+    configuration.adjust()
+    camera = libcamera.Camera(Path("/nowhere"), Welcome(width=1280, height=720, **RANGE), lambda _: None)
+    allocator = libcamera.FrameBufferAllocator(camera)
+    assert allocator.allocate(configuration.stream) == 3
+    buffers = allocator.buffers(configuration.stream)
+    assert [os.fstat(buffer.planes[0].fd).st_size for buffer in buffers] == [1280 * 720 * 3 // 2] * 3
+    assert [buffer.length for buffer in buffers] == [1280 * 720 * 3 // 2] * 3
 
 
 def test_a_completed_request_carries_the_sensors_time_and_a_reused_one_does_not() -> None:

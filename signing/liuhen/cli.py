@@ -1,0 +1,223 @@
+"""The command `liuhen-verify`: arguments in, report out, exit 0, 1 or 2 (FORMAT.md 10).
+
+0: intact and vouched (or intact, with --integrity-only). 1: not. 2: the input cannot be used; one line says what, where
+and how to mend it. Nothing is written but standard output and standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from liuhen import archive, keys
+from liuhen.archive import Scope, Target
+from liuhen.errors import FormatError
+from liuhen.keys import Trust
+from liuhen.report import Language, Report, to_json, to_text
+from liuhen.verify import Request, verify
+
+OK, NOT_VERIFIED, UNUSABLE = 0, 1, 2
+SESSION_ID_BYTES = 16
+SMALLEST_SEGMENT_BYTES = 8
+
+
+class UnusableError(Exception):
+    """The command cannot begin; the texts tell the user what to do."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.line = f"liuhen-verify: {zh} / {en}"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UnusableError(f"参数有误（{message}）；用 --help 查看用法", f"bad arguments ({message}); see --help")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="liuhen-verify",
+        description="校验留痕档案 / verify a Liuhen archive, session directory or segment file",
+        epilog="退出码 / exit code: 0 完好且有担保 intact and vouched · 1 否 not · 2 输入不可用 unusable input",
+    )
+    add = parser.add_argument
+    add("path", type=Path, metavar="PATH", help="档案、场次目录或段文件 / archive, session directory or segment file")
+    add("--trust", type=Path, metavar="FILE", help="信任文件，来自档案之外 / trust file, from outside the archive")
+    add("--integrity-only", action="store_true", help="只问内容是否完好 / ask only whether the bytes are intact")
+    add("--json", action="store_true", help="输出 JSON / print one JSON object")
+    add("--sha256", action="store_true", help="同时核对整个文件的 SHA-256 / also check each file's SHA-256")
+    add("--session", metavar="HEX", help="只核验一个场次的段文件 / read the segments of one session only")
+    add(
+        "--language", choices=list(Language), default=Language.ZH, help="报告语言 / language of the report (default zh)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    try:
+        return _run(_parser().parse_args(arguments))
+    except UnusableError as error:
+        return _say(error.line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_VERIFIED
+    except KeyboardInterrupt:
+        return _say("liuhen-verify: 已中断，没有结论 / interrupted, no verdict")
+    except OSError as error:
+        zh, en = "无法读取，请检查权限和介质", "cannot be read; check permissions and the medium"
+        return _say(
+            f"liuhen-verify: {error.filename}（{error.strerror}）{zh} / {error.filename} ({error.strerror}) {en}"
+        )
+    except Exception as error:  # noqa: BLE001 -- a court must get a plain line, never a traceback; it is exit 2, no verdict
+        zh, en = (
+            "校验程序自身出错，没有结论；请连同档案报告",
+            "the verifier itself failed, no verdict; report it with the archive",
+        )
+        return _say(f"liuhen-verify: {zh} / {en} ({type(error).__name__}: {error})")
+
+
+def _say(line: str) -> int:
+    print(line, file=sys.stderr)
+    return UNUSABLE
+
+
+def _run(options: argparse.Namespace) -> int:
+    target = _target(options.path)
+    session = target.session if options.session is None else _session(options.session, target)
+    trust = _trust(options.trust, target)
+    progress = _Progress(target.root or target.path) if sys.stderr.isatty() else None
+    report = verify(
+        Request(
+            target=target,
+            trust=trust,
+            now_ms=time.time_ns() // 1_000_000,
+            session=session,
+            whole_file_hash=options.sha256,
+            on_read=progress.read if progress else _no_progress,
+        )
+    )
+    if progress:
+        progress.done()
+    _print(report, options)
+    passed = report.intact and (options.integrity_only or report.vouched is not None)
+    return OK if passed else NOT_VERIFIED
+
+
+def _print(report: Report, options: argparse.Namespace) -> None:
+    if options.json:
+        text = json.dumps(to_json(report), ensure_ascii=False, indent=2) + "\n"
+    else:
+        text = to_text(report, Language(options.language), integrity_only=options.integrity_only)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def _no_progress(_: int) -> None:
+    """Standard error is no terminal."""
+
+
+def _target(path: Path) -> Target:
+    target = archive.locate(path)
+    if target is None:
+        if path.is_dir():
+            raise UnusableError(
+                f"{path} 既不是档案也不是场次目录；请给出含 journal/ 与 sessions/ 的目录",
+                f"{path} is neither an archive nor a session directory; name the directory with journal/ and sessions/",
+            )
+        raise UnusableError(f"找不到文件或目录 {path}；请检查路径", f"no file or directory {path}; check the path")
+    if target.scope is Scope.SEGMENT:
+        _check_segment(target.path)
+    return target
+
+
+def _check_segment(path: Path) -> None:
+    """A bare file must at least begin like an MP4 file; otherwise it was never meant for this command."""
+    with archive.opened(path, root=None) as file:
+        beginning = file.read(SMALLEST_SEGMENT_BYTES)
+    if beginning[4:] != b"ftyp":
+        raise UnusableError(
+            f"{path} 不是 MP4 段文件（或只剩不足 8 字节）；请给出 .mp4 段文件或整个档案",
+            f"{path} is no MP4 segment (or has less than 8 bytes); name an .mp4 segment or a whole archive",
+        )
+
+
+def _session(text: str, target: Target) -> bytes:
+    try:
+        session = bytes.fromhex(text)
+    except ValueError:
+        session = b""
+    if len(session) != SESSION_ID_BYTES:
+        raise UnusableError(f"场次编号 {text!r} 不是 32 位十六进制", f"session id {text!r} is not 32 hex digits")
+    if target.scope is not Scope.ARCHIVE:
+        raise UnusableError("--session 只用于整个档案", "--session goes with a whole archive only")
+    if not archive.session_path(target.path, session).is_dir():
+        raise UnusableError(
+            f"档案中没有场次 {text}；sessions/ 下列有全部场次", f"the archive has no session {text}; see its sessions/"
+        )
+    return session
+
+
+def _trust(path: Path | None, target: Target) -> Trust | None:
+    if path is None:
+        return None
+    inside = target.root or (target.path if target.scope is not Scope.SEGMENT else None)
+    if inside is not None and inside in path.resolve().parents:
+        raise UnusableError(
+            f"信任文件 {path} 在档案之内，不能采信；请使用另行取得的信任文件",
+            f"the trust file {path} lies inside the archive and proves nothing; use one obtained separately",
+        )
+    try:
+        with archive.opened(path.resolve(), root=None) as file:
+            encoded = file.read(keys.TRUST_FILE_LIMIT_BYTES + 1)
+        return keys.parse_trust(encoded, where=str(path))
+    except OSError as error:
+        raise UnusableError(
+            f"无法读取信任文件 {path}（{error.strerror}）；请检查路径和权限",
+            f"cannot read the trust file {path} ({error.strerror}); check path and permissions",
+        ) from error
+    except FormatError as error:
+        raise UnusableError(
+            f"信任文件 {path} 无效（{error.what}）；请向发放机构重新索取",
+            f"the trust file {path} is not valid ({error.what}); ask the issuing organisation for it again",
+        ) from error
+
+
+class _Progress:
+    """A bar by bytes on a terminal's standard error."""
+
+    WIDTH = 30
+    EVERY_SECONDS = 0.1
+
+    def __init__(self, path: Path) -> None:
+        self._total = max(1, archive.total_bytes(path))
+        self._read = 0
+        self._shown_at = 0.0
+        self._clock: Callable[[], float] = time.monotonic
+
+    def read(self, size: int) -> None:
+        """More bytes were read."""
+        self._read += size
+        now = self._clock()
+        if now - self._shown_at >= self.EVERY_SECONDS:
+            self._shown_at = now
+            part = min(1.0, self._read / self._total)
+            bar = "█" * round(part * self.WIDTH)
+            print(f"\r校验中 verifying [{bar:<{self.WIDTH}}] {part:4.0%}", end="", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """Clear the line."""
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

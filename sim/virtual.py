@@ -1,0 +1,183 @@
+"""The second tier: the room implements the recorder's ports, in virtual time or paced by the machine's own clock.
+
+Owns no thread: sources, WRITER and CONTROL take turns in the caller's. Everything from encoder to spool is the
+product's; what a session leaves on disk is what a device would leave. The room's truth is closed when the conduct
+returns.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.app import WRITER_LIMIT_SECONDS, Stage
+from edge.config import Config
+from edge.messages import StopRequested
+from edge.ports import Hardware, PictureFormat
+from edge.recorder import Ended
+from liuhen.registry import EndCause
+from sim import strip
+from sim.imager import NS_PER_MS, Moment
+from sim.optics import Optics
+from sim.scene import PictureSource, SoundSource
+from sim.truth import Layout, NoTruth, Truth, Witness
+from sim.virtual_clock import VirtualClock
+from sim.virtual_room import FAR_FUTURE_NS, Act, VirtualRoom
+from sim.virtual_sources import NS_PER_SECOND, PictureChain, SoundChain, VirtualCamera, VirtualMicrophone
+
+Conduct = Callable[[Stage], Ended]
+
+TURN_NS = 100_000_000
+TURNS_AT_ONCE = 2
+"""CONTROL's turns every TURN_NS: at most four measures and a few closings a second come in."""
+STOP_LIMIT_SECONDS = 5.0
+VIRTUAL_START = Moment(boottime_ns=1000 * NS_PER_SECOND, utc_ms=1_772_413_200_000)
+"""2026-03-02 09:00 in Beijing, 1000 s after boot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualPlan:
+    """What a virtual session is made of.
+
+    `seconds` ends it where the start names no length (None: only the stop event does). The chains are the product's,
+    built by the composition root. `seed` decides boot id and lateness of sound. With `real_time` the clocks start at
+    the machine's and nothing happens before its time; `since` is then not used.
+    """
+
+    picture_chain: Callable[[], PictureChain]
+    sound_chain: Callable[[], SoundChain]
+    picture_source: Callable[[], PictureSource]
+    sound_source: Callable[[], SoundSource]
+    seconds: float | None = None
+    microphone_ppm: float = 0.0
+    truth: Path | None = None
+    seed: int = 0
+    real_time: bool = False
+    since: Moment = VIRTUAL_START
+    script: tuple[Act, ...] = ()
+
+
+def open_virtual(config: Config, plan: VirtualPlan) -> tuple[Hardware, Conduct]:
+    """The ports of a virtual room, and the conduct that plays a session in it (for `edge.app.Start`). Once per plan."""
+    witness = _witness(config, plan.truth)
+    room = build_room(config, plan, witness)
+    hardware = Hardware(camera=room.camera, microphone=room.microphone, clock=room.clock)
+    pace = _keep_pace if plan.real_time else _no_pace
+
+    def conduct(stage: Stage) -> Ended:
+        try:
+            return conduct_virtual(room, stage, seconds=plan.seconds, pace=pace)
+        finally:
+            witness.close()
+
+    return hardware, conduct
+
+
+def build_room(config: Config, plan: VirtualPlan, witness: Witness) -> VirtualRoom:
+    """The room alone, for who conducts it otherwise."""
+    clock = VirtualClock(_machine_clocks() if plan.real_time else plan.since, plan.seed)
+    optics = Optics(plan.picture_source())
+    camera = microphone = None
+    if config.camera.enabled:
+        picture = PictureFormat(
+            width=config.camera.width,
+            height=config.camera.height,
+            frames_per_second=config.camera.frames_per_second,
+        )
+        camera = VirtualCamera(picture=picture, chain=plan.picture_chain(), scene=optics, clock=clock, witness=witness)
+    if config.microphone.enabled:
+        microphone = VirtualMicrophone(
+            chain=plan.sound_chain(),
+            source=plan.sound_source(),
+            clock=clock,
+            witness=witness,
+            ppm=plan.microphone_ppm,
+            seed=plan.seed,
+        )
+    return VirtualRoom(clock=clock, camera=camera, microphone=microphone, optics=optics, script=plan.script)
+
+
+def conduct_virtual(
+    room: VirtualRoom, stage: Stage, *, seconds: float | None, pace: Callable[[int, threading.Event], None]
+) -> Ended:
+    """Play one session; ends in the product's order: sources, queue, WRITER, closing entries."""
+    asked = stage.start.seconds if stage.start.seconds is not None else seconds
+    end_ns = FAR_FUTURE_NS if asked is None else room.clock.boottime_ns() + int(asked * NS_PER_SECOND)
+    try:
+        _start_sources(room, stage)
+        _play(room, stage, end_ns, pace)
+    finally:
+        for source in (room.camera, room.microphone):
+            if source is not None:
+                source.stop(STOP_LIMIT_SECONDS)
+        stage.writer.end_cause = stage.recorder.end_cause()
+        stage.packets.close()
+        while not stage.packets.ended:
+            stage.writer.pump(0)
+        stage.writer.finish()
+        ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
+    return ended
+
+
+def _start_sources(room: VirtualRoom, stage: Stage) -> None:
+    room.begin()
+    if room.microphone is not None:
+        room.microphone.start(stage.packets.deliver)
+    if room.camera is not None:
+        room.camera.start(stage.packets.deliver, stage.caption)
+
+
+def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None]) -> None:
+    """Go from moment to moment until the end is asked for, or nothing can be written any more."""
+    turn_ns = room.clock.boottime_ns() + TURN_NS
+    while stage.recorder.end_cause() is not EndCause.STORAGE:
+        now_ns = min(room.next_ns(), turn_ns, end_ns)
+        pace(now_ns, stage.start.stop)
+        if stage.start.stop.is_set() or now_ns >= end_ns:
+            room.clock.move_to(min(now_ns, end_ns))
+            stage.inbox.post(StopRequested(cause=stage.start.stop_cause))
+            stage.recorder.record()
+            return
+        room.clock.move_to(now_ns)
+        room.tick()
+        if now_ns >= room.disk_waits_until_ns:
+            _write_all(stage)
+        if now_ns >= turn_ns:
+            turn_ns = now_ns + TURN_NS
+            for _ in range(TURNS_AT_ONCE):
+                stage.recorder.turn(0)
+
+
+def _write_all(stage: Stage) -> None:
+    """WRITER until nothing waits; its last turn closes what is overdue."""
+    wrote = True
+    while wrote:
+        wrote = stage.writer.pump(0)
+
+
+def _no_pace(_boottime_ns: int, _stop: threading.Event) -> None:
+    """Virtual time: nobody waits."""
+
+
+def _keep_pace(boottime_ns: int, stop: threading.Event) -> None:
+    """Wait until the machine's CLOCK_BOOTTIME has come to this moment, or the stop event is set."""
+    wait_ns = boottime_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    if wait_ns > 0:
+        stop.wait(wait_ns / NS_PER_SECOND)
+
+
+def _machine_clocks() -> Moment:
+    """The machine's clocks, BOOTTIME in whole microseconds."""
+    return Moment(
+        boottime_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000 * 1000, utc_ms=time.time_ns() // NS_PER_MS
+    )
+
+
+def _witness(config: Config, folder: Path | None) -> Witness:
+    if folder is None:
+        return NoTruth()
+    layout = Layout(rate=config.microphone.rate_hz, channels=config.microphone.channels, strip=strip.LAYOUT)
+    return Truth(folder, layout)
