@@ -96,6 +96,9 @@ def reserve_space(path: Path, size_bytes: int) -> None:
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)
             os.fsync(descriptor)
+        except OSError:
+            path.unlink()  # a part of the space would pass for all of it at the next start
+            raise
         finally:
             os.close(descriptor)
     except OSError as error:

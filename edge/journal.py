@@ -7,6 +7,7 @@ be given its reason.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from liuhen.kinds import Checkpoint, Clock, EntryBody, Head, Session
 
 FILE_NAME_DIGITS = 8
 READ_LIMIT_BYTES = 128 * 1024 * 1024
+ENVELOPE_START = b"\xd2\x84\x58"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,12 @@ class Journal:
         body = Checkpoint(size=self._peaks.size, root=self._peaks.root(), peaks=self._peaks.peaks())
         self.append(body, session_id=session_id)
 
+    def use_reserve(self) -> bool:
+        """Give the reserved space back to a full disk; False if it was given already. Raises StorageFault."""
+        released = self._spool.release_reserve()
+        self.reserve_used = self.reserve_used or released
+        return released
+
     def close(self) -> None:
         """Close the open file."""
         if self._file is not None:
@@ -109,11 +117,10 @@ class Journal:
         try:
             self._append(encoded)
         except StorageFault as fault:
-            if not fault.full or not self._spool.release_reserve():
+            if not fault.full or not self.use_reserve():
                 raise
             # A full disk: the reserve gives its space back. The failed write may have left a part of the entry behind,
             # which is cut off before the file is opened anew.
-            self.reserve_used = True
             self._drop_torn_tail()
             self._append(encoded)
 
@@ -157,11 +164,13 @@ def find(directory: Path) -> Found:
         path = file_path(directory, number)
         read, rest = _read_file(path)
         if rest and number != numbers[-1]:
-            raise JournalError(f"{path}: {rest} unreadable bytes before later files")
-        torn_bytes += rest
+            raise JournalError(f"{path}: {len(rest)} unreadable bytes before later files")
+        _refuse_rot(path, rest)
+        torn_bytes += len(rest)
         entries = read + entries
         if _holds(entries, Checkpoint) and _holds(entries, Session):
             break
+    _check_chain(directory, entries)
     return Found(
         entries=tuple(entries),
         peaks=_peaks(entries),
@@ -175,8 +184,8 @@ def entries_of(path: Path) -> Iterator[entry.Entry]:
     return iter(_read_file(path)[0])
 
 
-def _read_file(path: Path) -> tuple[list[entry.Entry], int]:
-    """The whole entries of a file, and how many bytes follow them."""
+def _read_file(path: Path) -> tuple[list[entry.Entry], bytes]:
+    """The whole entries of a file, and the bytes that follow them."""
     try:
         with path.open("rb") as source:
             content = source.read(READ_LIMIT_BYTES)
@@ -184,14 +193,38 @@ def _read_file(path: Path) -> tuple[list[entry.Entry], int]:
         raise JournalError(f"{path}: {error.strerror}") from error
     entries: list[entry.Entry] = []
     offset = 0
+    while (found := _entry_at(content, offset, path)) is not None:
+        entries.append(found)
+        offset += len(found.envelope.encoded)
+    return entries, content[offset:]
+
+
+def _entry_at(content: bytes, offset: int, path: Path) -> entry.Entry | None:
+    """The whole entry that begins here, or None."""
+    where = f"{path.name}+{offset}"
     try:
-        while (end := cose.item_end(content, offset, where=f"{path.name}+{offset}")) is not None and end > offset:
-            entries.append(entry.parse(content[offset:end], where=f"{path.name}+{offset}"))
-            offset = end
+        end = cose.item_end(content, offset, where=where)
+        return entry.parse(content[offset:end], where=where) if end is not None else None
     except FormatError:
-        pass_over = len(content) - offset
-        return entries, pass_over
-    return entries, len(content) - offset
+        return None
+
+
+def _refuse_rot(path: Path, rest: bytes) -> None:
+    """One write holds one entry, so what a power cut leaves is the beginning of one; anything more is rot, and stays."""
+    if len(rest) > cose.ENTRY_LIMIT_BYTES:
+        raise JournalError(f"{path}: {len(rest)} unreadable bytes are more than one write leaves behind")
+    at = rest.find(ENVELOPE_START)
+    while at >= 0:
+        if _entry_at(rest, at, path) is not None:
+            raise JournalError(f"{path}: an unreadable entry stands before whole ones")
+        at = rest.find(ENVELOPE_START, at + 1)
+
+
+def _check_chain(directory: Path, entries: list[entry.Entry]) -> None:
+    """Each entry continues the one before. Raises JournalError."""
+    for before, after in itertools.pairwise(entries):
+        if (after.common.seq, after.common.prev) != (before.common.seq + 1, before.hash):
+            raise JournalError(f"{directory}: entry {after.common.seq} does not continue the one before")
 
 
 def _holds(entries: list[entry.Entry], kind: type[EntryBody]) -> bool:

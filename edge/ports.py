@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -82,7 +82,7 @@ class PicturePacket:
     a frame directly before this one, told by the step in sensor time.
     """
 
-    payload: bytes
+    payload: bytes = field(repr=False)
     boottime_ns: int
     keyframe: bool
     missed_frames: int = 0
@@ -95,7 +95,7 @@ class SoundPacket:
     `arrival_boottime_ns` is when the packet's last sample reached the callback: late, never early.
     """
 
-    payload: bytes
+    payload: bytes = field(repr=False)
     first_sample: int
     samples: int
     arrival_boottime_ns: int
@@ -148,7 +148,11 @@ Deliver = Callable[[Delivered], None]
 
 
 class Camera(Protocol):
-    """A picture source with its running encoder. Called by CONTROL only, except `force_keyframe` (WRITER too)."""
+    """A picture source with its running encoder. Called by CONTROL only, except `force_keyframe` (WRITER too).
+
+    `stop` gives the device back; `start` claims it again by itself. Nothing is delivered after `SourceLost` until the
+    next `start`.
+    """
 
     def open(self) -> PictureFormat:
         """Claim the device and fix the format. Raises HardwareFault (absent, busy, refused mode)."""
@@ -167,7 +171,7 @@ class Camera(Protocol):
 
 
 class Microphone(Protocol):
-    """A sound source with its running FLAC encoder. Called by CONTROL only."""
+    """A sound source with its running FLAC encoder. Called by CONTROL only; the rules of `Camera` hold."""
 
     def open(self) -> SoundFormat:
         """Claim the device and fix the format. Raises HardwareFault (absent, wrong rate or channels)."""

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.spool import Identity, create_spool
+from edge.spool import IDENTITY_FILE, Identity, SpoolError, create_spool
 from liuhen import keys
 from liuhen.registry import Custody, Purpose
 
@@ -33,6 +33,13 @@ def demo_identity(spool: Path, directory: Path, *, now_utc_ms: int) -> DemoIdent
     )
     if not identity.trust_file.exists():
         _make(identity, spool, directory, now_utc_ms)
+    elif not (spool / IDENTITY_FILE).exists():
+        # A new journal under an old key would use its numbers a second time, which is what a forger would do.
+        raise SpoolError(
+            f"{directory} holds the key of a spool that is no longer at {spool}",
+            remedy_zh=f"请恢复原存储目录，或把 {directory} 移走后重试（将生成新的演示密钥）",
+            remedy_en=f"restore the spool, or move {directory} away and try again (a new demo key is made)",
+        )
     return identity
 
 

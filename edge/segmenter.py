@@ -159,6 +159,7 @@ class _Open:
     first_sample: int
     start_ns: int
     cut_cause: EndCause | None = None
+    deaf: bool = False
     size_bytes: int = 0
     fragments: int = 0
     zero_ns: int = -1
@@ -313,7 +314,7 @@ class Segmenter:
         elif packet.missed_samples:
             yield self._missed_samples(heard)
         yield from self.tick(packet.arrival_boottime_ns)
-        if self._open is None or Stream.SOUND not in self._open.streams:
+        if self._open is None or Stream.SOUND not in self._open.streams or self._open.deaf:
             self._waiting.append(heard)
             if self._open is None and (Stream.PICTURE not in self._live or self._waited_long()):
                 yield from self._open_segment(None)
@@ -403,11 +404,12 @@ class Segmenter:
         self._live.discard(stream)
         if self._picture_goes_on():
             self._cut_at_keyframe(cause)
+            self._hear_no_more()
             return
         yield from self._close_segment(cause)
         if self._waiting:
             yield from self._open_segment(None)
-            if stream is Stream.SOUND:
+            if Stream.SOUND not in self._live:
                 yield from self._close_segment(cause)
 
     def _return_of(self, stream: Stream, until_ns: int) -> Iterator[Step]:
@@ -424,6 +426,11 @@ class Segmenter:
     def _cut_at_keyframe(self, cause: EndCause) -> None:
         if self._open is not None and self._open.cut_cause is None:
             self._open.cut_cause = cause
+
+    def _hear_no_more(self) -> None:
+        """Sound after a hole belongs to the next segment, whose moov and anchor know of it."""
+        if self._open is not None:
+            self._open.deaf = True
 
     # -- pieces and segments ----------------------------------------------------------------------------------------
 
@@ -444,6 +451,7 @@ class Segmenter:
             yield from self._add_sound(heard)
         if waiting and Stream.SOUND not in self._live:
             self._cut_at_keyframe(EndCause.STREAMS_CHANGED)  # it came and went again while it waited
+            self._hear_no_more()
 
     def _close_segment(self, cause: EndCause, *, next_picture_ns: int | None = None) -> Iterator[Step]:
         opened = self._open

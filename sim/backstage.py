@@ -80,7 +80,9 @@ def _room(plan: WorldPlan) -> PictureSource:
 
 def _microphone(plan: WorldPlan, folder: Path, witness: Witness) -> PulseSource:
     clock = MicrophoneClock(rate_hz=plan.rate_hz, channels=plan.channels, error_ppm=plan.microphone_ppm)
-    return PulseSource(sound=_voice(plan), clock=clock, on_written=witness.sound, parent=folder)
+    return PulseSource(
+        sound=_voice(plan), clock=clock, on_written=witness.sound, on_moment=witness.moment, parent=folder
+    )
 
 
 def _voice(plan: WorldPlan) -> SoundSource:

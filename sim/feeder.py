@@ -3,6 +3,7 @@
 Owns one thread (`feeder`), the FIFO's writing end and nothing on disk. Every byte the FIFO accepted is told to
 `on_written` once, in order: what a listener hears is a run of exactly those bytes. Sound made while the source is
 frozen or nobody holds the reading end is lost as it is in front of a real, unplugged microphone, and is not told.
+`on_moment` is told when the first of those samples was made, and again wherever sound was lost in between.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class MicrophoneClock:
         parts_per_billion = _BILLION + round(self.error_ppm * 1000)
         return elapsed_ns * self.rate_hz * parts_per_billion // (_NS_PER_SECOND * _BILLION)
 
+    def elapsed_ns(self, samples: int) -> int:
+        """Return how long after the start this many samples exist: the inverse of `samples_after`, rounded down."""
+        parts_per_billion = _BILLION + round(self.error_ppm * 1000)
+        return samples * _NS_PER_SECOND * _BILLION // (self.rate_hz * parts_per_billion)
+
     def frame_bytes(self) -> int:
         """Return the bytes of one sample of all channels (s16le)."""
         return self.channels * _BYTES_PER_VALUE
@@ -59,16 +65,27 @@ class Poured:
     backlog_samples: int
 
 
+OnMoment = Callable[[int, int], None]
+"""Told the number of a written sample and the CLOCK_BOOTTIME in ns at which it began."""
+
+
 class Feeder:
-    """Owns the pouring thread. Any thread may call the verbs; `on_written` is called on the feeder's thread."""
+    """Owns the pouring thread. Any thread may call the verbs; both callbacks are called on the feeder's thread."""
 
     def __init__(
-        self, *, sound: SoundSource, clock: MicrophoneClock, fifo: Path, on_written: Callable[[bytes], None]
+        self,
+        *,
+        sound: SoundSource,
+        clock: MicrophoneClock,
+        fifo: Path,
+        on_written: Callable[[bytes], None],
+        on_moment: OnMoment | None = None,
     ) -> None:
         self._sound = sound
         self._clock = clock
         self._fifo = fifo
         self._on_written = on_written
+        self._on_moment = on_moment
         self._frozen = threading.Event()
         self._zeroed = threading.Event()
         self._ending = threading.Event()
@@ -79,6 +96,7 @@ class Feeder:
         self._made = 0
         self._written = 0
         self._lost = 0
+        self._unbroken_from: int | None = None  # sample made minus sample written, since sound was last lost
 
     def start(self) -> None:
         """Start the thread; sample 0 is made now."""
@@ -137,10 +155,19 @@ class Feeder:
             self._lost += (len(pcm) + len(self._backlog)) // frame_bytes
             self._backlog = b""
             return
-        room = BACKLOG_SECONDS * self._clock.rate_hz * frame_bytes - len(self._backlog)
-        self._lost += max(0, len(pcm) - room) // frame_bytes
-        self._backlog += pcm[:room]
+        # What waited longest is lost, so the backlog is always the newest sound made, without a hole in it.
+        heard = self._backlog + pcm
+        most_bytes = BACKLOG_SECONDS * self._clock.rate_hz * frame_bytes
+        self._lost += max(0, len(heard) - most_bytes) // frame_bytes
+        self._backlog = heard[-most_bytes:]
+        self._tell_moment(self._made - len(self._backlog) // frame_bytes)
         self._pour()
+
+    def _tell_moment(self, made: int) -> None:
+        """Sample number `made` of the source is the next to be written: tell when it began, unless that follows."""
+        if self._backlog and made - self._written != self._unbroken_from and self._on_moment is not None:
+            self._unbroken_from = made - self._written
+            self._on_moment(self._written, self._started_ns + self._clock.elapsed_ns(made))
 
     def _pour(self) -> None:
         # The server drops a chunk that does not hold whole samples, so only whole samples are offered at once, and

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from sim.feeder import Feeder, MicrophoneClock, Poured
+from sim.feeder import Feeder, MicrophoneClock, OnMoment, Poured
 from sim.scene import SoundSource
 
 LOG = logging.getLogger(__name__)
@@ -70,7 +70,8 @@ class PulseUnavailable(Exception):
 class PulseSource:
     """A microphone that plays `sound` on its own clock. Called from one thread; `on_written` runs on the feeder's.
 
-    `on_written(pcm)` gets every byte the server was given (s16le interleaved), in order, each once.
+    `on_written(pcm)` gets every byte the server was given (s16le interleaved), in order, each once; `on_moment` when
+    the first of them was made, and the first after every loss.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class PulseSource:
         sound: SoundSource,
         clock: MicrophoneClock,
         on_written: Callable[[bytes], None],
+        on_moment: OnMoment | None = None,
         parent: Path | None = None,
     ) -> None:
         self._sound = sound
         self._clock = clock
         self._on_written = on_written
+        self._on_moment = on_moment
         self._parent = parent
         self._folder: Path | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -99,7 +102,11 @@ class PulseSource:
             self._daemon = self._start_daemon(limit_seconds)
             self._listener = self._start_listener()
             self._feeder = Feeder(
-                sound=self._sound, clock=self._clock, fifo=self._inside("mic.fifo"), on_written=self._on_written
+                sound=self._sound,
+                clock=self._clock,
+                fifo=self._inside("mic.fifo"),
+                on_written=self._on_written,
+                on_moment=self._on_moment,
             )
             self._feeder.start()
         except BaseException:

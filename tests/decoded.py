@@ -8,13 +8,14 @@ block.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy
 
@@ -23,6 +24,7 @@ from sim import strip
 LIMIT_SECONDS = 120
 STRIP_BYTES = strip.WIDTH * strip.HEIGHT
 BLOCK_BYTES = 1 << 20
+LATEST_START_SECONDS = 5
 
 
 class NotDecodable(AssertionError):
@@ -30,33 +32,25 @@ class NotDecodable(AssertionError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamStart:
-    """Where a stream begins in its file: seconds of presentation time, as ffprobe gives them, and its packet count."""
-
-    seconds: float
-    packets: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFacts:
     """One decoded segment. A counter is None where the strip could not be read. `samples` counts PCM frames.
 
-    `picture` and `sound` are None where the file has no such stream.
+    The seconds say where each stream begins in presentation time; None where the file's moov names no such stream.
     """
 
     path: Path
     counters: tuple[int | None, ...]
     samples: int
     first_sample: int
-    picture: StreamStart | None
-    sound: StreamStart | None
+    picture_seconds: float | None
+    sound_seconds: float | None
 
     @property
     def sound_after_picture_seconds(self) -> float | None:
         """How much later than the picture the sound begins, as a player presents it."""
-        if self.picture is None or self.sound is None:
+        if self.picture_seconds is None or self.sound_seconds is None:
             return None
-        return self.sound.seconds - self.picture.seconds
+        return self.sound_seconds - self.picture_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,69 +67,80 @@ class SoundComparison:
         return self.decoded_samples == self.true_samples == self.same_samples
 
 
-def decode_session(segments: Sequence[Path], *, channels: int = 1, sound: IO[bytes] | None = None) -> Iterator[SegmentFacts]:
-    """Decode segments in order; all PCM (s16le) is appended to `sound` if given. Raises NotDecodable."""
+def decode_session(
+    segments: Sequence[Path], *, channels: int = 1, hear: Callable[[bytes], None] | None = None
+) -> Iterator[SegmentFacts]:
+    """Decode segments in order; `hear` is given all PCM (s16le) in blocks. Raises NotDecodable."""
     first_sample = 0
     for path in segments:
-        facts = decode_segment(path, channels=channels, first_sample=first_sample, sound=sound)
+        facts = decode_segment(path, channels=channels, first_sample=first_sample, hear=hear)
         first_sample += facts.samples
         yield facts
 
 
 def decode_segment(
-    path: Path, *, channels: int = 1, first_sample: int = 0, sound: IO[bytes] | None = None
+    path: Path, *, channels: int = 1, first_sample: int = 0, hear: Callable[[bytes], None] | None = None
 ) -> SegmentFacts:
     """Decode one file with one ffmpeg: the strip of every picture over a pipe, the PCM into a temporary file."""
     starts = stream_starts(path)
-    counters: tuple[int | None, ...] = ()
-    samples = 0
-    with tempfile.TemporaryFile() as pcm:
-        if "video" in starts:
-            counters = tuple(_decoded_counters(path))
-        if "audio" in starts:
-            _run(["ffmpeg", *_QUIET, "-i", str(path), "-map", "0:a", "-f", "s16le", "-"], pcm)
-            samples = _size(pcm) // (2 * channels)
-            if sound is not None:
-                _append(pcm, sound)
+    with tempfile.NamedTemporaryFile() as pcm:
+        counters = tuple(_decoded(path, picture="video" in starts, pcm=pcm.name if "audio" in starts else None))
+        samples = pcm.seek(0, 2) // (2 * channels)
+        if hear is not None:
+            _tell(pcm, hear)
     return SegmentFacts(
         path=path,
         counters=counters,
         samples=samples,
         first_sample=first_sample,
-        picture=starts.get("video"),
-        sound=starts.get("audio"),
+        picture_seconds=starts.get("video"),
+        sound_seconds=starts.get("audio"),
     )
 
 
-def stream_starts(path: Path) -> dict[str, StreamStart]:
-    """The kinds of streams the file's moov names ("video", "audio"), and where each begins."""
-    entries = "stream=index,codec_type,nb_read_packets:packet=stream_index,pts_time"
-    command = ["ffprobe", "-v", "error", "-count_packets", "-show_entries", entries, "-of", "json", str(path)]
-    said = json.loads(_run(command))
-    starts: dict[str, StreamStart] = {}
-    for stream in said["streams"]:
-        times = (float(p["pts_time"]) for p in said["packets"] if p["stream_index"] == stream["index"])
-        packets = int(stream.get("nb_read_packets", 0))
-        starts[stream["codec_type"]] = StreamStart(seconds=next(times, float("nan")), packets=packets)
-    return starts
+def stream_starts(path: Path) -> dict[str, float]:
+    """The kinds of streams the file's moov names ("video", "audio"), and the presentation time each begins at, in s."""
+    entries = "stream=index,codec_type:packet=stream_index,pts_time"
+    options = ["-v", "error", "-read_intervals", f"%+{LATEST_START_SECONDS}", "-show_entries", entries, "-of", "json"]
+    said = json.loads(_probe(["ffprobe", *options, str(path)]))
+    return {stream["codec_type"]: _first_time(said["packets"], stream["index"]) for stream in said["streams"]}
 
 
-def compare_sound(decoded: Path, truth: Path, *, channels: int = 1) -> SoundComparison:
-    """Compare two files of PCM block by block."""
-    frame_bytes = 2 * channels
-    same = 0
-    with decoded.open("rb") as ours, truth.open("rb") as theirs:
-        while True:
-            left, right = ours.read(BLOCK_BYTES), theirs.read(BLOCK_BYTES)
-            if left != right or not left:
-                same += next((i for i, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]),
-                             min(len(left), len(right)))  # fmt: skip
-                break
-            same += len(left)
-    return SoundComparison(
-        decoded_samples=decoded.stat().st_size // frame_bytes,
-        true_samples=truth.stat().st_size // frame_bytes,
-        same_samples=same // frame_bytes,
+def _first_time(packets: list[dict[str, Any]], index: int) -> float:
+    """Infinite where a stream the moov names has no packet."""
+    return next((float(packet["pts_time"]) for packet in packets if packet["stream_index"] == index), math.inf)
+
+
+class SoundAgainstTruth:
+    """Hears a session's PCM and compares it with a file of the true PCM as it goes."""
+
+    def __init__(self, truth: Path, *, channels: int = 1) -> None:
+        self._truth = truth
+        self._frame_bytes = 2 * channels
+        self._heard = self._same = 0
+
+    def hear(self, pcm: bytes) -> None:
+        """Take the next PCM of the recording."""
+        if self._same == self._heard:
+            with self._truth.open("rb") as file:
+                file.seek(self._heard)
+                self._same += _common_bytes(pcm, file.read(len(pcm)))
+        self._heard += len(pcm)
+
+    def judge(self) -> SoundComparison:
+        """How it went, after everything was heard."""
+        return SoundComparison(
+            decoded_samples=self._heard // self._frame_bytes,
+            true_samples=self._truth.stat().st_size // self._frame_bytes,
+            same_samples=self._same // self._frame_bytes,
+        )
+
+
+def _common_bytes(left: bytes, right: bytes) -> int:
+    if left == right:
+        return len(left)
+    return next(
+        (place for place, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
     )
 
 
@@ -160,32 +165,30 @@ def out_of_order(counters: Sequence[int | None]) -> list[tuple[int | None, int |
     return [(a, b) for a, b in pairwise(counters) if a is None or b is None or b != a + 1]
 
 
-_QUIET = ["-v", "warning", "-nostdin"]
-
-
-def _decoded_counters(path: Path) -> Iterator[int | None]:
+def _decoded(path: Path, *, picture: bool, pcm: str | None) -> Iterator[int | None]:
     """The counter of every picture, in the order a decoder gives them; only the strip crosses the pipe."""
     crop = f"crop={strip.WIDTH}:{strip.HEIGHT}:0:0,format=gray"
-    options = ["-map", "0:v", "-fps_mode", "passthrough", "-vf", crop, "-f", "rawvideo", "-"]
+    command = ["ffmpeg", "-v", "warning", "-nostdin", "-y", "-i", str(path)]
+    if picture:
+        command += ["-map", "0:v", "-fps_mode", "passthrough", "-vf", crop, "-f", "rawvideo", "-"]
+    if pcm is not None:
+        command += ["-map", "0:a", "-f", "s16le", pcm]
     with (
         tempfile.TemporaryFile() as complaints,
-        subprocess.Popen(
-            ["ffmpeg", *_QUIET, "-i", str(path), *options], stdout=subprocess.PIPE, stderr=complaints
-        ) as decoder,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as decoder,
     ):
         if decoder.stdout is None:
             raise NotDecodable("ffmpeg has no pipe")
-        while picture := decoder.stdout.read(STRIP_BYTES):
-            yield strip.read(numpy.frombuffer(picture, numpy.uint8).reshape(strip.HEIGHT, strip.WIDTH))
+        while luma := decoder.stdout.read(STRIP_BYTES):
+            yield strip.read(numpy.frombuffer(luma, numpy.uint8).reshape(strip.HEIGHT, strip.WIDTH))
         _judge(path, decoder.wait(LIMIT_SECONDS), complaints)
 
 
-def _run(command: list[str], output: IO[bytes] | None = None) -> bytes:
+def _probe(command: list[str]) -> bytes:
     with tempfile.TemporaryFile() as complaints:
-        target = subprocess.PIPE if output is None else output
-        done = subprocess.run(command, stdout=target, stderr=complaints, check=False, timeout=LIMIT_SECONDS)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=complaints, check=False, timeout=LIMIT_SECONDS)
         _judge(Path(command[-1]), done.returncode, complaints)
-        return done.stdout or b""
+        return done.stdout
 
 
 def _judge(path: Path, code: int, complaints: IO[bytes]) -> None:
@@ -195,11 +198,7 @@ def _judge(path: Path, code: int, complaints: IO[bytes]) -> None:
         raise NotDecodable(f"{path}: exit code {code}: {words[:2000]}")
 
 
-def _size(file: IO[bytes]) -> int:
-    return file.seek(0, 2)
-
-
-def _append(source: IO[bytes], target: IO[bytes]) -> None:
-    source.seek(0)
-    while block := source.read(BLOCK_BYTES):
-        target.write(block)
+def _tell(pcm: IO[bytes], hear: Callable[[bytes], None]) -> None:
+    pcm.seek(0)
+    while block := pcm.read(BLOCK_BYTES):
+        hear(block)

@@ -1,6 +1,6 @@
 """One streaming walk over a segment file, for the verifier and for recovery (FORMAT.md 6; steps S2 to S6).
 
-Constant memory: one buffer of 256 KiB whatever the sizes in the file say. The file may end anywhere. Read only; runs in
+Constant memory: one buffer of 512 KiB whatever the sizes in the file say. The file may end anywhere. Read only; runs in
 the caller's thread; the file belongs to the caller, or is opened and closed here when a path is given.
 """
 
@@ -31,7 +31,7 @@ from liuhen.segment import parse_identity, parse_seal
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 512 * 1024
 IDENTITY_LIMIT_BYTES = 16 * 1024
 INIT_LIMIT_BYTES = 1024 * 1024
 BOX_HEADER_BYTES = 8
@@ -74,12 +74,40 @@ class Cursor:
         """Read on once the buffer is used up; False at the end of the file."""
         if self._start < self._end:
             return True
-        self._start, self._end = 0, self._file.readinto(self._view) or 0
-        if self._whole is not None:
-            self._whole.update(self._view[: self._end])
-        if self._on_read is not None:
-            self._on_read(self._end)
+        self._start, self._end = 0, self._read(0)
         return self._end > 0
+
+    def window(self, size: int) -> memoryview | None:
+        """The next `size` bytes at once, valid until the next call; None if the buffer or the file is too small."""
+        if size > self._end - self._start and not self._gather(size):
+            return None
+        start = self._start
+        self._start += size
+        self.offset += size
+        return self._view[start : start + size]
+
+    def _gather(self, size: int) -> bool:
+        """Bring what is left to the front of the buffer and read on behind it."""
+        if size > len(self._view):
+            return False
+        left = self._end - self._start
+        self._view[:left] = self._view[self._start : self._end]
+        self._start, self._end = 0, left
+        while self._end < size:
+            got = self._read(self._end)
+            if got == 0:
+                return False
+            self._end += got
+        return True
+
+    def _read(self, at: int) -> int:
+        """Read into the buffer from `at` on; 0 at the end of the file."""
+        got = self._file.readinto(self._view[at:]) or 0
+        if self._whole is not None:
+            self._whole.update(self._view[at : at + got])
+        if self._on_read is not None:
+            self._on_read(got)
+        return got
 
     def take(self, size: int) -> bytes:
         """The next bytes, fewer only at the end of the file. For small things."""

@@ -355,12 +355,17 @@ def _where(finding: Finding, words: _Words) -> str:
 
 
 def _limits(report: Report, words: _Words) -> list[str]:
-    known = f"{report.complete_up_to.entry}" if report.complete_up_to is not None else words.say("不明", "unknown")
+    upto = report.complete_up_to
+    if upto is None or upto.basis is Basis.SEALS:
+        unseen_zh, unseen_en = "没有日志，此前此后的段、中止和结束均无从得知。", "without the journal nothing is known of other "
+        unseen_en += "segments, gaps or the session's end."
+    else:
+        unseen_zh = f"第 {upto.entry} 号条目之后若被整齐截去，仅凭本档案看不出来。"
+        unseen_en = f"a clean cut after entry {upto.entry} cannot be seen in this archive alone."
     return [
         words.say(
-            "界限：签名不能证明镜头前的事是否属实；设备时间是设备自称；"
-            f"第 {known} 号条目之后若被整齐截去，仅凭本档案看不出来。",
+            f"界限：签名不能证明镜头前的事是否属实；设备时间是设备自称；{unseen_zh}",
             "Limits: no signature shows that what stood before the lens was true; the device's time is its own claim; "
-            f"a clean cut after entry {known} cannot be seen in this archive alone.",
+            + unseen_en,
         )
     ]

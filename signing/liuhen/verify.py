@@ -1,14 +1,15 @@
 """The verification, in the order of the numbered steps of FORMAT.md 10.1.
 
-Reads only; streams; constant memory but for one small summary per session, gap and record. Runs in the caller's thread
-and opens no network connection. Whatever the files hold, the result is a Report; only a path that cannot be used raises.
+Reads only; streams; constant memory but for one small summary per session, gap and record. Runs in the caller's
+thread and opens no network connection. Whatever the files hold, the result is a Report; only a path that cannot be
+used raises.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from liuhen import archive, records
@@ -47,6 +48,7 @@ def verify(request: Request) -> Report:
     findings = Findings()
     ring = KeyRing(findings=findings, given=request.trust)
     target = request.target
+    request = replace(request, session=request.session or target.session)
     if target.root is not None and archive.journal_files(target.root):
         return _Archive(request, target.root, findings, ring).report()
     return _bare(request, findings, ring)

@@ -213,6 +213,20 @@ def _check_last_seal(seal: Seal, statement: Segment) -> None:
 
 def _feed_boxes(cursor: Cursor, size: int, digest: _Hash) -> bool:
     """Hash exactly `size` bytes; whether they are exactly prft, moof and mdat."""
+    view = cursor.window(size)
+    if view is None:
+        return _feed_long_boxes(cursor, size, digest)
+    digest.update(view)
+    at = 0
+    for kind in reader.FRAGMENT_BOXES:
+        if view[at + 4 : at + 8] != kind:
+            return False
+        at += int.from_bytes(view[at : at + 4], "big")
+    return at == size
+
+
+def _feed_long_boxes(cursor: Cursor, size: int, digest: _Hash) -> bool:
+    """The same for a fragment that is larger than the buffer, or that the file's end cuts off."""
     end = cursor.offset + size
     fits = True
     for kind in reader.FRAGMENT_BOXES:

@@ -95,6 +95,18 @@ def test_a_keyframe_comes_every_second_with_its_parameter_sets(world: Scene) -> 
     assert set(kinds[False]) == {1}
 
 
+def test_a_change_of_scene_makes_no_keyframe(world: Scene) -> None:
+    with running(camera(preset="veryfast")) as deliveries:
+        deliveries.wait_for_pictures(10)
+        world.levers.pull(Verb.SEE_NOISE)
+        try:
+            deliveries.wait_for_pictures(20)
+        finally:
+            world.levers.pull(Verb.SEE_ROOM)
+        packets = deliveries.wait_for_pictures(30)
+    assert [number for number, packet in enumerate(packets[:30]) if packet.keyframe] == [0, 25]
+
+
 def test_a_forced_keyframe_comes_at_once_and_restarts_the_second(world: Scene) -> None:
     driver = camera()
     with running(driver) as deliveries:

@@ -434,9 +434,9 @@ def expected_document() -> Json:
     return {
         "about": "What a verifier finds in spool/ under trust.cbor, under another trust file, and after the edits of a "
         "tampered case. Offsets count in the untouched file; delete is a number of bytes; a file with remove is gone. "
-        "Where a case names no other answer, the one of the whole archive stands. rule: section of FORMAT.md that is "
-        "broken. verdicts: fragments by verdict. findings: codes of 10.2, exactly these for the whole archive, at "
-        "least these elsewhere. complete_up_to: seq and utc_ms of the newest entry.",
+        "rule: section of FORMAT.md that is broken, null for none. verdicts: fragments by verdict. findings: codes of "
+        "10.2, exactly these in spool/ as it is, at least these elsewhere. complete_up_to: seq and utc_ms of the last "
+        "entry below which nothing is missing, null for none.",
         "answer": {
             "intact": True,
             "vouched": True,
@@ -454,14 +454,19 @@ def expected_document() -> Json:
             "gaps": [{"seq": 4, "cause": 1, "stream": None, "length_ns": 3 * SECOND_NS, "explained": True}],
         },
         "other_trust": [
-            {"trust": None, "answer": {"vouched": False, "findings": ["demo", "trust-absent"]}},
+            {"trust": None, "answer": {"intact": True, "vouched": False, "findings": ["demo", "trust-absent"]}},
             {
                 "trust": "other-trust.cbor",
-                "answer": {"vouched": False, "verdicts": {"unendorsed": 5}, "findings": ["unendorsed"]},
+                "answer": {"intact": True, "vouched": False, "verdicts": {"unendorsed": 5}, "findings": ["unendorsed"]},
             },
             {
                 "trust": "two-trust.cbor",
-                "answer": {"vouched": False, "verdicts": {"unendorsed": 5}, "findings": ["trust-threshold"]},
+                "answer": {
+                    "intact": True,
+                    "vouched": False,
+                    "verdicts": {"unendorsed": 5},
+                    "findings": ["trust-threshold"],
+                },
             },
         ],
         "entries": [
@@ -525,19 +530,19 @@ def _tampered_journal(made: Archive) -> Iterator[Json]:
         "one bit of an entry",
         "3.2.5",
         [_flip(second, time, content)],
-        {"intact": False, "at_entry": step, "findings": ["signature-bad"]},
+        {"intact": False, "at_entry": step, "complete_up_to": [8, 1_767_225_608_300], "findings": ["signature-bad"]},
     )
     yield _case(
         "an entry cut out",
         "5.1",
         [_edit(second, offsets[step], offsets[step + 1] - offsets[step], b"")],
-        {"intact": False, "at_entry": step + 1, "findings": ["seq-gap"]},
+        {"intact": False, "at_entry": step + 1, "complete_up_to": [8, 1_767_225_608_300], "findings": ["seq-gap"]},
     )
     yield _case(
         "the first journal file removed",
         "1.1",
         [_remove(first)],
-        {"intact": False, "findings": ["journal-file-missing"]},
+        {"intact": False, "complete_up_to": None, "findings": ["journal-file-missing"]},
     )
     tail = offsets[made.journal.kinds.index("checkpoint")]
     yield _case(
@@ -545,6 +550,7 @@ def _tampered_journal(made: Archive) -> Iterator[Json]:
         None,
         [_edit(second, tail, len(content) - tail, b"")],
         {
+            "intact": True,
             "entries": 12,
             "head": [11, sha256(made.journal.entries[11]).hex()],
             "complete_up_to": [11, samples.clock_at(9_300_000_000)[0]],
@@ -565,7 +571,7 @@ def _tampered_records(made: Archive) -> Iterator[Json]:
         "a record removed: content not presented",
         None,
         [_remove(path)],
-        {"records_presented": 1, "findings": ["demo", "record-absent"]},
+        {"intact": True, "records_presented": 1, "findings": ["demo", "record-absent"]},
     )
 
 

@@ -23,6 +23,7 @@ class Numbers:
 
     def __init__(self) -> None:
         self.made = 0
+        self.moments: list[tuple[int, int]] = []
         self._alarms: list[tuple[int, threading.Event]] = []
 
     def read(self, samples: int) -> bytes:
@@ -44,7 +45,13 @@ class Numbers:
 def feeding(fifo: Path, clock: MicrophoneClock = CLOCK) -> Iterator[tuple[Feeder, Numbers, list[bytes]]]:
     numbers = Numbers()
     truth: list[bytes] = []
-    feeder = Feeder(sound=numbers, clock=clock, fifo=fifo, on_written=truth.append)
+    feeder = Feeder(
+        sound=numbers,
+        clock=clock,
+        fifo=fifo,
+        on_written=truth.append,
+        on_moment=lambda sample, boottime_ns: numbers.moments.append((sample, boottime_ns)),
+    )
     feeder.start()
     try:
         yield feeder, numbers, truth
@@ -147,8 +154,10 @@ def test_a_reader_that_leaves_and_comes_back_hears_live_sound(fifo: Path) -> Non
         with reading(fifo) as handle:
             numbers.wait_for(2_000)
             drained(handle)
-        numbers.wait_for(2_000)
-        before, made = len(b"".join(truth)), numbers.made
+        numbers.wait_for(1_000)
+        made = numbers.made
+        numbers.wait_for(1_000)  # the tick that made it has passed: its sound was offered and is lost
+        before = len(b"".join(truth))
         with reading(fifo) as handle:
             numbers.wait_for(3_000)
             assert feeder.stop(LIMIT_SECONDS)
@@ -168,6 +177,7 @@ def test_frozen_nothing_comes_and_afterwards_only_what_is_new(fifo: Path) -> Non
         assert drained(handle) == b""
         assert len(truth) == silent_since
         made = numbers.made
+        numbers.wait_for(1_000)
         feeder.freeze(False)
         numbers.wait_for(2_000)
         assert feeder.stop(LIMIT_SECONDS)
@@ -189,3 +199,30 @@ def test_digital_zero_keeps_the_rhythm_of_sound(fifo: Path) -> None:
         assert zeros == bytes(len(zeros))
         assert feeder.stop(LIMIT_SECONDS)
         assert feeder.poured().written_samples * 2 == len(b"".join(truth))
+
+
+def test_the_moment_of_a_sample_is_told_at_first_and_after_every_loss_and_not_in_between(fifo: Path) -> None:
+    with feeding(fifo) as (feeder, numbers, truth):
+        numbers.wait_for(1_000)
+        with reading(fifo) as handle:
+            numbers.wait_for(2_000)
+            feeder.freeze(True)
+            numbers.wait_for(1_000)
+            feeder.freeze(False)
+            numbers.wait_for(2_000)
+            assert feeder.stop(LIMIT_SECONDS)
+            read = drained(handle)
+        (first, first_ns), (later, later_ns) = numbers.moments
+        started_ns = feeder.poured().started_boottime_ns
+        spoken = [int.from_bytes(read[2 * sample : 2 * sample + 2], "little") for sample in (first, later)]
+        assert first == 0
+        assert spoken[1] - spoken[0] > later, "some sound was lost between the two"
+        expected = [started_ns + CLOCK.elapsed_ns(number) for number in spoken]
+        assert [first_ns, later_ns] == expected
+        assert b"".join(truth) == read
+
+
+@given(st.integers(0, 10**10), st.floats(-1000, 1000))
+def test_the_time_of_a_sample_is_the_inverse_of_the_count_at_a_time(samples: int, error_ppm: float) -> None:
+    clock = MicrophoneClock(rate_hz=48000, channels=1, error_ppm=error_ppm)
+    assert samples - 1 <= clock.samples_after(clock.elapsed_ns(samples)) <= samples

@@ -16,10 +16,12 @@ LAYOUT = Layout(rate=48000, channels=1, strip=strip.LAYOUT)
 def test_a_line_and_a_block_are_on_disk_when_the_call_returns(tmp_path: Path) -> None:
     truth = Truth(tmp_path / "truth", LAYOUT)
     truth.frame(7, 123_456_789, False)
+    truth.moment(0, 99)
     truth.sound(b"\x01\x00\x02\x00")
     lines = (tmp_path / "truth" / "frames.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"counter": 7, "sensor_ns": 123_456_789, "delivered": False}]
     assert (tmp_path / "truth" / "sound.pcm").read_bytes() == b"\x01\x00\x02\x00"
+    assert json.loads((tmp_path / "truth" / "moments.jsonl").read_text()) == {"sample": 0, "boottime_ns": 99}
     truth.close()
 
 
