@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -157,6 +157,8 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
     """Find the journal's end, set a torn tail aside, and append the entries that begin a run."""
     try:
         found = journal.find(spool.journal_directory)
+        _refuse_other_key(found, signer)
+        recovery.check_continuable(spool, found, signer.public_key)
         recovery.set_torn_journal_aside(spool, found)
     except JournalError as error:
         raise Refused(
@@ -165,14 +167,7 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
             remedy_en="the journal is damaged; delete nothing and call maintenance",
             exit_code=EXIT_STORAGE,
         ) from error
-    last = found.last
-    if last is not None and last.envelope.kid != cose.key_id(signer.public_key):
-        raise _key_refusal(
-            "the key is not the one this journal was signed with",
-            "请使用本设备原来的密钥；更换密钥须走密钥轮换",
-            "use this device's own key; another key needs a rotation",
-        )
-    run_number = 1 if last is None else last.common.run + 1
+    run_number = _run_number(found)
     log = Journal(
         spool=spool,
         found=found,
@@ -184,19 +179,41 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
             on_durable=start.watcher.entry,
         ),
     )
-    spool.hold_reserve(start.config.spool.journal_reserve_bytes)
-    if last is None:
+    if found.last is None:
         enrolment = Enrolment(public_key=signer.public_key, endorsements=endorsements, spool_id=spool.identity.spool_id)
         log.append(enrolment, session_id=None)
+    clock = start.hardware.clock
+    rescued = recovery.recover(spool=spool, found=found, log=log, clock=clock)
     log.append(
         Run(cause=_run_cause(found), software=recorder_software(), config_hash=start.config.digest), session_id=None
     )
-    recovery.close_open_session(spool=spool, found=found, log=log, clock=start.hardware.clock)
+    if rescued is not None:
+        recovery.close_open_session(found=found, rescued=rescued, log=log, clock=clock)
     return _Log(journal=log, run=run_number, ordinal=recovery.sessions_so_far(found) + 1)
 
 
-def _run_cause(found: journal.Found) -> RunCause:
+def _refuse_other_key(found: journal.Found, signer: keys.FileSigner) -> None:
+    if found.last is not None and found.last.envelope.kid != cose.key_id(signer.public_key):
+        raise _key_refusal(
+            "the key is not the one this journal was signed with",
+            "请使用本设备原来的密钥；更换密钥须走密钥轮换",
+            "use this device's own key; another key needs a rotation",
+        )
+
+
+def _only_enrolled(found: journal.Found) -> bool:
+    """A start that was cut short after the very first entry: its run has not begun."""
+    return found.last is not None and isinstance(found.last.body, Enrolment)
+
+
+def _run_number(found: journal.Found) -> int:
     if found.last is None:
+        return 1
+    return found.last.common.run + (0 if _only_enrolled(found) else 1)
+
+
+def _run_cause(found: journal.Found) -> RunCause:
+    if found.last is None or _only_enrolled(found):
         return RunCause.FIRST
     return RunCause.AFTER_CLEAN_STOP if isinstance(found.last.body, Stop) else RunCause.AFTER_UNCLEAN_END
 
@@ -206,11 +223,14 @@ def _run_session(
 ) -> Ended:
     """Check, record, end. A refusal is an entry with its cause before it is an exception."""
     try:
+        _check_space(start, spool)
         picture, sound, origins = _open_sources(start.hardware)
-        _check_start(start, spool, endorsements, signer, origins)
+        _refuse_substitutes(spool, endorsements, signer, origins)
     except _RefusedWithCode as refusal:
+        _give_back(start)
         _journal_refusal(log.journal, refusal.code)
         raise refusal.refused from None
+    _warn_of_clock(start)
     session_id = secrets.token_bytes(16)
     inbox, packets = Inbox(), PacketQueue(picture=_lane(start.config, 1), sound=_lane(start.config, 6))
     segmenter = Segmenter(cutting=_cutting(start.config), picture=picture, sound=sound)
@@ -247,8 +267,27 @@ def _run_session(
     ended = start.conduct(
         Stage(start=start, recorder=recorder, writer=writer, inbox=inbox, packets=packets, caption=caption)
     )
-    log.journal.append(Stop(cause=start.stop_cause if ended.clean else StopCause.FAULT), session_id=None)
+    return _stopped(start, log.journal, ended)
+
+
+def _stopped(start: Start, log: Journal, ended: Ended) -> Ended:
+    """End the run; a disk that does not even take that has been reported by the session already, or is now."""
+    try:
+        log.append(Stop(cause=start.stop_cause if ended.clean else StopCause.FAULT), session_id=None)
+    except StorageFault as fault:
+        words_zh = ended.words_zh or f"存储写入失败（{fault}），本次运行没有结束标记"
+        words_en = ended.words_en or f"writing failed ({fault}); this run has no closing entry"
+        return replace(ended, clean=False, words_zh=words_zh, words_en=words_en)
     return ended
+
+
+def _give_back(start: Start) -> None:
+    """Release what was claimed, so that a refused start leaves no device busy."""
+    capturing = _Capturing()
+    for source in (start.hardware.camera, start.hardware.microphone):
+        if source is not None:
+            capturing.stops.append(source.stop)
+    capturing.stop(start.watcher)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +306,7 @@ def conduct_threads(stage: Stage) -> Ended:
     """Real time: WRITER in its thread, CONTROL in the caller's. At the end: sources, queue, WRITER, entries."""
     capturing, over = _Capturing(), threading.Event()
     threads = (
-        threading.Thread(target=stage.writer.run, name="WRITER"),
+        threading.Thread(target=stage.writer.run, name="WRITER", daemon=True),  # a disk that hangs must not keep us
         threading.Thread(target=_wait_for_stop, args=(stage, over), name="STOP"),
     )
     for thread in threads:
@@ -275,6 +314,8 @@ def conduct_threads(stage: Stage) -> Ended:
     try:
         _start_sources(stage, capturing)
         stage.recorder.record()
+    except HardwareFault as fault:
+        stage.recorder.source_failed(fault)
     finally:
         over.set()
         capturing.stop(stage.start.watcher)
@@ -341,14 +382,9 @@ def _sound_origin(microphone: Microphone | None) -> tuple[SourceOrigin, ...]:
     return microphone.origin() if microphone is not None else ()
 
 
-def _check_start(
-    start: Start,
-    spool: Spool,
-    endorsements: tuple[bytes, ...],
-    signer: keys.FileSigner,
-    origins: tuple[SourceOrigin, ...],
-) -> None:
-    _refuse_substitutes(spool, endorsements, signer, origins)
+def _check_space(start: Start, spool: Spool) -> None:
+    """First, because it needs no device."""
+    _hold_reserve(start, spool)
     hours = spool.free_bytes() / max(1, start.config.media_bytes_per_second()) / 3600
     if hours < start.config.spool.minimum_free_hours:
         needed = start.config.spool.minimum_free_hours
@@ -359,7 +395,14 @@ def _check_start(
             exit_code=EXIT_STORAGE,
         )
         raise _RefusedWithCode(refused, RefusalCode.SPACE)
-    _warn_of_clock(start)
+
+
+def _hold_reserve(start: Start, spool: Spool) -> None:
+    """Without the reserve a full disk could not be given its reason: then the session does not start."""
+    try:
+        spool.hold_reserve(start.config.spool.journal_reserve_bytes)
+    except StorageFault as fault:
+        raise _RefusedWithCode(_storage_refusal(fault), RefusalCode.SPACE) from fault
 
 
 def _refuse_substitutes(
@@ -395,6 +438,7 @@ def _warn_of_clock(start: Start) -> None:
 
 def _journal_refusal(log: Journal, code: RefusalCode) -> None:
     log.append(Refusal(code=code, measured=(), records=()), session_id=None)
+    log.checkpoint(session_id=None)
     log.append(Stop(cause=StopCause.REFUSED), session_id=None)
 
 

@@ -74,6 +74,7 @@ class Journal:
         self._number = found.last_file
         self._file: AppendFile | None = None
         self.head: Head | None = found.last.head if found.last is not None else None
+        self.kid = cose.key_id(signer.public_key)
         self.seen: tuple[int, bytes, int, bytes] | None = None
         self.reserve_used = False
 
@@ -210,7 +211,7 @@ def _entry_at(content: bytes, offset: int, path: Path) -> entry.Entry | None:
 
 
 def _refuse_rot(path: Path, rest: bytes) -> None:
-    """One write holds one entry, so what a power cut leaves is the beginning of one; anything more is rot, and stays."""
+    """One write holds one entry, so a power cut leaves the beginning of one; anything more is rot, and stays."""
     if len(rest) > cose.ENTRY_LIMIT_BYTES:
         raise JournalError(f"{path}: {len(rest)} unreadable bytes are more than one write leaves behind")
     at = rest.find(ENVELOPE_START)

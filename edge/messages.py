@@ -29,6 +29,13 @@ class WriterFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriterCrashed:
+    """WRITER ended by a mistake in this program; a session must not look alive without it."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriterEnded:
     """WRITER has written everything it was given, up to the end of the session."""
 
@@ -45,6 +52,7 @@ class StopRequested:
 Message = (
     SegmentClosed
     | WriterFailed
+    | WriterCrashed
     | WriterEnded
     | StopRequested
     | StreamAbsent

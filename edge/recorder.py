@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edge import recovery
 from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.durable import StorageFault
 from edge.journal import Journal
-from edge.messages import Message, SegmentClosed, StopRequested, WriterEnded, WriterFailed
+from edge.messages import Message, SegmentClosed, StopRequested, WriterCrashed, WriterEnded, WriterFailed
 from edge.packet_queue import PacketQueue
-from edge.ports import Clock, ClockReading, PictureMeasure, SoundMeasure, Stream
+from edge.ports import Clock, ClockReading, HardwareFault, PictureMeasure, SoundMeasure, Stream
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.spool import Spool
 from edge.status import Status
@@ -58,6 +59,7 @@ class _Counts:
     """What the session-end entry and the status say."""
 
     segments: int = 0
+    stated: tuple[int, int] = (0, 0)
     gaps: int = 0
     rms_millibel: int | None = None
     peak_millibel: int | None = None
@@ -121,6 +123,7 @@ class Recorder:
         self._stop: StopRequested | None = None
         self._writer_ended: WriterEnded | None = None
         self._failure: StorageFault | None = None
+        self._fault: HardwareFault | WriterCrashed | None = None
         self._short_of_space = False
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -135,8 +138,21 @@ class Recorder:
 
     def record(self) -> None:
         """Work until somebody asks for the end or nothing can be written any more."""
-        while self._stop is None and self._failure is None and not self._short_of_space:
+        while self._stop is None and not self._cannot_go_on():
             self.turn(TURN_SECONDS)
+
+    def source_failed(self, fault: HardwareFault) -> None:
+        """A source that could be opened did not start: the session ends with that reason."""
+        self._fault = fault
+        try:
+            now_ns = self._tools.clock.boottime_ns()
+            evidence = self._event(EventCode.SOURCE_LOST, None, (now_ns, now_ns), (0,))
+            self._open_gap(None, GapCause.DEVICE_FAULT, now_ns, (evidence,), lost=0)
+        except StorageFault as storage:
+            self._failure = storage
+
+    def _cannot_go_on(self) -> bool:
+        return self._failure is not None or self._fault is not None or self._short_of_space
 
     def turn(self, limit_seconds: float) -> None:
         """One message if there is one, then whatever is due."""
@@ -152,6 +168,8 @@ class Recorder:
         """Why the session ends, for WRITER's last seal."""
         if self._failure is not None or self._short_of_space:
             return EndCause.STORAGE
+        if self._fault is not None:
+            return EndCause.DEVICE_FAULT
         if self._stop is not None and self._stop.cause is StopCause.SYSTEM:
             return EndCause.SHUTDOWN
         return EndCause.STOPPED
@@ -159,10 +177,12 @@ class Recorder:
     def close(self, limit_seconds: float) -> Ended:
         """Take what WRITER still says, then append the session's end. Sources and queue are closed already."""
         deadline_ns = self._tools.clock.boottime_ns() + int(limit_seconds * 10**9)
-        while self._writer_ended is None and self._tools.clock.boottime_ns() < deadline_ns:
+        while self._writer_ended is None and not self._crashed() and self._tools.clock.boottime_ns() < deadline_ns:
             self.turn(0.1)
         ended = self._ended()
         try:
+            if self._failure is not None or self._crashed():
+                self._state_unfinished()
             self._close_gaps()
             self._append_end(ended.cause)
         except StorageFault as fault:
@@ -177,12 +197,16 @@ class Recorder:
             case SegmentClosed():
                 self._append(message.statement)
                 self._counts.segments += 1
+                self._counts.stated = (sum(message.statement.frames), sum(message.statement.samples))
             case StopRequested():
                 self._stop = message
             case WriterEnded():
                 self._writer_ended = message
             case WriterFailed():
                 self._writer_failed(message.fault)
+            case WriterCrashed():
+                self._fault = message
+                self._open_gap(None, GapCause.DEVICE_FAULT, self._tools.clock.boottime_ns(), (), lost=0)
             case _:
                 self._observe(message)
 
@@ -204,7 +228,7 @@ class Recorder:
         code = EventCode.QUEUE_OVERFLOW if absent.overflow else EventCode.SOURCE_LOST
         measured = (absent.lost, self._tools.packets.depth_ns() // 1_000_000) if absent.overflow else (0,)
         evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
-        self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, evidence, lost=absent.lost)
+        self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, (evidence,), lost=absent.lost)
         judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge
         self._judged(judge.withdraw(absent.since_ns), absent.stream, ())
 
@@ -221,10 +245,31 @@ class Recorder:
 
     def _writer_failed(self, fault: StorageFault) -> None:
         self._failure = fault
+        if fault.full:
+            self._tools.journal.use_reserve()  # the end of the session needs room too
         now_ns = self._tools.clock.boottime_ns()
         evidence = self._event(EventCode.STORAGE_FAULT, None, (now_ns, now_ns), (fault.code,))
         cause = GapCause.STORAGE_FULL if fault.full else GapCause.DEVICE_FAULT
-        self._open_gap(None, cause, now_ns, evidence, lost=0)
+        self._open_gap(None, cause, self._end_of_media_ns(now_ns), (evidence,), lost=0)
+
+    def _crashed(self) -> bool:
+        return isinstance(self._fault, WriterCrashed)
+
+    def _end_of_media_ns(self, now_ns: int) -> int:
+        """Until when media is durable; what WRITER held after it is gone."""
+        position = self._tools.writer.position
+        return position.end_ns if position is not None else now_ns
+
+    def _state_unfinished(self) -> None:
+        """Give the segments WRITER could not end the statements their seals prove. Raises StorageFault."""
+        rescued = recovery.rescue(
+            self._tools.spool, self._session_id, kid=self._tools.journal.kid, first=self._counts.segments
+        )
+        rescued.cut()
+        for statement in rescued.statements:
+            self._append(statement)
+            self._counts.segments += 1
+            self._counts.stated = (sum(statement.frames), sum(statement.samples))
 
     # -- picture and sound ------------------------------------------------------------------------------------------
 
@@ -307,7 +352,7 @@ class Recorder:
         now_ns = self._tools.clock.boottime_ns()
         minutes_left = free_bytes // max(1, self._tools.config.media_bytes_per_second()) // 60
         evidence = self._event(EventCode.STORAGE_LOW, None, (now_ns, now_ns), (free_bytes, minutes_left))
-        self._open_gap(None, GapCause.STORAGE_FULL, now_ns, evidence, lost=0)
+        self._open_gap(None, GapCause.STORAGE_FULL, now_ns, (evidence,), lost=0)
         self._short_of_space = True
 
     def _status(self, now_ns: int) -> Status:
@@ -347,14 +392,18 @@ class Recorder:
             )
         )
 
-    def _open_gap(self, stream: Stream | None, cause: GapCause, since_ns: int, evidence: int, *, lost: int) -> None:
+    def _open_gap(
+        self, stream: Stream | None, cause: GapCause, since_ns: int, evidence: tuple[int, ...], *, lost: int
+    ) -> None:
+        if stream in self._gaps:
+            return  # it is absent already, and since earlier
         seq = self._append(
             Gap(
                 stream=stream,
                 cause=cause,
                 since=(self._tools.clock.boot_id, since_ns),
                 measured=(lost,) if lost else (),
-                evidence=(evidence,),
+                evidence=evidence,
                 records=(),
             )
         )
@@ -387,13 +436,17 @@ class Recorder:
             self._close_gap(stream, now_ns, resumed=False)
 
     def _append_end(self, cause: EndCause) -> None:
-        position = self._tools.writer.position
+        if self._tools.journal.reserve_used:
+            now_ns = self._tools.clock.boottime_ns()
+            reserve_bytes = self._tools.config.spool.journal_reserve_bytes
+            self._event(EventCode.JOURNAL_RESERVE_USED, None, (now_ns, now_ns), (reserve_bytes,))
+        frames, samples = self._counts.stated
         self._append(
             SessionEnd(
                 cause=cause,
                 segments=self._counts.segments,
-                frames=position.frames if position is not None else 0,
-                samples=position.samples if position is not None else 0,
+                frames=frames,
+                samples=samples,
                 gaps=self._counts.gaps,
                 records=(),
             )
@@ -404,7 +457,21 @@ class Recorder:
         cause = self.end_cause()
         clean = cause in (EndCause.STOPPED, EndCause.SHUTDOWN) and self._writer_ended is not None
         words = _failure_words(self._failure, self._short_of_space, self._writer_ended is None)
+        if self._fault is not None and self._failure is None:
+            words = _fault_words(self._fault)
         return Ended(session_id=self._session_id, cause=cause, clean=clean, words_zh=words[0], words_en=words[1])
+
+
+def _fault_words(fault: HardwareFault | WriterCrashed) -> tuple[str, str]:
+    if isinstance(fault, HardwareFault):
+        return (
+            f"{fault.device} 没有启动（{fault.what}），场次已中止并记下原因；{fault.remedy_zh}",
+            f"{fault.device} did not start ({fault.what}); the session ended with that reason; {fault.remedy_en}",
+        )
+    return (
+        f"写入程序出错（{fault.what}），场次已中止并记下原因；已落盘的内容不受影响，请重新开始并报告此错误",
+        f"the writer failed ({fault.what}); the session ended with that reason; start again and report this mistake",
+    )
 
 
 def _failure_words(failure: StorageFault | None, short_of_space: bool, writer_stuck: bool) -> tuple[str, str]:

@@ -66,7 +66,9 @@ def set_torn_journal_aside(spool: Spool, found: Found) -> None:
     if not found.torn_bytes:
         return
     path = journal.file_path(spool.journal_directory, found.last_file)
-    _quarantine(spool, path, path.stat().st_size - found.torn_bytes, f"journal-{path.stem}")
+    good_bytes = path.stat().st_size - found.torn_bytes
+    _copy_aside(spool, path, good_bytes, f"journal-{path.stem}")
+    durable.shorten(path, good_bytes)
 
 
 def sessions_so_far(found: Found) -> int:
@@ -74,11 +76,14 @@ def sessions_so_far(found: Found) -> int:
     return max((e.body.ordinal for e in found.entries if isinstance(e.body, Session)), default=0)
 
 
-def close_open_session(*, spool: Spool, found: Found, log: Journal, clock: Clock) -> None:
-    """Close the session an unclean end left open, and say what was found. Raises StorageFault."""
+def recover(*, spool: Spool, found: Found, log: Journal, clock: Clock) -> Rescued | None:
+    """Say what an unclean end left behind, then cut what was set aside; None after an orderly one. Raises StorageFault.
+
+    The `recovered` entry is the first of its run, so that no `run` entry ever stands without it.
+    """
     last = found.last
     if last is None or (isinstance(last.body, Stop | Enrolment) and not found.torn_bytes):
-        return
+        return None
     session_id = _open_session(found)
     rescued = Rescued()
     if session_id is not None:
@@ -97,6 +102,13 @@ def close_open_session(*, spool: Spool, found: Found, log: Journal, clock: Clock
         ),
         session_id=None,
     )
+    rescued.cut()
+    return rescued
+
+
+def close_open_session(*, found: Found, rescued: Rescued, log: Journal, clock: Clock) -> None:
+    """Close the session an unclean end left open. Raises StorageFault."""
+    session_id = _open_session(found)
     if session_id is not None:
         _close(session_id, found, rescued, log, clock)
 
@@ -211,12 +223,24 @@ def _length_ns(found: Found, since: Instant, clock: Clock) -> Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued:
-    """What the files without a statement prove; `media_end` is the boot and BOOTTIME of the last sealed media."""
+    """What the files without a statement prove; `media_end` is the boot and BOOTTIME of the last sealed media.
+
+    What `cuts` names is in quarantine already, and is cut from its file once the journal has said so.
+    """
 
     statements: tuple[Segment, ...] = ()
+    cuts: tuple[tuple[Path, int], ...] = ()
     quarantined: tuple[tuple[bytes, int, int, bytes], ...] = ()
     last_durable: tuple[bytes, int, int] | None = None
     media_end: Instant | None = None
+
+    def cut(self) -> None:
+        """Shorten each file to its good part; one that has none is removed. Raises StorageFault."""
+        for path, good_bytes in self.cuts:
+            if good_bytes:
+                durable.shorten(path, good_bytes)
+            else:
+                durable.remove_file(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,13 +259,14 @@ _Fragments = list[tuple[SealedFragment, Seal]]
 
 
 def rescue(spool: Spool, session_id: bytes, *, kid: bytes, first: int) -> Rescued:
-    """State every file from number `first` on by its good prefix, the rest set aside. Raises StorageFault.
+    """State every file from number `first` on by its good prefix, the rest copied aside. Raises StorageFault.
 
     WRITER runs ahead of CONTROL, so more than one file may be without a statement. A file that this device did not
     write for this place is left as it is, unstated, and ends the walk.
     """
     owner = _Owner(log_id=spool.identity.log_id, kid=kid)
     statements: list[Segment] = []
+    cuts: list[tuple[Path, int]] = []
     quarantined: list[tuple[bytes, int, int, bytes]] = []
     rescued = Rescued()
     for number, path in enumerate(_unstated(spool, session_id, first), start=first):
@@ -252,10 +277,12 @@ def rescue(spool: Spool, session_id: bytes, *, kid: bytes, first: int) -> Rescue
             break
         good_bytes = fragments[-1][0].end_offset if fragments else 0
         if path.stat().st_size > good_bytes:
-            digest, size = _quarantine(spool, path, good_bytes, f"{session_id.hex()}-{number:06d}")
+            digest, size = _copy_aside(spool, path, good_bytes, f"{session_id.hex()}-{number:06d}")
             quarantined.append((session_id, number, size, digest))
+            cuts.append((path, good_bytes))
         if head is None or not fragments:
-            durable.remove_file(path)
+            if not path.stat().st_size:
+                cuts.append((path, 0))
             break
         seal = fragments[-1][1]
         statements.append(_statement(path, head, fragments))
@@ -265,6 +292,7 @@ def rescue(spool: Spool, session_id: bytes, *, kid: bytes, first: int) -> Rescue
         )
     return Rescued(
         statements=tuple(statements),
+        cuts=tuple(cuts),
         quarantined=tuple(quarantined),
         last_durable=rescued.last_durable,
         media_end=rescued.media_end,
@@ -305,7 +333,7 @@ def _statement(path: Path, head: Initialisation, fragments: _Fragments) -> Segme
     """The statement WRITER would have made, from the seals alone; what only the sound clock knew is not in it."""
     identity, (last, seal) = head.identity, fragments[-1]
     with path.open("rb") as source:
-        file_hash = hashlib.file_digest(source, "sha256").digest()
+        file_hash = hashlib.sha256(source.read(last.end_offset)).digest()
     return Segment(
         number=identity.segment,
         size=last.end_offset,
@@ -323,15 +351,14 @@ def _statement(path: Path, head: Initialisation, fragments: _Fragments) -> Segme
     )
 
 
-def _quarantine(spool: Spool, path: Path, good_bytes: int, name: str) -> tuple[bytes, int]:
-    """Copy everything after `good_bytes` aside, durably, then shorten the file to its good part."""
+def _copy_aside(spool: Spool, path: Path, good_bytes: int, name: str) -> tuple[bytes, int]:
+    """Copy everything after `good_bytes` into quarantine, durably; returns its hash and size."""
     with path.open("rb") as source:
         source.seek(good_bytes)
         torn = source.read()
     target = _free_name(spool.root / "quarantine", f"{name}-{good_bytes}", torn)
     if not target.exists():
         durable.create_file(target, torn)
-    durable.shorten(path, good_bytes)
     return hashlib.sha256(torn).digest(), len(torn)
 
 

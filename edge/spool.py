@@ -23,6 +23,7 @@ IDENTITY_FILE = "device/spool.cbor"
 LOCK_FILE = "device/lock"
 ID_BYTES = 16
 RESERVE_FILE = "device/journal-reserve"
+STAT_BLOCK_BYTES = 512
 
 
 class SpoolError(Exception):
@@ -83,8 +84,10 @@ class Spool:
         return status.f_bavail * status.f_frsize
 
     def hold_reserve(self, size_bytes: int) -> None:
-        """Keep space for the journal, unless it is kept already. Raises StorageFault."""
+        """Keep space for the journal, unless that much is kept already. Raises StorageFault."""
         path = self.root / RESERVE_FILE
+        if path.exists() and path.stat().st_blocks * STAT_BLOCK_BYTES < size_bytes:
+            durable.remove_file(path)  # a start that was cut short, or a smaller setting, left less than is promised
         if not path.exists():
             durable.reserve_space(path, size_bytes)
 

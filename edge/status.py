@@ -1,4 +1,4 @@
-"""One line that tells a clerk whether the room is being recorded: a frozen snapshot and its words.
+"""What tells a clerk whether the room is being recorded: a frozen snapshot, and its words for 80 columns.
 
 Pure. CONTROL makes a `Status` about twice a second; whoever shows it (terminal, later the page) only reads it.
 """
@@ -29,22 +29,58 @@ class Status:
     warnings_en: tuple[str, ...] = ()
 
 
+def lines(status: Status) -> tuple[str, ...]:
+    """The live display, Chinese with English beside it: what matters most first, each line within 80 columns."""
+    shown = (
+        "   ".join(_most_important(status)),
+        "  " + "   ".join(_quality(status)),
+        "  " + "  ".join(_counts(status)),
+    )
+    return (*shown, f"  ▲ 注意 attention：{'；'.join(status.warnings_zh)}") if status.warnings_zh else shown
+
+
+def ended_lines(status: Status) -> tuple[str, ...]:
+    """What the live display becomes when the session is over: nothing may go on saying that it is recorded."""
+    ended = f"■ 录制已结束 ENDED {clock_words(status.elapsed_ns)}"
+    return f"{ended}   丢失 lost {lost_words(status)}", "  " + "  ".join(_counts(status))
+
+
 def line(status: Status) -> str:
-    """The live line, Chinese with English beside it."""
-    lost = f"{status.frames_lost}帧/{status.samples_lost}样"
-    parts = (
-        f"● 录制中 REC {clock_words(status.elapsed_ns)}",
-        f"段 seg {status.segments_closed}",
+    """The live display in one line, for a log."""
+    attention = (f"▲ 注意 attention：{'；'.join(status.warnings_zh)}",) if status.warnings_zh else ()
+    return " | ".join((*_most_important(status), *_quality(status), *_counts(status), *attention))
+
+
+def _most_important(status: Status) -> tuple[str, ...]:
+    level = f"音量 level {level_words(status.rms_millibel)}"
+    return recording_words(status), level, f"余量 free {hours_words(status.free_hours)}"
+
+
+def _quality(status: Status) -> tuple[str, ...]:
+    return f"丢失 lost {lost_words(status)}", f"封签延迟 seal delay {status.seal_delay_ms} ms"
+
+
+def _counts(status: Status) -> tuple[str, ...]:
+    return (
+        f"段 segments {status.segments_closed}",
         f"片 sealed {status.fragments_sealed}",
         f"帧 frames {status.frames}",
         f"采样 samples {status.samples}",
-        f"丢失 lost {lost}" if status.frames_lost or status.samples_lost else "丢失 lost 0",
-        f"音量 level {level_words(status.rms_millibel)}",
-        f"封签延迟 delay {status.seal_delay_ms} ms",
-        f"余量 free {hours_words(status.free_hours)}",
     )
-    text = " | ".join(parts)
-    return text + (f" | 注意 {'；'.join(status.warnings_zh)}" if status.warnings_zh else "")
+
+
+def recording_words(status: Status) -> str:
+    """Recording is said only when something is on the disk, for that is what the word promises."""
+    if not status.fragments_sealed:
+        return f"○ 正在启动 starting {clock_words(status.elapsed_ns)}"
+    return f"● 录制中 RECORDING {clock_words(status.elapsed_ns)}"
+
+
+def lost_words(status: Status) -> str:
+    """Frames and samples that are known to be missing."""
+    if not (status.frames_lost or status.samples_lost):
+        return "0"
+    return f"{status.frames_lost} 帧 frames / {status.samples_lost} 采样 samples"
 
 
 def clock_words(elapsed_ns: int) -> str:

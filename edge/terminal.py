@@ -1,4 +1,4 @@
-"""The terminal as onlooker: live line, operator messages, Ctrl-C, acknowledgements for tests, exit codes.
+"""The terminal as onlooker: live display, operator messages, Ctrl-C, acknowledgements for tests, exit codes.
 
 Owns the process's signal handlers while a run lasts. Called from CONTROL and WRITER; a slow or closed terminal never
 holds the recording up.
@@ -7,7 +7,6 @@ holds the recording up.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -27,16 +26,19 @@ EXIT_CLEAN = 0
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 PLAIN_EVERY_NS = 10 * 10**9
+USUAL_COLUMNS = 80
 
 
 class Terminal:
-    """Shows one live line on a terminal, or a line every ten seconds where the output is not one."""
+    """Shows a live display on a terminal, or a line every ten seconds where the output is not one."""
 
     def __init__(self, acknowledgements: int | None) -> None:
         """`acknowledgements` is a file descriptor that gets one line after each flush, or None."""
         self._live = sys.stderr.isatty()
         self._acknowledgements = acknowledgements
         self._next_plain_ns = 0
+        self._lines_shown = 0
+        self._latest: Status | None = None
         self._lock = threading.Lock()
 
     def fragment(self, segment: int, fragment: int, r: bytes) -> None:
@@ -49,9 +51,9 @@ class Terminal:
 
     def status(self, status: Status) -> None:
         """Show the snapshot."""
+        self._latest = status
         if self._live:
-            columns = shutil.get_terminal_size().columns
-            self._write(f"\r{words.fit(words.line(status), columns - 1)}\x1b[K")
+            self._show(words.lines(status))
         elif status.elapsed_ns >= self._next_plain_ns:
             self._next_plain_ns = status.elapsed_ns + PLAIN_EVERY_NS
             self._write(words.line(status) + "\n")
@@ -59,14 +61,30 @@ class Terminal:
     def said(self, words_zh: str, words_en: str) -> None:
         """One message for the operator, Chinese first."""
         self._write(f"{self._fresh_line()}{words_zh}\n{words_en}\n")
+        self._lines_shown = 0
 
     def done(self) -> None:
-        """Leave the live line."""
+        """The session is over, and so says what is left of the live display."""
+        if self._latest is None:
+            return
         if self._live:
+            self._show(words.ended_lines(self._latest))
             self._write("\n")
+            self._lines_shown = 0
+        else:
+            self._write("\n".join(words.ended_lines(self._latest)) + "\n")
+
+    def _show(self, lines: tuple[str, ...]) -> None:
+        shown = [words.fit(line, _columns() - 1) for line in lines]
+        self._write(self._fresh_line() + "\n".join(shown))
+        self._lines_shown = len(shown)
 
     def _fresh_line(self) -> str:
-        return "\r\x1b[K" if self._live else ""
+        """Go back to the start of the live display and clear it (ECMA-48: CUU and ED)."""
+        if not self._live:
+            return ""
+        up = f"\x1b[{self._lines_shown - 1}A" if self._lines_shown > 1 else ""
+        return f"\r{up}\x1b[J"
 
     def _write(self, text: str) -> None:
         try:
@@ -83,6 +101,14 @@ class Terminal:
                 os.write(self._acknowledgements, text.encode())
             except OSError:
                 self._acknowledgements = None  # the listener is gone; recording goes on
+
+
+def _columns() -> int:
+    """How wide the terminal is; 80 where it does not say."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or USUAL_COLUMNS
+    except OSError:
+        return USUAL_COLUMNS
 
 
 def record(make_start: Callable[[Terminal, threading.Event], Start], *, acknowledgements: int | None = None) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.durable import Appender, AppendFile, StorageFault
-from edge.messages import Message, SegmentClosed, WriterEnded, WriterFailed
+from edge.messages import Message, SegmentClosed, WriterCrashed, WriterEnded, WriterFailed
 from edge.packet_queue import PacketQueue
 from edge.ports import Clock, PictureMeasure, SoundMeasure
 from edge.segmenter import Closed, Fragment, Missed, Opened, Segmenter, SoundAnchor, Step, StreamAbsent, StreamPresent
@@ -37,6 +37,7 @@ class Position:
     samples: int
     missed_frames: int
     missed_samples: int
+    end_ns: int
     seal_delay_ms: int
     fragments_sealed: int
 
@@ -112,9 +113,14 @@ class Writer:
 
     def run(self) -> None:
         """Write until the queue is closed and empty, then end the segment and say so. The thread's whole body."""
-        while not self._queue.ended:
-            self.pump(TAKE_LIMIT_SECONDS)
-        self.finish()
+        try:
+            while not self._queue.ended:
+                self.pump(TAKE_LIMIT_SECONDS)
+            self.finish()
+        except Exception as bug:  # noqa: BLE001 - a thread's top: CONTROL ends the session and says why
+            self._ports.post(WriterCrashed(what=f"{type(bug).__name__}: {bug}"))
+        finally:
+            self._let_go()
 
     def pump(self, limit_seconds: float) -> bool:
         """Take and carry out one item; False if none came within the limit."""
@@ -133,6 +139,12 @@ class Writer:
         """End the open segment with `end_cause`; afterwards nothing more is written."""
         self._carry_out(self._segmenter.finish(self.end_cause))
         self._ports.post(WriterEnded(cause=self.end_cause))
+
+    def _let_go(self) -> None:
+        """Close the file of a segment that could not be ended; what its seals prove is stated by others."""
+        if self._open is not None:
+            self._open.file.close()
+            self._open = None
 
     def delay_peak_ms(self) -> int:
         """The longest seal delay since this was last asked."""
@@ -233,6 +245,7 @@ class Writer:
             samples=fragment.samples,
             missed_frames=self._segmenter.missed_frames,
             missed_samples=self._segmenter.missed_samples,
+            end_ns=fragment.span_ns[1],
             seal_delay_ms=delay_ms,
             fragments_sealed=self._sealed,
         )

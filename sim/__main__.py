@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -23,15 +24,21 @@ from edge.commands.overrides import amended_digest
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
 from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record
+from sim.footage import PictureFile, SoundFile, UnusableFootage
 from sim.install import install
+from sim.room import HearingRoom
+from sim.scene import PictureSource, SoundSource
+from sim.speech import Speech
+from sim.virtual import VIRTUAL_START, VirtualPlan, open_virtual
 from sim.world import NoSoundServer, World, WorldPlan, WorldReady, WorldUnavailable
-
-SIMULATED_SEGMENT_SECONDS = 30
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Record one simulated session; returns the exit code."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.virtual and parsed.seconds is None:
+        parser.error("--virtual 需要 --seconds，虚拟时间不会等人按 Ctrl-C / --virtual needs --seconds")
     return guarded(lambda: _simulate(parsed))
 
 
@@ -68,10 +75,11 @@ def _simulate(parsed: argparse.Namespace) -> int:
     if parsed.config is None:
         keys = parsed.keys.absolute() if parsed.keys is not None else spool.with_name(f"{spool.name}.keys")
         base = _with_demo_key(base, demo_identity(spool, keys, now_utc_ms=time.time_ns() // 1_000_000), parsed.truth)
-    if parsed.virtual:
-        return _port_level(base, parsed, real_time=False)
     try:
-        return _in_world(base, parsed)
+        return _port_level(base, parsed, real_time=False) if parsed.virtual else _in_world(base, parsed)
+    except UnusableFootage as error:
+        complain(str(error.what), error.remedy_zh, error.remedy_en)
+        return EXIT_USAGE
     except NoSoundServer as missing:
         sys.stderr.write(f"{missing}\n改用端口级模拟房间 / using the port-level room instead\n")
         if os.environ.get("CI") == "true":
@@ -153,10 +161,54 @@ def _start(config: Config, terminal: Terminal, stop: threading.Event, seconds: f
 
 
 def _port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> int:
-    """The second tier: the room implements the ports."""
-    from sim.virtual_root import record_virtual
+    """The second tier: the room implements the ports; encoder, muxer, writer and journal stay the product's."""
+    with tempfile.TemporaryDirectory(prefix="liuhen-") as folder:
+        install(Path(folder) / "no-sensor")
+        chosen = replace(base, digest=amended_digest(base, "sim port-level"))
+        hardware, conduct = open_virtual(chosen, _virtual_plan(chosen, parsed, real_time=real_time))
+        return record(
+            lambda terminal, stop: Start(
+                config=chosen,
+                hardware=hardware,
+                watcher=terminal,
+                stop=stop,
+                conduct=conduct,
+                seconds=parsed.seconds,
+            ),
+            acknowledgements=parsed.acks,
+        )
 
-    return record_virtual(base, parsed, real_time=real_time)
+
+def _virtual_plan(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> VirtualPlan:
+    # Late: picamera2 looks for libcamera when it is imported, and the stand-in must be there before.
+    from drivers.offline_encoder import OfflinePicture, OfflineSound  # noqa: PLC0415
+
+    camera, microphone = base.camera, base.microphone
+    return VirtualPlan(
+        picture_chain=lambda: OfflinePicture(camera, base.device.utc_offset_minutes),
+        sound_chain=lambda: OfflineSound(microphone),
+        picture_source=lambda: _picture_source(base, parsed),
+        sound_source=lambda: _sound_source(base, parsed),
+        microphone_ppm=parsed.microphone_ppm,
+        truth=parsed.truth,
+        # Another boot and the present date for every session, or two of them in one spool would contradict each other.
+        seed=secrets.randbits(32),
+        since=replace(VIRTUAL_START, utc_ms=time.time_ns() // 1_000_000),
+        real_time=real_time,
+    )
+
+
+def _picture_source(base: Config, parsed: argparse.Namespace) -> PictureSource:
+    camera = base.camera
+    if parsed.picture is not None:
+        return PictureFile(parsed.picture, camera.width, camera.height, camera.frames_per_second, parsed.stamp)
+    return HearingRoom(camera.width, camera.height, base.device.room, stamp=True)
+
+
+def _sound_source(base: Config, parsed: argparse.Namespace) -> SoundSource:
+    if parsed.sound is not None:
+        return SoundFile(parsed.sound, base.microphone.rate_hz, base.microphone.channels)
+    return Speech(base.microphone.rate_hz, base.microphone.channels)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ TURN_NS = 100_000_000
 TURNS_AT_ONCE = 2
 """CONTROL's turns every TURN_NS: at most four measures and a few closings a second come in."""
 STOP_LIMIT_SECONDS = 5.0
+_IN_ORDER = (EndCause.STOPPED, EndCause.SHUTDOWN)
+"""What CONTROL says while nothing has failed."""
 VIRTUAL_START = Moment(boottime_ns=1000 * NS_PER_SECOND, utc_ms=1_772_413_200_000)
 """2026-03-02 09:00 in Beijing, 1000 s after boot."""
 
@@ -62,13 +64,14 @@ class VirtualPlan:
 
 def open_virtual(config: Config, plan: VirtualPlan) -> tuple[Hardware, Conduct]:
     """The ports of a virtual room, and the conduct that plays a session in it (for `edge.app.Start`). Once per plan."""
-    witness = _witness(config, plan.truth)
-    room = build_room(config, plan, witness)
+    room = build_room(config, plan)
     hardware = Hardware(camera=room.camera, microphone=room.microphone, clock=room.clock)
     pace = _keep_pace if plan.real_time else _no_pace
 
     def conduct(stage: Stage) -> Ended:
+        witness = _witness(config, plan.truth)  # only now: a session that is refused leaves no truth
         try:
+            room.begin(witness)
             return conduct_virtual(room, stage, seconds=plan.seconds, pace=pace)
         finally:
             witness.close()
@@ -76,7 +79,7 @@ def open_virtual(config: Config, plan: VirtualPlan) -> tuple[Hardware, Conduct]:
     return hardware, conduct
 
 
-def build_room(config: Config, plan: VirtualPlan, witness: Witness) -> VirtualRoom:
+def build_room(config: Config, plan: VirtualPlan) -> VirtualRoom:
     """The room alone, for who conducts it otherwise."""
     clock = VirtualClock(_machine_clocks() if plan.real_time else plan.since, plan.seed)
     optics = Optics(plan.picture_source())
@@ -87,13 +90,12 @@ def build_room(config: Config, plan: VirtualPlan, witness: Witness) -> VirtualRo
             height=config.camera.height,
             frames_per_second=config.camera.frames_per_second,
         )
-        camera = VirtualCamera(picture=picture, chain=plan.picture_chain(), scene=optics, clock=clock, witness=witness)
+        camera = VirtualCamera(picture=picture, chain=plan.picture_chain(), scene=optics, clock=clock)
     if config.microphone.enabled:
         microphone = VirtualMicrophone(
             chain=plan.sound_chain(),
             source=plan.sound_source(),
             clock=clock,
-            witness=witness,
             ppm=plan.microphone_ppm,
             seed=plan.seed,
         )
@@ -103,7 +105,7 @@ def build_room(config: Config, plan: VirtualPlan, witness: Witness) -> VirtualRo
 def conduct_virtual(
     room: VirtualRoom, stage: Stage, *, seconds: float | None, pace: Callable[[int, threading.Event], None]
 ) -> Ended:
-    """Play one session; ends in the product's order: sources, queue, WRITER, closing entries."""
+    """Play one session in a room that has begun; its end has the product's order: sources, queue, WRITER, entries."""
     asked = stage.start.seconds if stage.start.seconds is not None else seconds
     end_ns = FAR_FUTURE_NS if asked is None else room.clock.boottime_ns() + int(asked * NS_PER_SECOND)
     try:
@@ -123,7 +125,6 @@ def conduct_virtual(
 
 
 def _start_sources(room: VirtualRoom, stage: Stage) -> None:
-    room.begin()
     if room.microphone is not None:
         room.microphone.start(stage.packets.deliver)
     if room.camera is not None:
@@ -133,7 +134,7 @@ def _start_sources(room: VirtualRoom, stage: Stage) -> None:
 def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None]) -> None:
     """Go from moment to moment until the end is asked for, or nothing can be written any more."""
     turn_ns = room.clock.boottime_ns() + TURN_NS
-    while stage.recorder.end_cause() is not EndCause.STORAGE:
+    while stage.recorder.end_cause() in _IN_ORDER:
         now_ns = min(room.next_ns(), turn_ns, end_ns)
         pace(now_ns, stage.start.stop)
         if stage.start.stop.is_set() or now_ns >= end_ns:

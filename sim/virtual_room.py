@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.optics import Optics, View
+from sim.truth import Witness
 from sim.virtual_clock import VirtualClock
 from sim.virtual_sources import NS_PER_SECOND, VirtualCamera, VirtualMicrophone
 
@@ -46,8 +47,11 @@ class VirtualRoom:
         self._script = script
         self._coming: deque[tuple[int, Act]] = deque()
 
-    def begin(self) -> None:
-        """Count the script's time from now."""
+    def begin(self, witness: Witness) -> None:
+        """Count the script's time from now; before the sources start."""
+        for source in (self.camera, self.microphone):
+            if source is not None:
+                source.witness = witness
         now_ns = self.clock.boottime_ns()
         timed = ((now_ns + int(act.at_seconds * NS_PER_SECOND), act) for act in self._script)
         self._coming = deque(sorted(timed, key=lambda pair: pair[0]))

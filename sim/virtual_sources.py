@@ -28,7 +28,7 @@ from edge.ports import (
 from sim.framestore import frame_bytes, planes_of
 from sim.imager import Moment
 from sim.scene import PictureSource, SoundSource
-from sim.truth import Witness
+from sim.truth import NoTruth, Witness
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_US = 1000
@@ -89,17 +89,18 @@ def virtual_origin(component: str) -> SourceOrigin:
 
 
 class VirtualCamera:
-    """Implements `edge.ports.Camera`. The counter goes on for every frame time, delivered or not."""
+    """Implements `edge.ports.Camera`. The counter goes on for every frame time, delivered or not.
 
-    def __init__(
-        self, *, picture: PictureFormat, chain: PictureChain, scene: PictureSource, clock: Clock, witness: Witness
-    ) -> None:
+    `witness` may be set before `start`.
+    """
+
+    def __init__(self, *, picture: PictureFormat, chain: PictureChain, scene: PictureSource, clock: Clock) -> None:
         """Be there, not running. A frame lasts whole microseconds, as with the simulated sensor of the first tier."""
         self._picture = picture
         self._chain = chain
         self._scene = scene
         self._clock = clock
-        self._witness = witness
+        self.witness: Witness = NoTruth()
         self._frame_ns = 1_000_000 // picture.frames_per_second * NS_PER_US
         size = frame_bytes(height=picture.height, stride=picture.width)
         memory = bytearray(size)
@@ -164,7 +165,7 @@ class VirtualCamera:
         if self._open and stalled:
             self._lose_patience()
         seen = self._open and not stalled
-        self._witness.frame(counter, sensor_ns, seen)
+        self.witness.frame(counter, sensor_ns, seen)
         if seen:
             self._latest_ns = self._clock.boottime_ns()
             self._scene.draw(counter, _utc_ms_at(self._clock, sensor_ns), self._planes)
@@ -199,16 +200,17 @@ class Crystal:
 
 
 class VirtualMicrophone:
-    """Implements `edge.ports.Microphone`. `crystals` has the true clock of every run, in order."""
+    """Implements `edge.ports.Microphone`. `crystals` has the true clock of every run, in order.
 
-    def __init__(
-        self, *, chain: SoundChain, source: SoundSource, clock: Clock, witness: Witness, ppm: float, seed: int
-    ) -> None:
+    `witness` may be set before `start`.
+    """
+
+    def __init__(self, *, chain: SoundChain, source: SoundSource, clock: Clock, ppm: float, seed: int) -> None:
         """Be there, not running."""
         self._chain = chain
         self._source = source
         self._clock = clock
-        self._witness = witness
+        self.witness: Witness = NoTruth()
         self._ppm = ppm
         self._random = random.Random(seed)  # noqa: S311 - the same lateness in every replay
         self._format = chain.format()
@@ -219,6 +221,8 @@ class VirtualMicrophone:
         self._zero = False
         self._samples = 0
         self._missed = 0
+        self._witnessed_samples = 0
+        self._breaks_off = True
         self._arrival_ns = 0
         self._latest_ns = 0
         self.crystals: list[Crystal] = []
@@ -233,6 +237,7 @@ class VirtualMicrophone:
         self._chain.start()
         self.crystals.append(Crystal(rate_hz=self._format.rate_hz, ppm=self._ppm, start_ns=now_ns))
         self._samples, self._missed = 0, 0
+        self._breaks_off = True
         self._latest_ns = self._arrival_ns = now_ns
         self._deliver = deliver
         self._open = True
@@ -268,6 +273,7 @@ class VirtualMicrophone:
         self._source.read(samples)
         self._samples += samples
         self._missed += samples
+        self._breaks_off = True
         self._await_block()
 
     def next_ns(self) -> int | None:
@@ -285,11 +291,18 @@ class VirtualMicrophone:
         if self._zero:
             pcm = bytes(len(pcm))
         missed, self._missed = self._missed, 0
+        self._testify(pcm)
         self._samples += self._block_samples
         self._latest_ns = self._arrival_ns
-        self._witness.sound(pcm)
         self._pass_on(self._chain.take(pcm, self._arrival_ns, missed))
         self._await_block()
+
+    def _testify(self, pcm: bytes) -> None:
+        if self._breaks_off:
+            self.witness.moment(self._witnessed_samples, self.crystals[-1].sample_ns(self._samples))
+            self._breaks_off = False
+        self.witness.sound(pcm)
+        self._witnessed_samples += self._block_samples
 
     def _await_block(self) -> None:
         """A block arrives late, never early, and never before the one ahead of it."""

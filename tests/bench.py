@@ -33,7 +33,8 @@ STEADY_FROM_SECONDS = 12
 STEADY_TO_SECONDS = 36
 PAIRS = 5
 PIPELINE_SECONDS = 120
-ARCHIVE_SECONDS = 1200
+ARCHIVE_SECONDS = 3600
+"""An hour's hearing, so that starting an interpreter does not decide the comparison."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -246,7 +247,9 @@ def verify_ratio(folder: Path, recording: Recording) -> float:
 
 def _wall(command: list[str]) -> float:
     started = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Byte code is cached as it is for every installed program, whatever the shell that runs the benchmark says.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - started
 
 

@@ -18,6 +18,11 @@ REQUIRED: tuple[str, ...] = (
     "tests/test_footage.py::*",
     "tests/test_packaging.py::*",
     "tests/oracles/test_cose_oracle.py::*",
+    "tests/realtime/test_browser.py::*",
+    "tests/realtime/test_chain_of_tools.py::*",
+    "tests/realtime/test_footage.py::*",
+    "tests/realtime/test_real_time.py::*",
+    "tests/realtime/test_twice.py::*",
 )
 
 

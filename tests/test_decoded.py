@@ -19,7 +19,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 def remade(source: Path, target: Path, *options: str) -> Path:
     """Rewrite a file with ffmpeg, for a fault that is known."""
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(source), *options, "-c", "copy", str(target)]
+    copied = ("-c", "copy", "-strict", "-2", str(target))
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(source), *options, *copied]
     subprocess.run(command, check=True, timeout=60)
     return target
 

@@ -50,6 +50,7 @@ def _demo(directory: Path, seconds: float | None) -> int:
         command = [sys.executable, "-m", "sim", "--spool", str(spool), "--keys", str(keys), *asked]
     if seconds is None:
         _tell("按 Ctrl-C 结束录制", "press Ctrl-C to end the recording")
+    _tell("正在启动……", "starting ...")
     recorded = _run_to_its_end(command)
     if recorded != 0 and not any(segment_files(spool)):
         return recorded
@@ -101,9 +102,17 @@ def _tell_files(spool: Path, trust_file: Path) -> None:
     if not segments:
         return
     newest = segments[-1].parent
-    _tell(f"录像文件：{newest}（{len(list(newest.glob('*.mp4')))} 段）", "the recording's segments are in that folder")
-    _tell(f"播放：用浏览器打开，或 ffplay {newest / '000000.mp4'}", "play one in a browser or with ffplay")
-    _tell(f"再次核验：liuhen-verify {spool} --trust {trust_file}", "verify again with that command")
+    verify = f"{_short(Path(sys.executable).with_name('liuhen-verify'))} {_short(spool)} --trust {_short(trust_file)}"
+    _tell("", "")
+    _tell(f"录像文件（{len(list(newest.glob('*.mp4')))} 段）/ the recording's segments:", _short(newest))
+    _tell("播放：用浏览器打开，或用命令 / play one in a browser, or with:", f"ffplay {_short(newest / '000000.mp4')}")
+    _tell("再次核验 / verify again:", verify)
+
+
+def _short(path: Path) -> str:
+    """As a person would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _tell(words_zh: str, words_en: str) -> None:

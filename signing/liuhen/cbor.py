@@ -51,15 +51,31 @@ def decode_map(encoded: bytes, *, where: str) -> dict[int, Value]:
 
 def _refuse_tags(encoded: bytes, where: str) -> None:
     """Let no tag reach the decoder: shared references (tags 28, 29) turn 2 kB into millions of items."""
-    position = 0
-    while position < len(encoded):
-        major, count = encoded[position] >> 5, encoded[position] & 31
-        if major == _MAJOR_TAG:
+    position, end = 0, len(encoded)
+    while position < end:
+        step = _STEPS[encoded[position]]
+        if step == _TAG:
             raise FormatError(where, "tags are outside the profile")
-        start = position + 1 + {24: 1, 25: 2, 26: 4, 27: 8}.get(count, 0)
-        if start > position + 1:
-            count = int.from_bytes(encoded[position + 1 : start], "big")
-        position = start + (count if major in (_MAJOR_BYTES, _MAJOR_TEXT) else 0)
+        if step < 0:
+            head_end = position + 1 - step
+            position = head_end + int.from_bytes(encoded[position + 1 : head_end], "big")
+        else:
+            position += step
+
+
+def _step(initial: int) -> int:
+    """How far one initial byte and what belongs to it reach; minus the width of a length that must be read first."""
+    major, count = initial >> 5, initial & 31
+    width = {24: 1, 25: 2, 26: 4, 27: 8}.get(count, 0)
+    if major == _MAJOR_TAG:
+        return _TAG
+    if major in (_MAJOR_BYTES, _MAJOR_TEXT):
+        return -width if width else 1 + count
+    return 1 + width
+
+
+_TAG = 0
+_STEPS = tuple(_step(initial) for initial in range(256))
 
 
 def _check(value: object, depth: int, where: str) -> Value:

@@ -18,6 +18,7 @@ from typing import NoReturn
 from liuhen import archive, keys
 from liuhen.archive import Scope, Target
 from liuhen.errors import FormatError
+from liuhen.findings import printable
 from liuhen.keys import Trust
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(line: str) -> int:
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
     return UNUSABLE
 
 
@@ -170,8 +171,7 @@ def _session(text: str, target: Target) -> bytes:
 def _trust(path: Path | None, target: Target) -> Trust | None:
     if path is None:
         return None
-    inside = target.root or (target.path if target.scope is not Scope.SEGMENT else None)
-    if inside is not None and inside in path.resolve().parents:
+    if _surroundings(target) in path.resolve().parents:
         raise UnusableError(
             f"信任文件 {path} 在档案之内，不能采信；请使用另行取得的信任文件",
             f"the trust file {path} lies inside the archive and proves nothing; use one obtained separately",
@@ -190,6 +190,14 @@ def _trust(path: Path | None, target: Target) -> Trust | None:
             f"信任文件 {path} 无效（{error.what}）；请向发放机构重新索取",
             f"the trust file {path} is not valid ({error.what}); ask the issuing organisation for it again",
         ) from error
+
+
+def _surroundings(target: Target) -> Path | None:
+    """The directory whose files came together with the evidence."""
+    if target.scope is not Scope.SEGMENT:
+        return target.root or target.path
+    archive_root = target.path.parent.parent.parent
+    return archive_root if (archive_root / "journal").is_dir() else None
 
 
 class _Progress:

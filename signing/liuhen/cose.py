@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import cbor2
@@ -78,14 +79,10 @@ def parse(encoded: bytes, *, where: str) -> Sign1:
     end, (protected, payload, signature) = _take_apart(encoded, 0, where)
     if end != len(encoded):
         raise FormatError(where, "bytes follow the envelope")
-    header = cbor.decode_map(protected, where=where)
-    match header:
-        case {1: -8, 3: str(content), 4: bytes(kid), **rest} if not rest and len(kid) == KID_BYTES:
-            pass
-        case _:
-            raise FormatError(where, "protected header is not exactly {alg: -8, content type, kid}")
-    if not (content.startswith(CONTENT_TYPE_PREFIX) and content.endswith(CONTENT_TYPE_SUFFIX)):
-        raise FormatError(where, f"content type {content!r} is not of this format")
+    try:
+        content, kid = _header(protected)
+    except FormatError as error:
+        raise FormatError(where, error.what) from error
     return Sign1(
         encoded=encoded,
         protected=protected,
@@ -117,6 +114,20 @@ def item_end(buffer: bytes, offset: int, *, where: str) -> int | None:
 
 class _Truncated(FormatError):
     """The buffer ends inside the envelope."""
+
+
+@lru_cache(maxsize=256)
+def _header(protected: bytes) -> tuple[str, bytes]:
+    """Content type and kid of a protected header; a log repeats few of them. Raises FormatError."""
+    header = cbor.decode_map(protected, where="protected header")
+    match header:
+        case {1: -8, 3: str(content), 4: bytes(kid), **rest} if not rest and len(kid) == KID_BYTES:
+            pass
+        case _:
+            raise FormatError("protected header", "protected header is not exactly {alg: -8, content type, kid}")
+    if not (content.startswith(CONTENT_TYPE_PREFIX) and content.endswith(CONTENT_TYPE_SUFFIX)):
+        raise FormatError("protected header", f"content type {content!r} is not of this format")
+    return content, kid
 
 
 def _take_apart(buffer: bytes, offset: int, where: str) -> tuple[int, tuple[bytes, bytes, bytes]]:

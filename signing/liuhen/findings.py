@@ -9,6 +9,8 @@ import enum
 from collections import Counter
 from dataclasses import dataclass
 
+from liuhen.findings_zh import detail_zh
+
 LIMIT_PER_CODE = 200
 
 
@@ -351,17 +353,17 @@ class Findings:
         self.verdicts: Counter[Verdict] = Counter()
 
     def add(self, code: Code, place: Place = NOWHERE, *, zh: str | None = None, en: object = "") -> None:
-        """Add one; `zh` and `en` fill the `{}` of the two templates (`zh` defaults to `en`)."""
+        """Add one; `zh` and `en` fill the `{}` of the two templates (`zh` defaults to `en` translated)."""
         self.count[code] += 1
         if self.count[code] > LIMIT_PER_CODE:
             return
         meaning = MEANINGS[code]
-        words_en = str(en)
+        words_en = printable(str(en))
         self.kept.append(
             Finding(
                 code=code,
                 place=place,
-                what_zh=meaning.zh.replace("{}", words_en if zh is None else zh),
+                what_zh=meaning.zh.replace("{}", printable(detail_zh(words_en) if zh is None else zh)),
                 what_en=meaning.en.replace("{}", words_en),
             )
         )
@@ -374,6 +376,11 @@ class Findings:
     def not_kept(self) -> dict[Code, int]:
         """How many findings of a code were counted but not kept."""
         return {code: n - LIMIT_PER_CODE for code, n in self.count.items() if n > LIMIT_PER_CODE}
+
+
+def printable(text: str) -> str:
+    """The text with a mark for every character a terminal would act upon: file names come from whoever made them."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def table() -> str:

@@ -6,7 +6,7 @@ import datetime
 import enum
 from dataclasses import dataclass
 
-from liuhen.findings import Code, Finding, Severity, Verdict
+from liuhen.findings import Code, Finding, Severity, Verdict, printable
 from liuhen.registry import GapCause, Stream
 from liuhen.verify_gaps import GapSummary
 from liuhen.verify_session import SessionSummary
@@ -178,7 +178,7 @@ def to_text(report: Report, language: Language, *, integrity_only: bool) -> str:
     for session in report.sessions:
         lines += [*_session_lines(session, words), ""]
     lines += [*_fragment_lines(report, words), *_finding_lines(report, words), "", *_limits(report, words)]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class _Words:
         moment = None if utc_ms is None else _moment(utc_ms, zone)
         if moment is None:
             return self.say("时间不明", "unknown time")
-        return moment.strftime("%Y-%m-%d %H:%M:%S") + self.say("（北京时间）", " UTC")
+        return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _answers(report: Report, words: _Words, integrity_only: bool) -> list[str]:
@@ -222,6 +222,7 @@ def _answers(report: Report, words: _Words, integrity_only: bool) -> list[str]:
         )
     )
     lines += [_vouched_line(report, words), _complete_line(report, words)]
+    lines.append(words.say("  （时间均为北京时间，由设备自称。）", "  (Times are UTC as the device claims it.)"))
     return lines
 
 
@@ -298,8 +299,8 @@ _VERDICT_WORDS = {
     Verdict.AUTHENTIC: ("真实", "authentic"),
     Verdict.AUTHENTIC_PREFIX: ("真实（文件未收尾）", "authentic prefix (file has no end)"),
     Verdict.ALTERED: ("被改动", "altered"),
-    Verdict.MISSING_EXPLAINED: ("缺失，有说明", "missing, explained"),
-    Verdict.MISSING_UNEXPLAINED: ("缺失，无说明", "missing, unexplained"),
+    Verdict.MISSING_EXPLAINED: ("缺失（有说明）", "missing and explained"),
+    Verdict.MISSING_UNEXPLAINED: ("缺失（无说明）", "missing and unexplained"),
     Verdict.UNENDORSED: ("未获背书", "unendorsed"),
     Verdict.UNSIGNED: ("未签名", "unsigned"),
 }
@@ -314,7 +315,7 @@ _SEVERITY_WORDS = {
 def _fragment_lines(report: Report, words: _Words) -> list[str]:
     counted = [f"{words.say(*_VERDICT_WORDS[v])} {n}" for v in Verdict if (n := report.verdicts.get(v, 0))]
     nothing = words.say("没有核验任何片", "none verified")
-    return [words.say("各片结论：", "Fragments: ") + (words.say("，", ", ").join(counted) or nothing)]
+    return [words.say("各片结论：", "Fragments: ") + (words.say("；", "; ").join(counted) or nothing)]
 
 
 def _finding_lines(report: Report, words: _Words) -> list[str]:
@@ -346,7 +347,7 @@ def _where(finding: Finding, words: _Words) -> str:
     if place.session is not None and place.segment is not None:
         parts.append(words.say(f"场次 {place.session.hex()[:8]}", f"session {place.session.hex()[:8]}"))
     if place.segment is not None:
-        parts.append(words.say(f"第 {place.segment} 号段", f"segment {place.segment}"))
+        parts.append(words.say(f"段 {place.segment:06d}", f"segment {place.segment:06d}"))
     if place.fragment is not None:
         parts.append(words.say(f"第 {place.fragment} 片", f"fragment {place.fragment}"))
     if place.entry is not None and place.segment is None:
@@ -357,8 +358,8 @@ def _where(finding: Finding, words: _Words) -> str:
 def _limits(report: Report, words: _Words) -> list[str]:
     upto = report.complete_up_to
     if upto is None or upto.basis is Basis.SEALS:
-        unseen_zh, unseen_en = "没有日志，此前此后的段、中止和结束均无从得知。", "without the journal nothing is known of other "
-        unseen_en += "segments, gaps or the session's end."
+        unseen_zh = "没有日志，此前此后的段、中止和结束均无从得知。"
+        unseen_en = "without the journal nothing is known of other segments, gaps or the session's end."
     else:
         unseen_zh = f"第 {upto.entry} 号条目之后若被整齐截去，仅凭本档案看不出来。"
         unseen_en = f"a clean cut after entry {upto.entry} cannot be seen in this archive alone."

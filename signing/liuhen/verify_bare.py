@@ -77,6 +77,7 @@ class BareSegments:
         """Step S3: the file belongs where it lies and continues the one before; its key is taken note of."""
         if self.summary is None:
             self.summary = SessionSummary(id=identity.session_id)
+        if self.ring.log_id is None:
             self.ring.log_id = identity.log_id
         if (identity.session_id, identity.log_id) != (self.summary.id, self.ring.log_id):
             self.findings.add(Code.IDENTITY_WRONG, place, en=f"session {identity.session_id.hex()}")

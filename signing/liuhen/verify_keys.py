@@ -16,6 +16,8 @@ from liuhen.keys import Trust
 from liuhen.kinds import Enrolment, Key
 from liuhen.registry import KeyAct, Purpose
 
+MS_PER_DAY = 24 * 3600 * 1000
+
 
 @dataclass(slots=True, kw_only=True)
 class KnownKey:
@@ -203,4 +205,10 @@ def _conclude_standing(key: KnownKey, standing: trust.Standing, findings: Findin
     elif key.first_utc_ms is not None and standing.not_before_ms is not None:
         early_ms = standing.not_before_ms - key.first_utc_ms
         if early_ms > 0:
-            findings.add(Code.ENDORSEMENT_EARLY, place, en=f"{early_ms} ms")
+            findings.add(Code.ENDORSEMENT_EARLY, place, en=_duration(early_ms))
+
+
+def _duration(milliseconds: int) -> str:
+    if milliseconds >= MS_PER_DAY:
+        return f"{milliseconds // MS_PER_DAY} days"
+    return f"{milliseconds // 1000} s"

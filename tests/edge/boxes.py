@@ -32,9 +32,7 @@ def tracks(media: bytes) -> tuple[Track, ...]:
     parts = list(boxes(media))
     assert [kind for kind, _, _ in parts] == [b"prft", b"moof", b"mdat"]
     _, moof, moof_at = parts[1]
-    return tuple(
-        _track(content, media, moof_at) for kind, content, _ in boxes(moof) if kind == b"traf"
-    )
+    return tuple(_track(content, media, moof_at) for kind, content, _ in boxes(moof) if kind == b"traf")
 
 
 def track_ids(initialisation: bytes) -> tuple[int, ...]:

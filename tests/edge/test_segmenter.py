@@ -1,9 +1,10 @@
-"""Properties of the cutting: whatever arrives stands in exactly one fragment, in order, in a file that can be played."""
+"""Properties of the cutting: whatever arrives stands in exactly one fragment, in order, in a playable file."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -252,7 +253,7 @@ def check_times(segment: Segment) -> None:
         assert starts == sorted(starts)
     if 2 in track_ids(segment.opened.initialisation):
         ends = [(t.decode_time, t.decode_time + sum(t.durations)) for t in segment.media(2)]
-        assert all(after[0] >= before[1] for before, after in zip(ends, ends[1:], strict=False))
+        assert all(after[0] >= before[1] for before, after in pairwise(ends))
     first = segment.media(1)[:1]
     for track in first:
         assert b"\x65" in {p[4:5] for p in track.payloads[:1]} or is_idr(track.payloads[0])
@@ -549,9 +550,7 @@ def test_sound_is_sealed_alone_after_one_second_without_a_picture() -> None:
 def test_pictures_before_the_first_keyframe_are_counted_as_missed() -> None:
     played = scene(with_sound=False)
     for number in range(3):
-        packet = PicturePacket(
-            payload=pictures(count=2)[1], boottime_ns=START_NS + number * FRAME_NS, keyframe=False
-        )
+        packet = PicturePacket(payload=pictures(count=2)[1], boottime_ns=START_NS + number * FRAME_NS, keyframe=False)
         assert played.segmenter.accept(packet) == []
     played.next_picture_ns = START_NS + 3 * FRAME_NS
     played.play(1)
@@ -602,7 +601,7 @@ def test_missed_samples_leave_a_hole_of_exactly_their_length_in_media_time() -> 
     segments = played.finish()
     check_everything(played, segments)
     times = [(t.decode_time, t.decode_time + sum(t.durations)) for t in segments[0].media(2)]
-    holes = [after[0] - before[1] for before, after in zip(times, times[1:], strict=False)]
+    holes = [after[0] - before[1] for before, after in pairwise(times)]
     assert sorted(holes)[-1] == 6 * BLOCK
     assert sum(holes) == 6 * BLOCK
 
@@ -617,7 +616,7 @@ def test_samples_missed_while_sound_waits_for_the_picture_are_not_forgotten() ->
     check_everything(played, segments)
     assert played.segmenter.missed_samples == 3 * BLOCK
     times = [(t.decode_time, t.decode_time + sum(t.durations)) for t in segments[0].media(2)]
-    assert sum(after[0] - before[1] for before, after in zip(times, times[1:], strict=False)) == 3 * BLOCK
+    assert sum(after[0] - before[1] for before, after in pairwise(times)) == 3 * BLOCK
 
 
 def test_a_device_that_misses_samples_all_the_time_stays_below_the_formats_limit() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from edge.ports import Delivered, PicturePacket, SoundPacket, SourceLost, Stream, SyncState
 from sim.imager import Moment
+from sim.truth import NoTruth
 from sim.virtual_clock import VirtualClock
 from sim.virtual_room import Act, VirtualRoom
 from sim.virtual_sources import JITTER_NS, READOUT_NS, VirtualCamera, VirtualMicrophone
@@ -41,7 +42,7 @@ def capturing(folder: Path, *script: Act, ppm: float = 0.0) -> tuple[VirtualRoom
     """A room whose sources run."""
     room = quiet_room(folder, Casting(seconds=60, script=script, microphone_ppm=ppm))
     collector = Collector(room)
-    room.begin()
+    room.begin(NoTruth())
     microphone_of(room).start(collector)
     camera_of(room).start(collector, "第一听证室")
     return room, collector
@@ -84,7 +85,7 @@ def test_the_boot_is_named_by_the_seed() -> None:
 def test_a_room_never_passes_for_the_physical_device(tmp_path: Path) -> None:
     room = quiet_room(tmp_path, Casting(seconds=1))
     for origin in (camera_of(room).origin(), microphone_of(room).origin()):
-        assert [part.genuine for part in origin][0] is False
+        assert origin[0].genuine is False
         assert "simulation" in origin[0].evidence
 
 
@@ -121,8 +122,6 @@ def test_sound_is_late_by_the_jitter_and_never_early(tmp_path: Path) -> None:
     assert min(lateness) >= JITTER_NS[0] - rounding_ns
     assert JITTER_NS[0] < max(lateness) <= JITTER_NS[1] + rounding_ns
     assert len(set(lateness)) > 100
-    arrivals = [packet.arrival_boottime_ns for packet in collector.sounds()]
-    assert arrivals == sorted(arrivals)
 
 
 def test_a_fast_crystal_gives_more_samples(tmp_path: Path) -> None:

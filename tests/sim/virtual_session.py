@@ -26,10 +26,10 @@ from liuhen.entry import Entry
 from liuhen.kinds import EntryBody, Event
 from liuhen.registry import EventCode
 from sim import strip
+from sim.imager import Moment
 from sim.install import install
 from sim.scene import PictureSource, Planes
 from sim.speech import Speech
-from sim.truth import NoTruth
 from sim.virtual import VIRTUAL_START, VirtualPlan, build_room, open_virtual
 from sim.virtual_room import Act, VirtualRoom
 from sim.virtual_sources import Crystal, VirtualMicrophone
@@ -114,6 +114,7 @@ class Casting:
     real_time: bool = False
     camera: bool = True
     microphone: bool = True
+    since: Moment = VIRTUAL_START
 
 
 def small_config(folder: Path, casting: Casting) -> Config:
@@ -152,6 +153,7 @@ def plan_for(config: Config, folder: Path, casting: Casting) -> VirtualPlan:
         truth=folder / "truth",
         seed=1,
         real_time=casting.real_time,
+        since=casting.since,
         script=casting.script,
     )
 
@@ -183,7 +185,7 @@ def record(folder: Path, casting: Casting) -> Recorded:
 def quiet_room(folder: Path, casting: Casting) -> VirtualRoom:
     """The room of a casting without a recorder and without truth."""
     config = small_config(folder, casting)
-    return build_room(config, plan_for(config, folder, casting), NoTruth())
+    return build_room(config, plan_for(config, folder, casting))
 
 
 # -- what came of it --------------------------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""`make campaign`: the long runs that do not fit into CI, each with a result file that is committed.
+
+Every campaign is a function from a folder to lines of text and a verdict; CI runs a slice of the same functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.scenarios.test_hour import faults, hold
+
+RESULTS = Path(__file__).parent / "campaign_results"
+HOUR_MINUTES = 60
+HOUR_PPM = 100.0
+
+Outcome = tuple[list[str], bool]
+
+
+def hour(folder: Path) -> Outcome:
+    """One virtual hour at 640x360 through the product's encoder, muxer, writer and journal, microphone 100 ppm off."""
+    recorded, examined = hold(folder, minutes=HOUR_MINUTES, microphone_ppm=HOUR_PPM)
+    found = faults(recorded, examined, minutes=HOUR_MINUTES, microphone_ppm=HOUR_PPM)
+    lines = [
+        f"virtual minutes: {HOUR_MINUTES}, microphone {HOUR_PPM:+.0f} ppm",
+        f"segments: {len(examined.segments)}",
+        f"frame counters decoded by ffmpeg: {len(examined.counters)}",
+        f"frames delivered by the sensor: {len(examined.delivered)}",
+        f"sound bit-exact against truth: {examined.sound.exact}",
+        f"worst sound-to-picture error: {1000 * examined.worst_sound_error_seconds:.1f} ms (bound 40 ms)",
+        *(f"FAULT: {fault}" for fault in found),
+    ]
+    return lines, not found
+
+
+CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {"hour": hour}
+
+
+def main() -> int:
+    """Run the named campaigns, or all, and write their result files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*CAMPAIGNS, []], default=[])
+    names = parser.parse_args().names or list(CAMPAIGNS)
+    RESULTS.mkdir(exist_ok=True)
+    return 0 if all([_run(name) for name in names]) else 1
+
+
+def _run(name: str) -> bool:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"liuhen-{name}-") as folder:
+        lines, good = CAMPAIGNS[name](Path(folder))
+    took = time.monotonic() - started
+    text = "\n".join(
+        [
+            f"# {name}: {'held' if good else 'FAILED'}",
+            "",
+            f"command: make campaign ARGS={name}",
+            f"machine: {platform.machine()}, Python {platform.python_version()}; took {took / 60:.1f} min",
+            *lines,
+            "",
+        ]
+    )
+    (RESULTS / f"{name}.txt").write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,379 @@
+"""A small room behind the ports: prepared packets by a clock that only this room moves, with verbs for trouble.
+
+Deterministic: one thread plays camera, microphone, WRITER and CONTROL in turn, so a test says when everything happens.
+The spool, the keys, the encoded packets and everything between are the real ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edge.app import Refused, Stage, Start, run
+from edge.config import Camera, Config, Key, Microphone, Segment, Spool
+from edge.messages import StopRequested
+from edge.ports import (
+    ClockReading,
+    Deliver,
+    Hardware,
+    HardwareFault,
+    PictureFormat,
+    PicturePacket,
+    SoundFormat,
+    SoundMeasure,
+    SoundPacket,
+    SourceLost,
+    SourceOrigin,
+    Stream,
+    SyncState,
+)
+from edge.provision import DemoIdentity, demo_identity
+from edge.recorder import Ended
+from edge.status import Status
+from liuhen import archive, keys
+from liuhen import verify as verifier
+from liuhen.findings import Code
+from liuhen.report import Report
+from tests.edge.media import FLAC_FRAME_SAMPLES, FRAMES_PER_SECOND, RATE_HZ, pictures, sound
+
+FRAME_NS = 10**9 // FRAMES_PER_SECOND
+BLOCK_NS = 10**9 * FLAC_FRAME_SAMPLES // RATE_HZ
+GOP = FRAMES_PER_SECOND
+BOOT_ID = bytes(range(16))
+START_NS = 500 * 10**9
+UTC_MS = 1_790_000_000_000
+
+
+@dataclass(slots=True)
+class RoomClock:
+    """The room's clock (implements `edge.ports.Clock`)."""
+
+    now_ns: int = START_NS
+    utc_offset_ms: int = UTC_MS - START_NS // 1_000_000
+    boot_id: bytes = BOOT_ID
+    error_ms: int = 5
+
+    def read(self) -> ClockReading:
+        return ClockReading(
+            utc_ms=self.now_ns // 1_000_000 + self.utc_offset_ms,
+            boottime_ns=self.now_ns,
+            sync=SyncState.SYNCHRONISED,
+            error_ms=self.error_ms,
+        )
+
+    def boottime_ns(self) -> int:
+        return self.now_ns
+
+
+def _origin(component: str, *, genuine: bool) -> tuple[SourceOrigin, ...]:
+    return (SourceOrigin(component=component, version="1", evidence="prepared packets", genuine=genuine),)
+
+
+@dataclass(slots=True)
+class RoomCamera:
+    """Prepared pictures (implements `edge.ports.Camera`)."""
+
+    genuine: bool = False
+    refuses_open: HardwareFault | None = None
+    refuses_start: HardwareFault | None = None
+    deliver: Deliver | None = None
+    keyframes_asked_for: int = 0
+    gop: int = GOP
+    gop_position: int = 0
+    sent: int = 0
+    stops: int = 0
+    caption: str = ""
+
+    def open(self) -> PictureFormat:
+        if self.refuses_open is not None:
+            raise self.refuses_open
+        return PictureFormat(width=320, height=180, frames_per_second=FRAMES_PER_SECOND)
+
+    def start(self, deliver: Deliver, caption: str) -> None:
+        if self.refuses_start is not None:
+            raise self.refuses_start
+        self.deliver, self.caption = deliver, caption
+
+    def force_keyframe(self) -> None:
+        self.keyframes_asked_for += 1
+        self.gop_position = self.gop
+
+    def stop(self, limit_seconds: float) -> None:
+        self.deliver, self.stops = None, self.stops + 1
+
+    def origin(self) -> tuple[SourceOrigin, ...]:
+        return _origin("room camera", genuine=self.genuine)
+
+    def take(self, boottime_ns: int, missed_frames: int) -> None:
+        """One frame time of the sensor."""
+        if self.gop_position >= self.gop:
+            self.gop_position = 0
+        payload = pictures(count=2 * GOP)[self.gop_position and 1 + (self.gop_position - 1) % (GOP - 1)]
+        keyframe = self.gop_position == 0
+        self.gop_position += 1
+        if self.deliver is not None:
+            self.sent += 1
+            self.deliver(
+                PicturePacket(payload=payload, boottime_ns=boottime_ns, keyframe=keyframe, missed_frames=missed_frames)
+            )
+
+
+@dataclass(slots=True)
+class RoomMicrophone:
+    """Prepared sound (implements `edge.ports.Microphone`)."""
+
+    genuine: bool = False
+    refuses_open: HardwareFault | None = None
+    deliver: Deliver | None = None
+    first_sample: int = 0
+    sent: int = 0
+    stops: int = 0
+
+    def open(self) -> SoundFormat:
+        if self.refuses_open is not None:
+            raise self.refuses_open
+        return SoundFormat(rate_hz=RATE_HZ, channels=1, streaminfo=sound(samples=RATE_HZ).track.streaminfo)
+
+    def start(self, deliver: Deliver) -> None:
+        self.deliver, self.first_sample = deliver, 0
+
+    def stop(self, limit_seconds: float) -> None:
+        self.deliver, self.stops = None, self.stops + 1
+
+    def origin(self) -> tuple[SourceOrigin, ...]:
+        return _origin("room microphone", genuine=self.genuine)
+
+    def take(self, arrival_ns: int) -> None:
+        """One block of the sound device."""
+        made = sound(samples=RATE_HZ)
+        if self.deliver is not None:
+            payload = made.packets[self.sent % len(made.packets)]
+            self.deliver(
+                SoundPacket(
+                    payload=payload,
+                    first_sample=self.first_sample,
+                    samples=FLAC_FRAME_SAMPLES,
+                    arrival_boottime_ns=arrival_ns,
+                )
+            )
+            self.sent += 1
+        self.first_sample += FLAC_FRAME_SAMPLES
+
+
+@dataclass(slots=True)
+class Onlooker:
+    """Keeps what became durable, in order, and what was said (implements `edge.app.Watcher`)."""
+
+    durable: list[tuple[str, int, int]] = field(default_factory=list)
+    hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
+    on_durable: Callable[[], None] = lambda: None
+
+    def fragment(self, segment: int, fragment: int, r: bytes) -> None:
+        self.durable.append(("F", segment, fragment))
+        self.hashes[segment, fragment] = r
+        self.on_durable()
+
+    def entry(self, seq: int, digest: bytes) -> None:
+        self.durable.append(("E", seq, 0))
+        self.on_durable()
+
+    def status(self, status: Status) -> None:
+        self.statuses.append(status)
+
+    def said(self, words_zh: str, words_en: str) -> None:
+        self.words += [words_zh, words_en]
+
+
+Act = Callable[["Room"], None]
+
+
+class Room:
+    """Camera, microphone and clock, and the conductor that turns the recorder's threads by hand."""
+
+    def __init__(self, clock: RoomClock | None = None) -> None:
+        self.clock = clock or RoomClock()
+        self.camera: RoomCamera | None = RoomCamera()
+        self.microphone: RoomMicrophone | None = RoomMicrophone()
+        self.onlooker = Onlooker()
+        self._next_picture_ns = self._next_block_end_ns = 0
+        self._missed_frames = 0
+        self._stage: Stage | None = None
+
+    # -- verbs ------------------------------------------------------------------------------------------------------
+
+    def play(self, seconds: float) -> None:
+        """Let time pass; whatever the sources make is written at once."""
+        self._pass_time(seconds, writes=True)
+
+    def play_while_the_disk_stalls(self, seconds: float) -> None:
+        """Let time pass while WRITER stands still."""
+        self._pass_time(seconds, writes=False)
+
+    def play_while_control_stalls(self, seconds: float) -> None:
+        """Let time pass while CONTROL stands still: what WRITER posts waits."""
+        self._pass_time(seconds, writes=True, appends=False)
+
+    def miss_frames(self, count: int) -> None:
+        """The sensor skips this many frame times."""
+        self._next_picture_ns += count * FRAME_NS
+        self._missed_frames += count
+
+    def lose(self, stream: Stream) -> None:
+        """A source ends by itself."""
+        source = self.camera if stream is Stream.PICTURE else self.microphone
+        assert source is not None
+        assert source.deliver is not None
+        source.deliver(SourceLost(stream=stream, boottime_ns=self.clock.now_ns, what="unplugged"))
+        source.deliver = None
+        self._turn(writes=True)
+
+    def hear(self, measure: SoundMeasure) -> None:
+        """The analysis measured this."""
+        assert self._stage is not None
+        self._stage.packets.deliver(measure)
+        self._turn(writes=True)
+
+    def deliver_rubbish(self) -> None:
+        """The camera delivers what is no access unit; WRITER has not seen it yet."""
+        assert self.camera is not None
+        assert self.camera.deliver is not None
+        self.camera.deliver(PicturePacket(payload=b"rubbish", boottime_ns=self.clock.now_ns, keyframe=False))
+
+    def set_clock_by(self, milliseconds: int) -> None:
+        """UTC steps."""
+        self.clock.utc_offset_ms += milliseconds
+
+    # -- the recorder around it -------------------------------------------------------------------------------------
+
+    def hardware(self) -> Hardware:
+        return Hardware(camera=self.camera, microphone=self.microphone, clock=self.clock)
+
+    def record(self, config: Config, *acts: Act) -> Ended:
+        """One run with one session in which these acts happen. Raises what `edge.app.run` raises."""
+        return run(
+            Start(
+                config=config,
+                hardware=self.hardware(),
+                watcher=self.onlooker,
+                stop=threading.Event(),
+                conduct=lambda stage: self._conduct(stage, acts),
+            )
+        )
+
+    def _conduct(self, stage: Stage, acts: tuple[Act, ...]) -> Ended:
+        self._stage = stage
+        self._next_picture_ns = self.clock.now_ns + 3_000_000
+        self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
+        if self.microphone is not None:
+            self.microphone.start(stage.packets.deliver)
+        if self.camera is not None:
+            self.camera.start(stage.packets.deliver, stage.caption)
+        for act in acts:
+            if not stage.recorder._cannot_go_on():
+                act(self)
+        stage.inbox.post(StopRequested(cause=stage.start.stop_cause))
+        self._turn(writes=False)
+        for source in (self.camera, self.microphone):
+            if source is not None:
+                source.stop(1)
+        stage.writer.end_cause = stage.recorder.end_cause()
+        stage.packets.close()
+        stage.writer.run()
+        return stage.recorder.close(1)
+
+    def _pass_time(self, seconds: float, *, writes: bool, appends: bool = True) -> None:
+        end_ns = self.clock.now_ns + int(seconds * 1e9)
+        while (due_ns := min(self._next_picture_ns, self._next_block_end_ns)) <= end_ns:
+            self.clock.now_ns = max(self.clock.now_ns, due_ns)
+            if due_ns == self._next_picture_ns:
+                if self.camera is not None:
+                    self.camera.take(due_ns, self._missed_frames)
+                self._missed_frames = 0
+                self._next_picture_ns += FRAME_NS
+            else:
+                if self.microphone is not None:
+                    self.microphone.take(due_ns)
+                self._next_block_end_ns += BLOCK_NS
+            self._turn(writes=writes, appends=appends)
+        self.clock.now_ns = end_ns
+        self._turn(writes=writes, appends=appends)
+
+    def _turn(self, *, writes: bool, appends: bool = True) -> None:
+        stage = self._stage
+        assert stage is not None
+        while writes and stage.writer.pump(0):
+            pass
+        for _ in range(8 if appends else 0):
+            stage.recorder.turn(0)
+
+
+# --- a device in a folder --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A spool with its demo key and the trust file that vouches for it."""
+
+    config: Config
+    trust_file: Path
+
+    @property
+    def spool(self) -> Path:
+        return self.config.spool.directory
+
+    def verify(self) -> Report:
+        """What the verifier says of everything recorded so far."""
+        target = archive.locate(self.spool)
+        assert target is not None
+        trust = keys.parse_trust(self.trust_file.read_bytes(), where="trust file")
+        return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS))
+
+    def findings(self) -> list[Code]:
+        """The codes of the verifier's findings, without the one that says that this is a demo."""
+        return sorted({finding.code for finding in self.verify().findings} - {Code.DEMO})
+
+    def segments(self) -> list[Path]:
+        return sorted(self.spool.glob("sessions/*/*.mp4"))
+
+    def journal_files(self) -> Iterator[Path]:
+        return iter(sorted((self.spool / "journal").glob("*.cbor")))
+
+
+def device(folder: Path, **spool_settings: int | float) -> Device:
+    """Make one; equal settings in one folder give the same device again."""
+    root = folder / "spool"
+    identity = demo_identity(root, folder / "keys", now_utc_ms=UTC_MS)
+    config = device_config(root, identity)
+    return Device(
+        config=replace(config, spool=replace(config.spool, **spool_settings)),  # type: ignore[arg-type]
+        trust_file=identity.trust_file,
+    )
+
+
+def device_config(root: Path, identity: DemoIdentity, *, bitrate: int = 1_000_000) -> Config:
+    """Ten-second segments, the smallest reserve."""
+    return Config(
+        spool=replace(Spool(), directory=root, minimum_free_hours=0.1, journal_reserve_bytes=65_536),
+        key=Key(file=identity.key_file, endorsements=(identity.endorsement_file,)),
+        camera=replace(Camera(), bitrate_bits_per_second=bitrate),
+        microphone=replace(Microphone(), rate_hz=8000 if bitrate < 1_000_000 else RATE_HZ, packet_samples=400),
+        segment=Segment(seconds=10),
+    )
+
+
+__all__ = [
+    "Device",
+    "Onlooker",
+    "Refused",
+    "Room",
+    "RoomCamera",
+    "RoomClock",
+    "RoomMicrophone",
+    "demo_identity",
+    "device",
+    "device_config",
+]
