@@ -1,4 +1,4 @@
-"""`python -m tests.bad_world`: the simulated world's root with a lever pulled, or a device held, before the recorder starts.
+"""`python -m tests.bad_world`: the simulated world's root with trouble prepared before the recorder starts.
 
 Everything else is `sim.__main__`: the same drivers on the same stand-ins, the same recorder, the same exit codes.
 """
@@ -9,14 +9,18 @@ import argparse
 import os
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+from edge.app import Start
 from edge.commands.overrides import with_spool
 from edge.config import Config
+from edge.ports import Clock, ClockReading, SyncState
 from edge.provision import demo_identity
-from edge.terminal import guarded, record
+from edge.terminal import Terminal, guarded, record
 from sim import __main__ as simulated
 from sim.install import install
 from sim.levers import Levers, Verb
@@ -32,7 +36,23 @@ def main() -> int:
     parser.add_argument("--value", type=int, default=0)
     parser.add_argument("--hold-camera", action="store_true")
     parser.add_argument("--silent", action="store_true", help="a world without a sound server")
+    parser.add_argument("--in-1970", action="store_true")
     return guarded(lambda: _record(parser.parse_args()))
+
+
+class ClockIn1970:
+    """A clock whose battery died: the running time is right, UTC began at the epoch (implements `edge.ports.Clock`)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.boot_id = clock.boot_id
+
+    def read(self) -> ClockReading:
+        reading = self._clock.read()
+        return replace(reading, utc_ms=reading.boottime_ns // 1_000_000, sync=SyncState.UNSYNCHRONISED)
+
+    def boottime_ns(self) -> int:
+        return self._clock.boottime_ns()
 
 
 def _record(parsed: argparse.Namespace) -> int:
@@ -56,7 +76,14 @@ def _record(parsed: argparse.Namespace) -> int:
             held = SensorLink(ready.sensor, on_frame=lambda _: None, on_lost=lambda: None)
             stack.callback(held.close)
         chosen = simulated._simulated(config, ready) if pulse is not None else config
-        return record(lambda terminal, stop: simulated._start(chosen, terminal, stop, 3))
+
+        def start(terminal: Terminal, stop: threading.Event) -> Start:
+            right = simulated._start(chosen, terminal, stop, 3)
+            if not parsed.in_1970:
+                return right
+            return replace(right, hardware=replace(right.hardware, clock=ClockIn1970(right.hardware.clock)))
+
+        return record(start)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 Usage: second_verifier.py ARCHIVE_DIR. Prints "ok" and a line of JSON, or the first broken rule with its section.
 """
-import hashlib
 import json
 import re
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace as Log
 from typing import Any
@@ -18,12 +18,12 @@ Y8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}  # fmt: skip
 
-def must(holds: bool, section: str, what: str) -> None:
-    if not holds:
-        raise ValueError(f"FORMAT.md {section}: {what}")
+def must(section: str, where: str, **rules: object) -> None:
+    if broken := [name for name, holds in rules.items() if not holds]:
+        raise ValueError(f"FORMAT.md {section}: {where}: {', '.join(broken)}")
 
 def sha(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
+    return sha256(b"".join(parts)).digest()
 
 def names(folder: Path, pattern: str) -> list[str]:
     found = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
@@ -38,62 +38,65 @@ def plain(x: Any, level: int) -> bool:
 
 def decode(data: bytes, where: str) -> Any:
     value = cbor2.loads(data)
-    must(plain(value, 1) and cbor2.dumps(value, canonical=True) == data, "2", f"{where}: not deterministic CBOR")
+    must("2", where, deterministic=plain(value, 1) and cbor2.dumps(value, canonical=True) == data)
     return value
 
 def envelope(data: bytes, key: bytes, where: str) -> tuple[str, Any, bytes, bytes]:
-    """Kind, payload, verified key and bytes of the COSE_Sign1 that data begins with; an empty key is taken from it."""
+    """Kind, payload, bytes and key of the COSE_Sign1 (3) that data begins with; an unknown key is taken from it."""
     protected, _, payload, signature = cbor2.loads(data).value
     middle = [cbor2.dumps(protected), cbor2.dumps(payload)]
     raw = b"\xd2\x84" + b"\xa0".join(middle) + b"\x58\x40" + signature
-    must(data.startswith(raw) and len(signature) == 64 and len(raw) <= 65536, "3.1", f"{where}: shape")
+    must("3.1", where, shape=data.startswith(raw) and len(signature) == 64, size=len(raw) <= 65536)
     header, p = decode(protected, where), decode(payload, where)
-    kind = (re.findall(r"^application/vnd\.liuhen\.([a-z0-9-]+)\+cbor\Z", header[3]) or [""])[0]
-    must(list(header) == [1, 3, 4] and header[1] == -8 and kind and p[0] == 1, "3.1", f"{where}: header or version")
-    key = p[11] if kind == "key" and p[9] == 3 else key or p[9]
+    kind = re.findall(r"^application/vnd\.liuhen\.([a-z0-9-]+)\+cbor\Z", header[3])
+    must("3.1", where, header=list(header) == [1, 3, 4] and header[1] == -8, content_type=kind, version=p[0] == 1)
+    key = p[11] if kind == ["key"] and p[9] == 3 else key or p[9]
+    must("5.3.1", where, key_in_force=len(key) == 32 and header[4] == sha(key))
     y, r, s = (int.from_bytes(x, "little") for x in (key, signature[:32], signature[32:]))
-    must(len(key) == 32 and header[4] == sha(key), "5.3.1", f"{where}: not by the key in force")
-    must(y % 2**255 < P and y % 2**255 not in (0, 1, P - 1, Y8, P - Y8), "3.2.1", f"{where}: public key")
-    must(s < L and r % 2**255 < P and r not in (2**255 + 1, 2**255 + P - 1), "3.2.3", f"{where}: signature")
-    Ed25519PublicKey.from_public_bytes(key).verify(signature, b"\x84\x6aSignature1" + b"\x40".join(middle))
-    return kind, p, key, raw
+    must("3.2.1-2", where, public_key=y % 2**255 < P and y % 2**255 not in (0, 1, P - 1, Y8, P - Y8))
+    must("3.2.3-4", where, S=s < L, R=r % 2**255 < P and r not in (2**255 + 1, 2**255 + P - 1))
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, b"\x84\x6aSignature1" + b"\x40".join(middle))
+    except Exception:
+        must("3.2.5", where, signature=False)
+    return kind[0], p, raw, key
 
 def tree(leaves: list[bytes]) -> bytes:
     half = 1 << (len(leaves) - 1).bit_length() >> 1
-    return leaves[0] if len(leaves) == 1 else sha(b"\1", tree(leaves[:half]), tree(leaves[half:]))
+    return leaves[0] if half == 0 else sha(b"\1", tree(leaves[:half]), tree(leaves[half:]))
 
 def entry(log: Log, data: bytes) -> int:
     n, where = len(log.heads), f"entry {len(log.heads)}"
-    kind, p, key, raw = envelope(data, log.key, where)
-    must((kind == "enrolment") == (n == 0) and kind not in ("seal", "endorsement"), "5.3.1", f"{where}: {kind}")
-    must(p[3] == n, "5.1", f"{where}: seq is {p[3]}")
-    must([p[1], p[4]] == ([log.id, log.heads[-1]] if n else [p[1], ZERO]), "5.1", f"{where}: log_id or prev")
-    must(p[2] == log.run or (p[2] > log.run and kind in ("run", "recovered", "key")), "5.1", f"{where}: run")
+    kind, p, raw, key = envelope(data, log.key, where)
+    must("5.3.1", where, kind=(kind == "enrolment") == (n == 0) and kind not in ("seal", "endorsement"))
+    rise = p[2] > log.run and kind in ("run", "recovered", "key")
+    must("5.1", where, seq=p[3] == n, prev=p[4] == log.heads[-1], log_id=log.id in (None, p[1]), run=rise or p[2] == log.run)
+    log.heads.append(sha(raw))
+    log.leaves.append(sha(b"\0", raw))
     log.id, log.run, log.key, log.keys = p[1], p[2], key, log.keys | {(p[2], key)}
     if kind == "key":
         log.key = p[11] or (ZERO if p[9] == 1 else key)
     elif kind == "session":
-        must(log.sessions.setdefault(p[5], []) == [] and p[9] == len(log.sessions), "5.3.3", where)
+        must("5.3.3", where, id=log.sessions.setdefault(p[5], []) == [], ordinal=p[9] == len(log.sessions))
     elif kind == "segment":
         last = [s[14] for s in log.sessions[p[5]]] or [ZERO]
-        must(p[9] == len(log.sessions[p[5]]) and p[21] == last[-1], "5.3.4", f"{where}: number or previous")
+        must("5.3.4", where, number=p[9] == len(log.sessions[p[5]]), previous=p[21] == last[-1])
         log.sessions[p[5]].append(p)
     elif kind == "destroyed":
         log.destroyed |= {digest for what, digest in p[9] if what == 1}
     elif kind == "checkpoint":
-        must(p[9] == n and p[10] == tree([sha(b"\0", e) for e in log.raw]), "5.3.7", f"{where}: size or root")
-    log.heads.append(sha(raw))
+        must("5.3.7", where, size=p[9] == n, root=p[10] == tree(log.leaves[:n]))
     return len(raw)
 
 def segment(log: Log, path: Path, p: Any, floor: list[int], same: dict[int, Any]) -> int:
-    """Fragments of one file, checked against its statement p, or without one up to its last whole seal."""
+    """Number of fragments; statement p is None for a file that has none and counts up to its last whole seal."""
     data, where, at, boxes = path.read_bytes(), f"{path.parent.name}/{path.name}", 0, []
-    must(not p or len(data) >= p[10], "6.4", f"{where}: bytes are missing")
     while 8 <= (size := int.from_bytes(data[at : at + 4], "big")) <= len(data) - at:
         kind = data[at + 8 : at + 24] if data[at + 4 : at + 8] == b"uuid" else data[at + 4 : at + 8]
         boxes.append((BOXES.get(kind, "?"), at, at := at + size))
     layout, letters = "fmi(pods)*s?" if p else "f?|fm|fmi(pods)*(s?|p|po|pod)", "".join(box[0] for box in boxes)
-    must(bool(re.fullmatch(layout, letters)) and (at == len(data) or not p), "6.1", f"{where}: boxes {letters[-20:]}")
+    must("6.4", where, missing_bytes=not p or len(data) >= p[10])
+    must("6.1", where, boxes=re.fullmatch(layout, letters) and (at == len(data) or not p), size=len(data) <= 2**26)
     if letters[:3] != "fmi":
         return 0
     start, rows, seals = boxes[2][2], [], [box for box in boxes if box[0] == "s"]
@@ -101,15 +104,21 @@ def segment(log: Log, path: Path, p: Any, floor: list[int], same: dict[int, Any]
     for _, at, end in seals:
         rows.append([at - start, sha(b"\0", data[start:at]), end - at, sha(b"\4", data[at + 24 : end])])
         r.append(sha(b"\1", r[-1], rows[-1][1]))
-        must(at - start <= 2**24 and end - at <= 1024 + 24 and end <= 2**26, "6.1", f"{where}: too large")
+        must("6.1", where, fragment_size=at - start <= 2**24, seal_size=end - at <= 24 + 1024)
         start = end
-    if p:
-        found = {10: len(data), 11: sha(data), 12: r[0], 13: rows, 14: r[-1], 21: identity[12]}
-        must(all(p[k] == v for k, v in found.items()), "6.4", f"{where}: statement")
-        must([p[15][0], p[16][0]] == floor[1:], "5.4", f"{where}: first index")
+    found = {10: len(data), 11: sha(data), 12: r[0], 13: rows, 14: r[-1], 21: identity[12]}
+    must("6.4", where, statement=not p or all(p[k] == found[k] for k in found))
     same |= {1: log.id, 2: identity[2]}
-    must(all(identity[k] == v for k, v in {**same, 13: floor[1], 14: floor[2]}.items()), "6.2", f"{where}: identity")
-    must(same[2], identity[10]) in log.keys
+    must("6.2", where, fields=all(identity[k] == same[k] for k in same), key=(identity[2], identity[10]) in log.keys)
+    del same[12], same[13], same[14]
     for i, (_, at, end) in enumerate(seals, 1):
-        _, seal, _, raw = envelope(data[at + 24 : end], identity[10], f"{where} seal {i}")
+        kind, s, raw, _ = envelope(data[at + 24 : end], identity[10], f"{where} seal {i}")
+        same |= {10: i, 11: r[i], 12: at}
+        must("6.3", f"{where} seal {i}", kind=kind == "seal", box=len(raw) == end - at - 24, fields=all(s[k] == same[k] for k in same),
+             head=log.heads[s[13][0] + 1 :][:1] == s[13][1:], end=s[18] is None or end == len(data),
+             falls=all(a <= b for a, b in zip(floor, [s[13][0], s[14], s[15]])), empty=rows[i - 1][0] or s[18] is not None)
+        floor[:] = [s[13][0], s[14], s[15]]
     return len(seals)
+
+def main(root: Path) -> dict[str, Any]:
+    log, folder = Log(heads=[ZERO], leaves=[], key=b"", id=None, run=1, keys=set(), sessions={}, destroyed=set()), root / "journal"

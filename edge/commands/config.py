@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(config.DEFAULT_TOML.decode())
             return EXIT_CLEAN
         loaded = config.load(arguments.file)
-        sys.stdout.write(f"配置可用 usable: {arguments.file}\nSHA-256 {loaded.digest.hex()}\n")
+        sys.stdout.write(f"配置可用 this configuration can be used: {arguments.file}\nSHA-256 {loaded.digest.hex()}\n")
         return EXIT_CLEAN
 
     return guarded(work)
