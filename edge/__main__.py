@@ -15,7 +15,7 @@ from pathlib import Path
 from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands import config, demo, keys, spool
-from edge.commands.overrides import with_spool
+from edge.commands.overrides import seconds, with_spool
 from edge.terminal import Terminal, guarded, record
 
 
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="录制一个场次 / record one session")
     run.add_argument("--config", type=Path, metavar="FILE")
     run.add_argument("--spool", type=Path, metavar="DIR")
-    run.add_argument("--seconds", type=float, metavar="N")
+    run.add_argument("--seconds", type=seconds, metavar="N")
     run.set_defaults(work=_run)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
     for command in (demo, keys, spool, config):

@@ -226,7 +226,7 @@ class Recorder:
 
     def _stream_absent(self, absent: StreamAbsent) -> None:
         code = EventCode.QUEUE_OVERFLOW if absent.overflow else EventCode.SOURCE_LOST
-        measured = (absent.lost, self._tools.packets.depth_ns() // 1_000_000) if absent.overflow else (0,)
+        measured = (absent.lost, absent.hole_ns // 1_000_000) if absent.overflow else (0,)
         evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
         self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, (evidence,), lost=absent.lost)
         judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge import durable, journal
 from edge.journal import Found, Journal, JournalError
-from edge.ports import Clock
+from edge.ports import Clock, ClockReading
 from edge.spool import Spool
 from liuhen import cose
 from liuhen.entry import Entry
@@ -88,7 +88,7 @@ def recover(*, spool: Spool, found: Found, log: Journal, clock: Clock) -> Rescue
     rescued = Rescued()
     if session_id is not None:
         rescued = rescue(spool, session_id, kid=last.envelope.kid, first=len(_statements(found, session_id)))
-    since = _last_sign_of_life(found, rescued)
+    since, now = _last_sign_of_life(found, rescued), clock.read()
     log.append(
         Recovered(
             head=last.head,
@@ -97,7 +97,7 @@ def recover(*, spool: Spool, found: Found, log: Journal, clock: Clock) -> Rescue
             quarantined=rescued.quarantined,
             rotten=(),
             since=since,
-            length_ns=_length_ns(found, since, clock),
+            length_ns=_length_ns(found, since, now, clock.boot_id),
             cause=GapCause.OTHER,
         ),
         session_id=None,
@@ -122,10 +122,11 @@ def _close(session_id: bytes, found: Found, rescued: Rescued, log: Journal, cloc
         gap = Gap(stream=None, cause=GapCause.OTHER, since=since, measured=(), evidence=(), records=())
         open_gaps[log.append(gap, session_id=session_id).seq] = (None, since)
     for seq, (_, since) in open_gaps.items():
+        now = clock.read()
         end = GapEnd(
             gap_seq=seq,
-            until=(clock.boot_id, clock.boottime_ns()),
-            length_ns=_length_ns(found, since, clock),
+            until=(clock.boot_id, now.boottime_ns),
+            length_ns=_length_ns(found, since, now, clock.boot_id),
             lost=(None, None),
             resumed=0,
         )
@@ -205,10 +206,9 @@ def _last_sign_of_life(found: Found, rescued: Rescued) -> Instant:
     return clock[2], clock[1]
 
 
-def _length_ns(found: Found, since: Instant, clock: Clock) -> Pair:
+def _length_ns(found: Found, since: Instant, now: ClockReading, boot_id: bytes) -> Pair:
     """Exact within one boot; across boots an interval from both claims of UTC and their errors."""
-    now = clock.read()
-    if since[0] == clock.boot_id:
+    if since[0] == boot_id:
         length = max(0, now.boottime_ns - since[1])
         return length, length
     clocks = [entry.common.clock for entry in found.entries]

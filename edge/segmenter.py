@@ -92,6 +92,7 @@ class StreamAbsent:
     lost: int
     overflow: bool
     what: str
+    hole_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,7 +384,14 @@ class Segmenter:
         if lapse.stream not in self._live:
             return  # its absence has been told already
         yield from self._leave(lapse.stream, EndCause.OVERFLOW)
-        yield StreamAbsent(stream=lapse.stream, since_ns=since_ns, lost=lost, overflow=True, what="queue overflow")
+        yield StreamAbsent(
+            stream=lapse.stream,
+            since_ns=since_ns,
+            lost=lost,
+            overflow=True,
+            what="queue overflow",
+            hole_ns=lapse.last_boottime_ns - lapse.first_boottime_ns,
+        )
 
     def _source_lost(self, loss: SourceLost) -> Iterator[Step]:
         if loss.stream in self._live:

@@ -1,21 +1,24 @@
 """The terminal as onlooker: live display, operator messages, Ctrl-C, acknowledgements for tests, exit codes.
 
-Owns the process's signal handlers while a run lasts. Called from CONTROL and WRITER; a slow or closed terminal never
-holds the recording up.
+Owns the process's signal handlers while a run lasts. Called from CONTROL and WRITER; a slow, stopped or closed terminal
+never holds the recording up. Acknowledgements are for tests: a listener that does not read them holds WRITER up.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edge import status as words
 from edge.app import Refused, Start, run
 from edge.config import ConfigError
+from edge.durable import StorageFault
 from edge.ports import HardwareFault
 from edge.recorder import Ended
 from edge.spool import SpoolError
@@ -27,6 +30,8 @@ EXIT_FAULT = 1
 EXIT_USAGE = 2
 PLAIN_EVERY_NS = 10 * 10**9
 USUAL_COLUMNS = 80
+UNSAID_LIMIT = 100
+"""Messages kept for an operator whose terminal is stopped; the oldest give way."""
 
 
 class Terminal:
@@ -39,6 +44,7 @@ class Terminal:
         self._next_plain_ns = 0
         self._lines_shown = 0
         self._latest: Status | None = None
+        self._unsaid: deque[str] = deque(maxlen=UNSAID_LIMIT)
         self._lock = threading.Lock()
 
     def fragment(self, segment: int, fragment: int, r: bytes) -> None:
@@ -52,19 +58,20 @@ class Terminal:
     def status(self, status: Status) -> None:
         """Show the snapshot."""
         self._latest = status
+        self._say()
         if self._live:
             self._show(words.lines(status))
-        elif status.elapsed_ns >= self._next_plain_ns:
+        elif status.elapsed_ns >= self._next_plain_ns and self._write(words.line(status) + "\n"):
             self._next_plain_ns = status.elapsed_ns + PLAIN_EVERY_NS
-            self._write(words.line(status) + "\n")
 
     def said(self, words_zh: str, words_en: str) -> None:
-        """One message for the operator, Chinese first."""
-        self._write(f"{self._fresh_line()}{words_zh}\n{words_en}\n")
-        self._lines_shown = 0
+        """One message for the operator, Chinese first; it waits where the terminal does not take it now."""
+        self._unsaid.append(f"{words_zh}\n{words_en}\n")
+        self._say()
 
     def done(self) -> None:
         """The session is over, and so says what is left of the live display."""
+        self._say()
         if self._latest is None:
             return
         if self._live:
@@ -74,10 +81,15 @@ class Terminal:
         else:
             self._write("\n".join(words.ended_lines(self._latest)) + "\n")
 
+    def _say(self) -> None:
+        if self._unsaid and self._write(self._fresh_line() + "".join(self._unsaid)):
+            self._unsaid.clear()
+            self._lines_shown = 0
+
     def _show(self, lines: tuple[str, ...]) -> None:
         shown = [words.fit(line, _columns() - 1) for line in lines]
-        self._write(self._fresh_line() + "\n".join(shown))
-        self._lines_shown = len(shown)
+        if self._write(self._fresh_line() + "\n".join(shown)):
+            self._lines_shown = len(shown)
 
     def _fresh_line(self) -> str:
         """Go back to the start of the live display and clear it (ECMA-48: CUU and ED)."""
@@ -86,12 +98,16 @@ class Terminal:
         up = f"\x1b[{self._lines_shown - 1}A" if self._lines_shown > 1 else ""
         return f"\r{up}\x1b[J"
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str) -> bool:
+        """False where it was not written: a terminal stopped by Ctrl-S, or a full pipe, would hold CONTROL up."""
+        if not _takes_text():
+            return False
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
         except OSError:
             self._live = False  # nobody looks any more; recording goes on
+        return True
 
     def _acknowledge(self, text: str) -> None:
         if self._acknowledgements is None:
@@ -101,6 +117,16 @@ class Terminal:
                 os.write(self._acknowledgements, text.encode())
             except OSError:
                 self._acknowledgements = None  # the listener is gone; recording goes on
+
+
+def _takes_text() -> bool:
+    """Whether a short text can be written at once; what is neither terminal nor pipe never waits."""
+    try:
+        watch = select.poll()
+        watch.register(sys.stderr.fileno(), select.POLLOUT)
+        return bool(watch.poll(0))
+    except OSError:
+        return True
 
 
 def _columns() -> int:
@@ -136,6 +162,13 @@ def guarded(work: Callable[[], int]) -> int:
         return EXIT_USAGE
     except (SpoolError, KeyFileError, HardwareFault) as error:
         complain(error.what, error.remedy_zh, error.remedy_en)
+        return EXIT_USAGE
+    except (StorageFault, OSError) as error:
+        complain(
+            str(error),
+            "请检查该路径是否存在、可写，空间是否充足",
+            "check that it exists and is writable, and the space",
+        )
         return EXIT_USAGE
 
 

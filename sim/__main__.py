@@ -20,7 +20,7 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands.overrides import amended_digest
+from edge.commands.overrides import amended_digest, seconds
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
 from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="其余设置 / further settings; its key is used as it is"
     )
-    parser.add_argument("--seconds", type=float, metavar="N")
+    parser.add_argument("--seconds", type=seconds, metavar="N")
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="用视频文件代替房间画面 / play a video as the picture"
     )

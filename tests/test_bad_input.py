@@ -230,10 +230,33 @@ def test_a_missing_configuration_file_is_named(place: Place) -> None:
     place.run().check(2, "liuhen.toml")
 
 
-@pytest.mark.parametrize("arguments", [(), ("record",), ("run", "--seconds", "soon"), ("keys",), ("spool", "init")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("record",),
+        ("keys",),
+        ("spool", "init"),
+        *[
+            (command, "--seconds", value)
+            for command in ("run", "sim", "demo")
+            for value in ("soon", "nan", "inf", "-5")
+        ],
+    ],
+)
 def test_a_wrong_command_line_is_usage(arguments: tuple[str, ...]) -> None:
-    assert liuhen(*arguments).code == 2
-    assert "Traceback" not in liuhen(*arguments).words
+    said = liuhen(*arguments)
+    assert said.code == 2
+    assert "Traceback" not in said.words
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sim", "--spool", "/dev/null/x"), ("demo", "--directory", "/dev/null/x"), ("sim", "--truth", "/dev/null/x")],
+)
+def test_a_path_that_cannot_be_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    spool = () if "--spool" in arguments or "demo" in arguments else ("--spool", str(tmp_path / "spool"))
+    liuhen(*arguments, *spool, "--seconds", "1").check(2, "/dev/null", "请检查")
 
 
 # --- devices ----------------------------------------------------------------------------------------------------------
@@ -338,12 +361,21 @@ def test_the_real_recorder_records_in_1970_and_says_so(tmp_path: Path) -> None:
 # --- nothing imports media --------------------------------------------------------------------------------------------
 
 
+def offered(usage: str) -> set[str]:
+    """The verbs a usage line lists."""
+    found = re.search(r"\{([a-z,]+)\}", usage)
+    assert found is not None
+    return set(found[1].split(","))
+
+
 def test_no_command_takes_media_into_a_session() -> None:
-    commands = liuhen("--help").words
-    assert set(re.search(r"\{([a-z,]+)\}", commands)[1].split(",")) == {"run", "sim", "demo", "keys", "spool", "config"}
+    assert offered(liuhen("--help").words) == {"run", "sim", "demo", "keys", "spool", "config"}
     verbs = {name: liuhen(name, "--help").words for name in ("keys", "spool", "config")}
-    offered = {n: set(re.search(r"\{([a-z,]+)\}", words)[1].split(",")) for n, words in verbs.items()}
-    assert offered == {"keys": {"init", "show", "endorse"}, "spool": {"init", "ls"}, "config": {"check", "default"}}
+    assert {name: offered(words) for name, words in verbs.items()} == {
+        "keys": {"init", "show", "endorse"},
+        "spool": {"init", "ls"},
+        "config": {"check", "default"},
+    }
     assert not re.search("import|ingest|adopt|--media|--input", "".join(verbs.values()) + liuhen("run", "--help").words)
 
 

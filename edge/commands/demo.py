@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from edge.commands.overrides import seconds as positive_seconds
 from edge.provision import demo_identity
 from edge.spool import segment_files
 from edge.terminal import guarded
@@ -24,7 +25,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Describe the command line."""
     parser = commands.add_parser("demo", help="录一段并核验 / record a little and verify it")
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="录多少秒；不写则按 Ctrl-C 结束 / until Ctrl-C if left out"
+        "--seconds",
+        type=positive_seconds,
+        metavar="N",
+        help="录多少秒；不写则按 Ctrl-C 结束 / until Ctrl-C if left out",
     )
     parser.add_argument("--directory", type=Path, default=Path("recordings"), metavar="DIR")
     parser.set_defaults(work=run)

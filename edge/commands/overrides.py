@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 from edge.config import Config
+
+LONGEST_SECONDS = 366 * 86_400
+
+
+def seconds(text: str) -> float:
+    """A length of time from the command line: above zero, at most a year. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r}：请写大于 0 的秒数 / a number of seconds above 0")
+    return value
 
 
 def with_spool(config: Config, directory: Path | None) -> Config:

@@ -80,6 +80,8 @@ _STEPS = tuple(_step(initial) for initial in range(256))
 
 def _check(value: object, depth: int, where: str) -> Value:
     """Return the value with arrays as tuples, or say what is outside the profile."""
+    if type(value) is bytes or (type(value) is int and 0 <= value < INTEGER_LIMIT):
+        return value  # nearly all values of a segment statement
     match value:
         case bool() | float():
             raise FormatError(where, "booleans and floats are outside the profile")

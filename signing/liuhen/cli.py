@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from liuhen import archive, keys
+from liuhen import archive, endorsement
 from liuhen.archive import Scope, Target
+from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
 from liuhen.findings import printable
-from liuhen.keys import Trust
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
 
@@ -178,8 +178,8 @@ def _trust(path: Path | None, target: Target) -> Trust | None:
         )
     try:
         with archive.opened(path.resolve(), root=None) as file:
-            encoded = file.read(keys.TRUST_FILE_LIMIT_BYTES + 1)
-        return keys.parse_trust(encoded, where=str(path))
+            encoded = file.read(endorsement.TRUST_FILE_LIMIT_BYTES + 1)
+        return endorsement.parse_trust(encoded, where=str(path))
     except OSError as error:
         raise UnusableError(
             f"无法读取信任文件 {path}（{error.strerror}）；请检查路径和权限",

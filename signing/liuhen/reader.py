@@ -77,16 +77,19 @@ class Cursor:
         self._start, self._end = 0, self._read(0)
         return self._end > 0
 
-    def window(self, size: int) -> memoryview | None:
-        """The next `size` bytes at once, valid until the next call; None if the buffer or the file is too small."""
-        if size > self._end - self._start and not self._gather(size):
+    def window(self, size: int, *, ahead: int = 0) -> memoryview | None:
+        """The next `size` bytes at once, valid until the next call; None if the buffer or the file is too small.
+
+        `ahead`: how many bytes will be wanted after them, so that one read brings both and nothing has to be moved.
+        """
+        if size > self._end - self._start and not self._gather(size, size + ahead):
             return None
         start = self._start
         self._start += size
         self.offset += size
         return self._view[start : start + size]
 
-    def _gather(self, size: int) -> bool:
+    def _gather(self, size: int, limit: int) -> bool:
         """Bring what is left to the front of the buffer and read on behind it."""
         if size > len(self._view):
             return False
@@ -94,15 +97,15 @@ class Cursor:
         self._view[:left] = self._view[self._start : self._end]
         self._start, self._end = 0, left
         while self._end < size:
-            got = self._read(self._end)
+            got = self._read(self._end, limit)
             if got == 0:
                 return False
             self._end += got
         return True
 
-    def _read(self, at: int) -> int:
-        """Read into the buffer from `at` on; 0 at the end of the file."""
-        got = self._file.readinto(self._view[at:]) or 0
+    def _read(self, at: int, limit: int | None = None) -> int:
+        """Read into the buffer from `at` on, up to `limit`; 0 at the end of the file."""
+        got = self._file.readinto(self._view[at:limit]) or 0
         if self._whole is not None:
             self._whole.update(self._view[at : at + got])
         if self._on_read is not None:

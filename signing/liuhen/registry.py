@@ -220,7 +220,7 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.SAMPLES_MISSED: _meaning(
         Severity.WARNING, "采样缺失", "sound samples missed", "samples", "after_sample_index"
     ),
-    EventCode.QUEUE_OVERFLOW: _meaning(Severity.FAULT, "写入队列溢出", "queue overflow", "lost", "queue_ms"),
+    EventCode.QUEUE_OVERFLOW: _meaning(Severity.FAULT, "写入队列溢出", "queue overflow", "lost", "hole_ms"),
     EventCode.CLOCK_STEPPED: _meaning(Severity.WARNING, "系统时间跳变", "wall clock stepped", "step_ms"),
     EventCode.CLOCK_SYNC_CHANGED: _meaning(
         Severity.NOTICE, "时间同步状态变化", "clock synchronisation changed", "before", "after", "error_ms"

@@ -102,7 +102,10 @@ class Row:
         if not isinstance(value, tuple) or len(value) != len(self.columns):
             raise FormatError(where, f"not an array of {len(self.columns)}")
         for item, (name, shape) in zip(value, self.columns, strict=True):
-            shape.check(item, f"{where}.{name}")
+            try:
+                shape.check(item, where)
+            except FormatError as error:
+                raise _inside(error, where, f".{name}") from error
 
     def describe(self) -> str:
         """The notation of FORMAT.md."""
@@ -121,11 +124,19 @@ class Rows:
         if not isinstance(value, tuple) or len(value) > self.limit:
             raise FormatError(where, f"not an array of at most {self.limit}")
         for index, item in enumerate(value):
-            self.shape.check(item, f"{where}[{index}]")
+            try:
+                self.shape.check(item, where)
+            except FormatError as error:
+                raise _inside(error, where, f"[{index}]") from error
 
     def describe(self) -> str:
         """The notation of FORMAT.md."""
         return f"[0*{self.limit} {self.shape.describe()}]"
+
+
+def _inside(error: FormatError, where: str, step: str) -> FormatError:
+    """The same error one level further out; the path is put together only where something is wrong."""
+    return FormatError(where + step + error.where.removeprefix(where), error.what)
 
 
 def row(**columns: Shape) -> Row:

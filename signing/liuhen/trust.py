@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liuhen import cose
+from liuhen.endorsement import Trust, parse_endorsement
 from liuhen.errors import FormatError
-from liuhen.keys import Trust, parse_endorsement
 from liuhen.registry import Purpose
 
 

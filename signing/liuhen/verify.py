@@ -14,9 +14,9 @@ from pathlib import Path
 
 from liuhen import archive, records
 from liuhen.archive import Scope, Target
+from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Severity
-from liuhen.keys import Trust
 from liuhen.reader import CHUNK_BYTES
 from liuhen.report import Basis, CompleteUpTo, Report, Vouched, age_days
 from liuhen.verify_bare import BareSegments

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from liuhen import cose, ed25519, trust
+from liuhen.endorsement import Trust
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place
-from liuhen.keys import Trust
 from liuhen.kinds import Enrolment, Key
 from liuhen.registry import KeyAct, Purpose
 

@@ -97,7 +97,7 @@ def verify_stated(cursor: Cursor, statement: Segment, check: SegmentCheck) -> Ou
     identity = _stated_init(cursor, statement, check)
     walk = _StatedWalk(cursor, check)
     for size, h, box_size, hash_of_seal in statement.fragments:
-        if not walk.fragment(size, h) or not walk.seal(box_size, hash_of_seal):
+        if not walk.fragment(size, h, box_size) or not walk.seal(box_size, hash_of_seal):
             break
     walk.finish(len(statement.fragments))
     return Outcome(
@@ -142,12 +142,12 @@ class _StatedWalk:
         self._damaged = False
         self.unbroken = 0
 
-    def fragment(self, size: int, h: bytes) -> bool:
-        """Step S4; False where the file ends."""
+    def fragment(self, size: int, h: bytes, box_size: int) -> bool:
+        """Step S4; False where the file ends. `box_size` is that of the seal box after it."""
         self._index += 1
         offset = self._cursor.offset
         digest = hashlib.sha256(b"\x00")
-        boxes_fit = not size or _feed_boxes(self._cursor, size, digest)
+        boxes_fit = not size or _feed_boxes(self._cursor, size, digest, ahead=box_size)
         self._short = self._cursor.offset - offset < size
         if self._short:
             return False
@@ -211,9 +211,9 @@ def _check_last_seal(seal: Seal, statement: Segment) -> None:
         raise FormatError(where, f"it counts {seal.frames} frames, {seal.samples} samples; the statement {totals}")
 
 
-def _feed_boxes(cursor: Cursor, size: int, digest: _Hash) -> bool:
+def _feed_boxes(cursor: Cursor, size: int, digest: _Hash, *, ahead: int) -> bool:
     """Hash exactly `size` bytes; whether they are exactly prft, moof and mdat."""
-    view = cursor.window(size)
+    view = cursor.window(size, ahead=ahead)
     if view is None:
         return _feed_long_boxes(cursor, size, digest)
     digest.update(view)

@@ -14,8 +14,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.edge.media import pictures, sound
-from tests.edge.ports_room import GOP, RATE_HZ, START_NS, Room, RoomClock, device
+from tests.edge.media import RATE_HZ, pictures, sound
+from tests.edge.ports_room import GOP, START_NS, Room, RoomClock, device
 
 ACKNOWLEDGEMENTS = "acknowledgements"
 ROOT = Path(__file__).resolve().parents[2]

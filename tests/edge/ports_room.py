@@ -48,7 +48,7 @@ UTC_MS = 1_790_000_000_000
 
 @dataclass(slots=True)
 class RoomClock:
-    """The room's clock (implements `edge.ports.Clock`)."""
+    """The room's clock (implements `edge.ports.Clock`); each look at it takes a microsecond, as a real one does."""
 
     now_ns: int = START_NS
     utc_offset_ms: int = UTC_MS - START_NS // 1_000_000
@@ -56,6 +56,7 @@ class RoomClock:
     error_ms: int = 5
 
     def read(self) -> ClockReading:
+        self.now_ns += 1000
         return ClockReading(
             utc_ms=self.now_ns // 1_000_000 + self.utc_offset_ms,
             boottime_ns=self.now_ns,
@@ -64,6 +65,7 @@ class RoomClock:
         )
 
     def boottime_ns(self) -> int:
+        self.now_ns += 1000
         return self.now_ns
 
 
@@ -299,7 +301,7 @@ class Room:
                     self.microphone.take(due_ns)
                 self._next_block_end_ns += BLOCK_NS
             self._turn(writes=writes, appends=appends)
-        self.clock.now_ns = end_ns
+        self.clock.now_ns = max(self.clock.now_ns, end_ns)
         self._turn(writes=writes, appends=appends)
 
     def _turn(self, *, writes: bool, appends: bool = True) -> None:

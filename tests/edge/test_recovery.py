@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge import journal
+from edge.ports import Stream
 from liuhen import cbor, keys
 from liuhen.entry import Entry
 from liuhen.findings import Code
 from liuhen.kinds import Gap, GapEnd, Identity, Recovered, Run, Segment, Session, SessionEnd
 from liuhen.reader import Initialisation, SealedFragment, read_segment
-from liuhen.registry import EndCause, RunCause, Stream
+from liuhen.registry import EndCause, RunCause
 from liuhen.segment import FragmentFacts, Sealer, identity_box
 from tests.edge.killed import Killed, acknowledged, run_all
 from tests.edge.ports_room import BOOT_ID, START_NS, Device, Refused, Room, RoomClock, device
 
+ROOT = Path(__file__).resolve().parents[2]
 LATER_NS = START_NS + 60 * 10**9
 EXPECTED = {Code.GAP_UNEXPLAINED}
 """An interruption nobody has explained yet: the one thing a report must say of an archive that is otherwise whole."""
@@ -113,7 +118,8 @@ def test_a_cut_mid_segment_leaves_statement_recovered_entry_gap_and_end(tmp_path
     assert isinstance(gap, Gap)
     assert gap.since == (BOOT_ID, statement.span_ns[1])
     assert isinstance(gap_end, GapEnd)
-    assert gap_end.length_ns == (LATER_NS - statement.span_ns[1],) * 2
+    assert gap_end.until[1] == pytest.approx(LATER_NS, abs=10**6)
+    assert gap_end.length_ns == (gap_end.until[1] - statement.span_ns[1],) * 2
     assert isinstance(session_end, SessionEnd)
     assert (session_end.cause, session_end.frames) == (EndCause.RECOVERED, sum(statement.frames))
 
@@ -327,3 +333,47 @@ def test_a_changed_newest_entry_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="not genuine"):
         record_again(tmp_path)
     assert path.read_bytes() == bytes(content)
+
+
+# --- the real recorder ------------------------------------------------------------------------------------------------
+
+
+def sim(folder: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "edge",
+        "sim",
+        "--spool",
+        str(folder / "spool"),
+        "--keys",
+        str(folder / "keys"),
+        *more,
+    ]
+
+
+@pytest.mark.realtime
+def test_a_real_recorder_killed_mid_segment_is_recovered_by_the_next_and_leaves_nothing_running(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    recorder = subprocess.Popen(
+        sim(tmp_path, "--acks", str(writing)), cwd=ROOT, pass_fds=[writing], stderr=subprocess.DEVNULL
+    )
+    os.close(writing)
+    told = []
+    with os.fdopen(reading, encoding="ascii") as acknowledgements:
+        for line in acknowledgements:
+            told.append(line.split())
+            if line.startswith("F 0 5 "):
+                recorder.kill()
+    recorder.wait(10)
+    again = subprocess.run(
+        sim(tmp_path, "--seconds", "2"), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert again.returncode == 0, again.stderr
+    made = device(tmp_path)
+    check_all_closed(made)
+    first = next(e.common.session_id for e in entries(made) if isinstance(e.body, Session))
+    assert first is not None
+    kept = sealed(made.spool / "sessions" / first.hex() / "000000.mp4")
+    for kind, _, number, *r in told:
+        assert kind == "E" or kept[int(number)] == r[0]

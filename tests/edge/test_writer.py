@@ -147,7 +147,21 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     script = "import json, sys; from tests.edge.killed import Killed, _run; _run(Killed(**json.loads(sys.argv[1])))"
     plan = f'{{"folder": "{folder}", "seconds": 3.2, "kill_after": null}}'
     calls = "trace=openat,write,fdatasync,fsync,rename,unlink"
-    command = ["strace", "-f", "-y", "-s", "48", "-e", calls, "-o", log, sys.executable, "-c", script, plan]
+    command: list[str | Path] = [
+        "strace",
+        "-f",
+        "-y",
+        "-s",
+        "48",
+        "-e",
+        calls,
+        "-o",
+        log,
+        sys.executable,
+        "-c",
+        script,
+        plan,
+    ]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=90)
     except FileNotFoundError:

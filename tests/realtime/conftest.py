@@ -13,11 +13,11 @@ from tests.realtime.runs import Recording, Tally, demo_configuration, record
 from tests.required import unavailable
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
-LONG_SECONDS = 184
+LONG_SECONDS = 182
 """Six cuts, at 30 s to 180 s."""
-FOOTAGE_SECONDS, FOOTAGE_SEGMENT_SECONDS = 22, 10
+FOOTAGE_SECONDS, FOOTAGE_SEGMENT_SECONDS = 21, 10
 """Two cuts."""
-TWICE_SECONDS = 6
+TWICE_SECONDS = 5
 MICROPHONE_PPM = 100.0
 
 

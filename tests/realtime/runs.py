@@ -14,14 +14,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from edge.provision import demo_identity
-from tests.decoded import SegmentFacts, TrueFrame, decode_session, true_frames
+from tests.decoded import SegmentFacts, TrueFrame, decode_segment, true_frames
 
 BIN = Path(sys.executable).parent
 RATE_HZ = 48_000
@@ -58,8 +60,11 @@ class Recording:
     @cached_property
     def decoded(self) -> tuple[list[SegmentFacts], bytes]:
         """Each segment as the ffmpeg command line decodes it, and all sound in one piece."""
-        heard = bytearray()
-        return list(decode_session(self.segments, hear=heard.extend)), bytes(heard)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            parts = list(pool.map(_decoded, self.segments))
+        begins = accumulate((facts.samples for facts, _ in parts), initial=0)
+        counted = [replace(facts, first_sample=first) for (facts, _), first in zip(parts, begins, strict=False)]
+        return counted, b"".join(heard for _, heard in parts)
 
     @property
     def facts(self) -> list[SegmentFacts]:
@@ -97,6 +102,11 @@ class Recording:
         since: int = number - last["sample"]
         began_ns: int = last["boottime_ns"]
         return began_ns + since * NS / (RATE_HZ * (1 + self.microphone_ppm / 1e6))
+
+
+def _decoded(path: Path) -> tuple[SegmentFacts, bytes]:
+    heard = bytearray()
+    return decode_segment(path, hear=heard.extend), bytes(heard)
 
 
 def position_of(part: bytes, whole: bytes) -> int:
