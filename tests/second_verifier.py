@@ -14,8 +14,7 @@ P, Y8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28
 BAD_Y = {0, 1, P - 1, Y8, P - Y8, *range(P, 2**255)}  # of keys of small order (Y8: order 8) or not canonical
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}
-LOG = SimpleNamespace(where="", id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set())
-
+LOG = SimpleNamespace(where="", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set())
 def must(section: str, **rules: object) -> None:
     if broken := [name for name, holds in rules.items() if not holds]:
         raise ValueError(f"FORMAT.md {section}: {', '.join(broken)}")
@@ -24,7 +23,6 @@ def sha(*parts: bytes) -> bytes:
 def tree(entries: list[bytes]) -> bytes:
     half = 1 << (len(entries) - 1).bit_length() >> 1
     return sha(b"\1", tree(entries[:half]), tree(entries[half:])) if half else sha(b"\0", entries[0])
-
 def plain(x: Any, level: int = 1) -> bool:
     if type(x) in (list, dict):
         inner = x if type(x) is list else [*x, *x.values()] if x.keys() <= {*range(24)} else [x]
@@ -51,10 +49,10 @@ def entry(data: bytes) -> int:
     LOG.where = f"entry {(n := len(LOG.raws))}"
     kind, p, raw, key = envelope(data, LOG.key)
     must("5.3.1", kind=(kind == "enrolment") == (n == 0) and kind not in ("seal", "endorsement"))
-    must("5.1", seq=p[3] == n, prev=p[4] == (sha(LOG.raws[-1]) if n else bytes(32)),
-         log_id=LOG.id in (None, p[1]), run=p[2] == LOG.run or (p[2] > LOG.run and kind in ("run", "recovered", "key")))
+    must("5.1", seq=p[3] == n, prev=p[4] == LOG.head, log_id=LOG.id in (None, p[1]),
+         run=p[2] == LOG.run or (p[2] > LOG.run and kind in ("run", "recovered", "key")))
     must("5.3.7", root=kind != "checkpoint" or (p[9] == n and p[10] == tree(LOG.raws)))
-    LOG.id, LOG.run, LOG.keys = p[1], p[2], LOG.keys | {(p[2], key)}  # after act 1 a key of zeros: nothing follows
+    LOG.id, LOG.run, LOG.head, LOG.keys = p[1], p[2], sha(raw), LOG.keys | {(p[2], key)}
     LOG.key = key if kind != "key" else p[11] or (bytes(32) if p[9] == 1 else key)
     LOG.gone |= {digest for what, digest in p[9] if what == 1} if kind == "destroyed" else set()
     if kind == "session":
@@ -83,7 +81,7 @@ def segment(data: bytes, p: Any, floor: list[int], same: dict[int, Any]) -> int:
         same, now = {**same, 2: identity[2], 10: i, 11: r[i], 12: at}, [s[13][0], s[14], s[15]]
         must("6.3", kind=name == "seal", fields=all(s[k] == same[k] for k in (0, 1, 2, 5, 9, 10, 11, 12)),
              size=len(raw) == end - at - 24 <= 1024, counts=[*map(max, floor, now)] == now,
-             head=s[13][1:] == [sha(e) for e in LOG.raws[now[0] :][:1]],
+             head=s[13][1:] == [sha(e) for e in LOG.raws[now[0] : now[0] + 1]],
              end=(end == len(data) or s[18] is None) and (start < at or s[18] is not None))
         floor[:], start = now, end
     facts = [len(data), sha(data), r[0], rows, r[-1], [start, *floor[1:]]]
@@ -94,8 +92,8 @@ def main(root: Path) -> str:
     found = sorted(str(f.relative_to(root)) for f in root.rglob("*") if f.is_file() and not f.is_symlink())
     files = [f for f in found if re.fullmatch(r"journal/[0-9]{8}\.cbor", f)]
     must("1.1", journal=files and files == [f"journal/{i:08d}.cbor" for i in range(len(files))])
-    for f in files:
-        data, at = (root / f).read_bytes(), 0
+    for data in [(root / f).read_bytes() for f in files]:
+        at = 0
         while at < len(data):
             at += entry(data[at : at + 65536])
     files, counts = [f for f in found if re.fullmatch(r"sessions/[0-9a-f]{32}/[0-9]{6}\.mp4", f)], []
@@ -109,10 +107,10 @@ def main(root: Path) -> str:
                 same = {0: 1, 1: LOG.id, 5: session, 9: i, 12: last, 13: floor[1], 14: floor[2]}
                 counts.append(segment((root / LOG.where).read_bytes(), p, floor, same))
             last, floor = (p[14], [floor[0], sum(p[15]), sum(p[16])]) if p else (last, floor)
-    must("5.3.4", segments_without_entry=len(files) == len(counts))
+    must("5.3", enrolment=LOG.raws, segments_without_entry=len(files) == len(counts))
     for LOG.where in (f for f in found if re.fullmatch(r"records/[0-9a-f]{64}\.record", f)):
         must("5.5", record=sha(b"\3", (root / LOG.where).read_bytes()).hex() == LOG.where[8:72])
-    return json.dumps({"entries": len(LOG.raws), "head": sha(LOG.raws[-1]).hex(),
+    return json.dumps({"entries": len(LOG.raws), "head": LOG.head.hex(),
                        "sessions": len(LOG.sessions), "segments": len(counts), "fragments": sum(counts)})
 
 if __name__ == "__main__":
