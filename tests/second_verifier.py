@@ -4,7 +4,7 @@ import re
 import sys
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
+from types import SimpleNamespace as State
 from typing import Any
 
 import cbor2
@@ -14,10 +14,10 @@ P, Y8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28
 BAD_Y = {0, 1, P - 1, Y8, P - Y8, *range(P, 2**255)}  # of keys of small order (Y8: order 8) or not canonical
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}
-LOG = SimpleNamespace(where="", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set())
+LOG = State(at="1", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set())
 def must(section: str, **rules: object) -> None:
     if broken := [name for name, holds in rules.items() if not holds]:
-        raise ValueError(f"FORMAT.md {section}: {', '.join(broken)}")
+        raise ValueError(f"{section}: {', '.join(broken)}")
 def sha(*parts: bytes) -> bytes:
     return sha256(b"".join(parts)).digest()
 def tree(entries: list[bytes]) -> bytes:
@@ -46,7 +46,7 @@ def envelope(data: bytes, key: bytes) -> tuple[str, Any, bytes, bytes]:
     return kind[0], p, raw, key
 
 def entry(data: bytes) -> int:
-    LOG.where = f"entry {(n := len(LOG.raws))}"
+    LOG.at = f"5, entry {(n := len(LOG.raws))}"
     kind, p, raw, key = envelope(data, LOG.key)
     must("5.3.1", kind=(kind == "enrolment") == (n == 0) and kind not in ("seal", "endorsement"))
     must("5.1", seq=p[3] == n, prev=p[4] == LOG.head, log_id=LOG.id in (None, p[1]),
@@ -81,7 +81,7 @@ def segment(data: bytes, p: Any, floor: list[int], same: dict[int, Any]) -> int:
         same, now = {**same, 2: identity[2], 10: i, 11: r[i], 12: at}, [s[13][0], s[14], s[15]]
         must("6.3", kind=name == "seal", fields=all(s[k] == same[k] for k in (0, 1, 2, 5, 9, 10, 11, 12)),
              size=len(raw) == end - at - 24 <= 1024, counts=[*map(max, floor, now)] == now,
-             head=s[13][1:] == [sha(e) for e in LOG.raws[now[0] : now[0] + 1]],
+             keys={*s} == {0, 1, 2, 5, *range(9, 19)}, head=s[13][1:] == [*map(sha, LOG.raws[now[0] :][:1])],
              end=(end == len(data) or s[18] is None) and (start < at or s[18] is not None))
         floor[:], start = now, end
     facts = [len(data), sha(data), r[0], rows, r[-1], [start, *floor[1:]]]
@@ -100,16 +100,16 @@ def main(root: Path) -> str:
     for session, statements in LOG.sessions.items():
         last, floor = bytes(32), [0, 0, 0]
         for i, p in enumerate([*statements, None]):
-            LOG.where = f"sessions/{session.hex()}/{i:06d}.mp4"
+            LOG.at = "6, " + (name := f"sessions/{session.hex()}/{i:06d}.mp4")
             must("5.3.4", number=not p or p[9] == i, previous=not p or p[21] == last)
-            must("6.4", missing=LOG.where in files or not p or p[11] in LOG.gone)
-            if LOG.where in files:
+            must("6.4", missing=name in files or not p or p[11] in LOG.gone)
+            if name in files:
                 same = {0: 1, 1: LOG.id, 5: session, 9: i, 12: last, 13: floor[1], 14: floor[2]}
-                counts.append(segment((root / LOG.where).read_bytes(), p, floor, same))
+                counts.append(segment((root / name).read_bytes(), p, floor, same))
             last, floor = (p[14], [floor[0], sum(p[15]), sum(p[16])]) if p else (last, floor)
     must("5.3", enrolment=LOG.raws, segments_without_entry=len(files) == len(counts))
-    for LOG.where in (f for f in found if re.fullmatch(r"records/[0-9a-f]{64}\.record", f)):
-        must("5.5", record=sha(b"\3", (root / LOG.where).read_bytes()).hex() == LOG.where[8:72])
+    for name in (f for f in found if re.fullmatch(r"records/[0-9a-f]{64}\.record", f)):
+        must("5.5", **{name: sha(b"\3", (root / name).read_bytes()).hex() == name[8:72]})
     return json.dumps({"entries": len(LOG.raws), "head": LOG.head.hex(),
                        "sessions": len(LOG.sessions), "segments": len(counts), "fragments": sum(counts)})
 
@@ -117,4 +117,4 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(f"ok\n{main(Path(sys.argv[1]))}\n")
     except Exception as error:  # noqa: BLE001
-        sys.exit(f"{str(error) or 'FORMAT.md 3.2.5: signature'} ({LOG.where})")
+        sys.exit(f"FORMAT.md {str(error) or '3.2.5: signature'} (in section {LOG.at})")

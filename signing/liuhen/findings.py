@@ -81,6 +81,9 @@ class Code(enum.StrEnum):
     UNKNOWN_KIND = "unknown-kind"
     UNKNOWN_STATE_KIND = "unknown-state-kind"
     UNKNOWN_CODE = "unknown-code"
+    KNOWN_MISSING = "known-missing"
+    EVENT_FAULT = "event-fault"
+    EVENT_WARNING = "event-warning"
     SESSION_OPEN_END = "session-open-end"
     RUN_OPEN_END = "run-open-end"
     RECORD_ALTERED = "record-altered"
@@ -235,6 +238,14 @@ MEANINGS: dict[Code, Meaning] = {
         "entries of an unknown kind may change the state, use a newer verifier: {}",
     ),
     Code.UNKNOWN_CODE: Meaning(_N, "J16", "不认识的代码：{}", "an unknown code: {}"),
+    Code.KNOWN_MISSING: Meaning(
+        _W,
+        "J19",
+        "设备自己声明段内有缺失：{}",
+        "the device itself states that something is missing inside a segment: {}",
+    ),
+    Code.EVENT_FAULT: Meaning(_W, "J19", "设备记录的故障：{}", "a fault the device recorded: {}"),
+    Code.EVENT_WARNING: Meaning(_N, "J19", "设备记录的提示：{}", "a warning the device recorded: {}"),
     Code.SESSION_OPEN_END: Meaning(
         _W,
         "J17",

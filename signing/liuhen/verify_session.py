@@ -27,8 +27,9 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
 )
-from liuhen.registry import EndCause, EntryClass, MarkCode, Stream
-from liuhen.verify_codes import unknown_codes
+from liuhen.registry import EVENTS, EndCause, EntryClass, EventCode, MarkCode, Stream
+from liuhen.registry import Severity as EventSeverity
+from liuhen.verify_codes import known, unknown_codes
 from liuhen.verify_gaps import GapSummary, uncovered_ns
 from liuhen.verify_journal import NS_PER_MS, Chain
 from liuhen.verify_media import Media
@@ -226,6 +227,7 @@ class Sessions:
         state.summary.segments += 1
         state.summary.frames += body.frames[1]
         state.summary.samples += body.samples[1]
+        self._tell_missing(state, entry, body)
 
     def _check_order(self, state: _Open, entry: Entry, body: Segment) -> None:
         expected = (state.next_number, state.last_r, state.next_frame, state.next_sample)
@@ -383,10 +385,39 @@ class Sessions:
             self._wrong(Code.UNKNOWN_CODE, entry, words)
         if isinstance(entry.body, Event):
             self._check_refers(entry, entry.body.refers_to)
+            self._tell_event(entry, entry.body)
         named = entry.common.session_id
         if named is None or self._media.wanted(named):
             for _, commitment in getattr(entry.body, "records", ()):
                 self.records.setdefault(commitment, entry.common.seq)
+
+    # --- J19: what the device itself said was wrong ---
+
+    def _tell_event(self, entry: Entry, body: Event) -> None:
+        """An intact archive may still tell of trouble; whoever reads the report must not have to open the journal."""
+        meaning = EVENTS.get(EventCode(body.code)) if known(EventCode, body.code) else None
+        if meaning is None or meaning.severity is EventSeverity.NOTICE:
+            return
+        named = entry.common.session_id
+        if named is not None and not self._media.wanted(named):
+            return
+        code = Code.EVENT_FAULT if meaning.severity is EventSeverity.FAULT else Code.EVENT_WARNING
+        measured = [f"{name} {value}" for name, value in zip(meaning.measured, body.measured, strict=False)]
+        place = Place(entry=entry.common.seq, session=named)
+        numbers = f" ({', '.join(measured)})" if measured else ""
+        self._findings.add(code, place, zh=meaning.words_zh + numbers, en=meaning.words_en + numbers)
+
+    def _tell_missing(self, state: _Open, entry: Entry, body: Segment) -> None:
+        frames, samples = body.missed
+        if not frames and not samples:
+            return
+        place = Place(entry=entry.common.seq, session=state.summary.id, segment=body.number)
+        self._findings.add(
+            Code.KNOWN_MISSING,
+            place,
+            zh=f"第 {body.number} 段缺 {frames} 帧、{samples} 个声音采样",
+            en=f"segment {body.number} lacks {frames} frames and {samples} sound samples",
+        )
 
     # --- time ---
 

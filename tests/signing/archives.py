@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -413,9 +413,9 @@ class Device:
         with self.file.path.open("ab") as file:
             file.write(sealed)
 
-    def state(self, cause: EndCause = EndCause.ROTATED) -> int:
+    def state(self, cause: EndCause = EndCause.ROTATED, *, missed: tuple[int, int] = (0, 0)) -> int:
         """The statement of the open file; returns its seq."""
-        statement = self.statement(cause)
+        statement = replace(self.statement(cause), missed=missed)
         self.segments += 1
         self.last_r, self.file = statement.last, None
         return self.append(statement)

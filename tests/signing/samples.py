@@ -219,7 +219,7 @@ def _later_bodies() -> tuple[EntryBody, ...]:
             records=((RecordLabel.APPROVAL, filler("record 7")),),
         ),
         Key(
-            act=KeyAct.EMERGENCY,
+            act=KeyAct.ROTATED,
             subject=hashlib.sha256(DEVICE.public_key).digest(),
             new_public_key=NEXT_DEVICE.public_key,
             endorsements=(endorsement(ROOTS[1], NEXT_DEVICE),),

@@ -102,7 +102,7 @@ def rich_archive(root: Path) -> Device:
     device.rotate_journal()
     device.start()
     device.rotate_key(signer("second key"))
-    device.event(EventCode.SOUND_SILENT)
+    device.event(EventCode.SOUND_SILENT_ENDED)
     device.begin()
     power_cut(device)
     device.segment(cause=EndCause.STOPPED)
@@ -519,6 +519,32 @@ def _(root: Path) -> Case:
     return ended(device)
 
 
+@story(Code.KNOWN_MISSING)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    device.open_segment()
+    device.fragment(4, end_cause=EndCause.STOPPED)
+    device.state(EndCause.STOPPED, missed=(5, 0))
+    device.end()
+    device.checkpoint()
+    return ended(device)
+
+
+@story(Code.EVENT_FAULT)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.event(EventCode.SOUND_DIGITAL_ZERO)
+    return ended(device)
+
+
+@story(Code.EVENT_WARNING)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.event(EventCode.SOUND_CLIPPING)
+    return ended(device)
+
+
 @story(Code.SESSION_OPEN_END)
 def _(root: Path) -> Case:
     return Case(path=open_archive(root).root)
@@ -825,7 +851,8 @@ def test_j8_a_step_is_explained_by_an_event_that_comes_within_a_minute(tmp_path:
     device.heartbeat()
     device.pass_ns(30 * SECOND_NS)
     device.event(EventCode.CLOCK_STEPPED)
-    assert_untouched(check(ended(device).path))
+    report = check(ended(device).path)
+    assert [finding.code for finding in report.findings] == [Code.EVENT_WARNING]
 
 
 def test_findings_of_one_code_are_counted_beyond_the_kept_ones(tmp_path: Path) -> None:

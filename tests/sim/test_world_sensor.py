@@ -58,6 +58,9 @@ class Notebook:
     def sound(self, pcm: bytes) -> None:
         raise AssertionError("a camera makes no sound")
 
+    def moment(self, sample: int, boottime_ns: int) -> None:
+        raise AssertionError("a camera makes no sound")
+
     def close(self) -> None:
         pass
 

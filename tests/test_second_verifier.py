@@ -1,0 +1,59 @@
+"""The second verifier was written from FORMAT.md and the vectors alone: it must agree with ours, in 120 plain lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.signing.archives import closed_archive, flip, segments
+
+SCRIPT = Path(__file__).with_name("second_verifier.py")
+VECTORS = Path(__file__).parents[1] / "signing" / "vectors" / "archive"
+EXPECTED: dict[str, Any] = json.loads((VECTORS / "expected.json").read_text(encoding="utf-8"))
+LINES_LIMIT = 120
+
+
+def second_opinion(archive: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), str(archive)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_it_is_short_and_knows_nothing_of_ours() -> None:
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LINES_LIMIT
+    assert "liuhen" not in text.replace("vnd.liuhen", "").replace('b"liuhen', "")
+
+
+def test_it_accepts_the_archive_of_the_vectors() -> None:
+    done = second_opinion(VECTORS / "spool")
+    assert done.returncode == 0, done.stderr
+    assert f'"entries": {EXPECTED["answer"]["entries"]}' in done.stdout
+
+
+@pytest.mark.parametrize("case", EXPECTED["tampered"], ids=lambda case: case["name"])
+def test_it_refuses_what_breaks_a_rule_and_nothing_else(case: dict[str, Any], tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    shutil.copytree(VECTORS / "spool", spool)
+    for edit in case["edits"]:
+        path = spool / edit["file"]
+        if edit.get("remove"):
+            path.unlink()
+            continue
+        content, offset = path.read_bytes(), edit["offset"]
+        path.write_bytes(content[:offset] + bytes.fromhex(edit["insert"]) + content[offset + edit["delete"] :])
+    assert second_opinion(spool).returncode == (0 if case["rule"] is None else 1)
+
+
+def test_it_agrees_on_an_archive_it_has_never_seen(tmp_path: Path) -> None:
+    device = closed_archive(tmp_path / "archive")
+    assert second_opinion(device.root).returncode == 0
+    session = next((device.root / "sessions").iterdir())
+    flip(segments(device.root, bytes.fromhex(session.name))[0], 2000)
+    assert second_opinion(device.root).returncode == 1
