@@ -5,7 +5,7 @@ Pure: turns an exception of picamera2 or libcamera into the one HardwareFault th
 
 from __future__ import annotations
 
-from edge.ports import HardwareFault
+from edge.ports import FaultKind, HardwareFault
 
 DEVICE = "camera"
 
@@ -29,18 +29,21 @@ def camera_fault(failure: Exception) -> HardwareFault:
             f"mode refused: {failure}",
             "摄像头不支持所设的画面大小或帧率，请修改配置 [camera] 的 width、height、frames_per_second。",
             "The camera cannot do this size or rate; change width, height, frames_per_second under [camera].",
+            FaultKind.FORMAT,
         )
     if "acquire" in lowered or "busy" in lowered:
         return _fault(
             f"busy: {said}",
             "摄像头正被另一个程序占用，请关闭该程序（例如 rpicam-hello 或另一个录制进程）后重试。",
             "Another program holds the camera; close it (rpicam-hello, or a second recorder) and try again.",
+            FaultKind.BUSY,
         )
     if "no camera" in lowered or "not found" in lowered:
         return _fault(
             f"absent: {said}",
             "没有找到摄像头：断电后检查排线是否插紧、方向是否正确，再用 rpicam-hello --list-cameras 查看。",
             "No camera found: with power off check the ribbon cable, then look with rpicam-hello --list-cameras.",
+            FaultKind.ABSENT,
         )
     return _fault(
         said,
@@ -58,8 +61,8 @@ def stuck_fault(what: str) -> HardwareFault:
     )
 
 
-def _fault(what: str, remedy_zh: str, remedy_en: str) -> HardwareFault:
-    return HardwareFault(device=DEVICE, what=what, remedy_zh=remedy_zh, remedy_en=remedy_en)
+def _fault(what: str, remedy_zh: str, remedy_en: str, kind: FaultKind = FaultKind.OTHER) -> HardwareFault:
+    return HardwareFault(device=DEVICE, what=what, remedy_zh=remedy_zh, remedy_en=remedy_en, kind=kind)
 
 
 def _chain(failure: BaseException | None) -> list[BaseException]:

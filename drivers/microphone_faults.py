@@ -5,7 +5,7 @@ Pure: turns an exception of sounddevice or PortAudio into the one HardwareFault 
 
 from __future__ import annotations
 
-from edge.ports import HardwareFault
+from edge.ports import FaultKind, HardwareFault
 
 DEVICE = "microphone"
 
@@ -25,24 +25,28 @@ def microphone_fault(failure: Exception, device: str) -> HardwareFault:
             f"{device}: wrong rate: {said}",
             "麦克风不支持所设的采样率，请修改配置 [microphone] 的 rate_hz（常用 48000）。",
             "The microphone cannot do this rate; change rate_hz under [microphone] (48000 is usual).",
+            FaultKind.FORMAT,
         )
     if "number of channels" in lowered:
         return _fault(
             f"{device}: wrong channels: {said}",
             "麦克风没有所设的声道数，请修改配置 [microphone] 的 channels（常用 1）。",
             "The microphone does not have that many channels; change channels under [microphone] (1 is usual).",
+            FaultKind.FORMAT,
         )
     if "unavailable" in lowered or "busy" in lowered:
         return _fault(
             f"{device}: busy: {said}",
             "麦克风正被另一个程序占用，或刚被拔出：请关闭该程序或重新插好后重试。",
             "Another program holds the microphone, or it was just unplugged: close that program or plug it in again.",
+            FaultKind.BUSY,
         )
     if isinstance(failure, ValueError):
         return _fault(
             f"{device}: absent: {said}",
             "没有找到所设的麦克风：请检查是否插好，用 arecord -L 查看设备名，再核对配置 [microphone] 的 device。",
             "No such microphone: plug it in, list devices with arecord -L, check device under [microphone].",
+            FaultKind.ABSENT,
         )
     return _fault(
         f"{device}: {said}",
@@ -60,5 +64,5 @@ def stuck_fault(what: str) -> HardwareFault:
     )
 
 
-def _fault(what: str, remedy_zh: str, remedy_en: str) -> HardwareFault:
-    return HardwareFault(device=DEVICE, what=what, remedy_zh=remedy_zh, remedy_en=remedy_en)
+def _fault(what: str, remedy_zh: str, remedy_en: str, kind: FaultKind = FaultKind.OTHER) -> HardwareFault:
+    return HardwareFault(device=DEVICE, what=what, remedy_zh=remedy_zh, remedy_en=remedy_en, kind=kind)

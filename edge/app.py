@@ -19,7 +19,7 @@ from edge.durable import StorageFault
 from edge.journal import Journal, JournalError, Outside
 from edge.messages import StopRequested
 from edge.packet_queue import LaneBounds, PacketQueue
-from edge.ports import Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin
+from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.segmenter import Cutting, Segmenter
 from edge.spool import Spool, SpoolError, open_spool
@@ -372,10 +372,20 @@ def _open_sources(hardware: Hardware) -> tuple[PictureFormat | None, SoundFormat
             remedy_en=fault.remedy_en,
             exit_code=EXIT_HARDWARE,
         )
-        code = RefusalCode.NO_CAMERA if fault.device == "camera" else RefusalCode.NO_MICROPHONE
-        raise _RefusedWithCode(refused, code) from fault
+        raise _RefusedWithCode(refused, _refusal_code(fault)) from fault
     origins = (hardware.camera.origin() if hardware.camera is not None else ()) + _sound_origin(hardware.microphone)
     return picture, sound, origins
+
+
+def _refusal_code(fault: HardwareFault) -> RefusalCode:
+    camera = fault.device == "camera"
+    match fault.kind:
+        case FaultKind.BUSY if camera:
+            return RefusalCode.CAMERA_BUSY
+        case FaultKind.FORMAT if not camera:
+            return RefusalCode.MICROPHONE_FORMAT
+        case _:
+            return RefusalCode.NO_CAMERA if camera else RefusalCode.NO_MICROPHONE
 
 
 def _sound_origin(microphone: Microphone | None) -> tuple[SourceOrigin, ...]:

@@ -28,14 +28,26 @@ class SyncState(enum.IntEnum):
     HOLDOVER = 3
 
 
+class FaultKind(enum.Enum):
+    """What kind of fault a person is told of, as far as the library's words tell it."""
+
+    ABSENT = enum.auto()
+    BUSY = enum.auto()
+    FORMAT = enum.auto()
+    OTHER = enum.auto()
+
+
 class HardwareFault(Exception):
     """A device cannot do what was asked; says which, what happened, and what a person should do.
 
     `device` is a stable word ("camera", "microphone", "clock"); `remedy_zh` and `remedy_en` are shown as they are.
     """
 
-    def __init__(self, *, device: str, what: str, remedy_zh: str, remedy_en: str) -> None:
+    def __init__(
+        self, *, device: str, what: str, remedy_zh: str, remedy_en: str, kind: FaultKind = FaultKind.OTHER
+    ) -> None:
         super().__init__(f"{device}: {what}")
+        self.kind = kind
         self.device = device
         self.what = what
         self.remedy_zh = remedy_zh

@@ -28,6 +28,8 @@ from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Session, Sess
 from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, StopCause
 
 INBOX_LIMIT = 4096
+POST_LIMIT_SECONDS = 5.0
+"""WRITER may wait this long for CONTROL: its own queue holds far more."""
 TURN_SECONDS = 0.5
 CLOCK_STEP_MS = 500
 SPACE_FLOOR_SECONDS = 120
@@ -68,19 +70,22 @@ class _Counts:
 
 
 class Inbox:
-    """CONTROL's bounded inbox. `post` never blocks; where CONTROL lags, measures yield before anything else does."""
+    """CONTROL's bounded inbox; where CONTROL lags, measures yield before anything else does."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Message] = queue.Queue(maxsize=INBOX_LIMIT)
         self.overflowed = threading.Event()
 
     def post(self, message: Message) -> None:
-        """Any thread. Measures may be dropped when CONTROL lags; anything else must fit or is reported."""
+        """Any thread. Measures yield where CONTROL lags; anything else waits a while, and its loss is never silent."""
+        if isinstance(message, PictureMeasure | SoundMeasure):
+            if self._queue.qsize() < INBOX_LIMIT // 2:
+                self._queue.put_nowait(message)
+            return
         try:
-            self._queue.put_nowait(message)
+            self._queue.put(message, timeout=POST_LIMIT_SECONDS)
         except queue.Full:
-            if not isinstance(message, PictureMeasure | SoundMeasure):
-                self.overflowed.set()
+            self.overflowed.set()
 
     def take(self, limit_seconds: float) -> Message | None:
         """CONTROL only."""
@@ -160,6 +165,8 @@ class Recorder:
         try:
             if message is not None:
                 self._handle(message)
+            if self._tools.inbox.overflowed.is_set() and self._fault is None:
+                self._fault = WriterCrashed(what="a message to CONTROL was lost")  # rescued like a crash: by the seals
             self._keep_promises()
         except StorageFault as fault:
             self._failure = self._failure or fault
@@ -409,9 +416,11 @@ class Recorder:
         )
         self._counts.gaps += 1
         self._gaps[stream] = _OpenGap(seq=seq, since_ns=since_ns, lost=lost)
+        self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{cause.words_zh}）"
 
     def _close_gap(self, stream: Stream | None, until_ns: int, *, resumed: bool) -> None:
         gap = self._gaps.pop(stream, None)
+        self._counts.warnings.pop(_absence(stream), None)
         if gap is None:
             return
         length_ns = max(0, until_ns - gap.since_ns)
@@ -491,3 +500,14 @@ def _failure_words(failure: StorageFault | None, short_of_space: bool, writer_st
             "the writer did not end in time, so the last segment has no final seal; what is on disk is unaffected",
         )
     return "", ""
+
+
+def _absence(stream: Stream | None) -> str:
+    """What a clerk is told while a gap is open."""
+    match stream:
+        case Stream.PICTURE:
+            return "没有画面"
+        case Stream.SOUND:
+            return "没有声音"
+        case None:
+            return "录制中止"

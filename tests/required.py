@@ -18,11 +18,19 @@ REQUIRED: tuple[str, ...] = (
     "tests/test_footage.py::*",
     "tests/test_packaging.py::*",
     "tests/oracles/test_cose_oracle.py::*",
+    "tests/drivers/*",
+    "tests/edge/*",
     "tests/realtime/test_browser.py::*",
     "tests/realtime/test_chain_of_tools.py::*",
     "tests/realtime/test_footage.py::*",
     "tests/realtime/test_real_time.py::*",
     "tests/realtime/test_twice.py::*",
+    "tests/scenarios/*",
+    "tests/signing/*",
+    "tests/sim/*",
+    "tests/test_bad_input.py::*",
+    "tests/test_decoded.py::*",
+    "tests/test_second_verifier.py::*",
 )
 
 

@@ -275,7 +275,7 @@ def test_no_camera_is_refused_and_journaled(tmp_path: Path) -> None:
 @pytest.mark.realtime
 def test_a_busy_camera_is_refused_and_journaled(tmp_path: Path) -> None:
     bad_world(tmp_path, "--hold-camera").check(3, "占用", "Another program holds the camera")
-    assert any(isinstance(b, Refusal) for b in bodies(tmp_path / "spool"))
+    check_refusal(tmp_path / "spool", RefusalCode.CAMERA_BUSY)
 
 
 @pytest.mark.realtime

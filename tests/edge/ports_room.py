@@ -45,6 +45,8 @@ BOOT_ID = bytes(range(16))
 START_NS = 500 * 10**9
 UTC_MS = 1_790_000_000_000
 
+TOLD = {Code.KNOWN_MISSING, Code.EVENT_FAULT, Code.EVENT_WARNING}
+
 
 @dataclass(slots=True)
 class RoomClock:
@@ -335,8 +337,12 @@ class Device:
         return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS))
 
     def findings(self) -> list[Code]:
-        """The codes of the verifier's findings, without the one that says that this is a demo."""
-        return sorted({finding.code for finding in self.verify().findings} - {Code.DEMO})
+        """Codes of the verifier's findings, without what the device told itself and that this is a demo."""
+        return sorted({finding.code for finding in self.verify().findings} - {Code.DEMO} - TOLD)
+
+    def told(self) -> list[Code]:
+        """What the device itself said was wrong (step J19), as the report tells it."""
+        return sorted({finding.code for finding in self.verify().findings} & TOLD)
 
     def segments(self) -> list[Path]:
         return sorted(self.spool.glob("sessions/*/*.mp4"))

@@ -9,14 +9,20 @@ import pytest
 
 from edge import journal
 from edge.app import Refused, Start, conduct_threads, run
-from edge.ports import Hardware, HardwareFault, Stream
+from edge.ports import FaultKind, Hardware, HardwareFault, Stream
 from edge.recorder import Ended
 from liuhen.entry import Entry
 from liuhen.kinds import Choice, Gap, Refusal, Run, Session, SessionEnd, Stop
 from liuhen.registry import ChoiceCode, EndCause, RefusalCode, RunCause, StopCause
 from tests.edge.ports_room import Device, Onlooker, Room, RoomCamera, RoomClock, RoomMicrophone, device
 
-FAULT = HardwareFault(device="camera", what="busy", remedy_zh="请关闭另一个程序", remedy_en="close the other program")
+FAULT = HardwareFault(
+    device="camera",
+    what="busy",
+    remedy_zh="请关闭另一个程序",
+    remedy_en="close the other program",
+    kind=FaultKind.BUSY,
+)
 
 
 def entries(made: Device) -> list[Entry]:
@@ -58,7 +64,7 @@ def test_a_refused_start_takes_no_ordinal(tmp_path: Path) -> None:
     room.camera.refuses_open = None
     room.record(made.config, lambda r: r.play(1))
     assert [b.ordinal for b in bodies(made, Session) if isinstance(b, Session)] == [1]
-    assert [b.code for b in bodies(made, Refusal) if isinstance(b, Refusal)] == [RefusalCode.NO_CAMERA]
+    assert [b.code for b in bodies(made, Refusal) if isinstance(b, Refusal)] == [RefusalCode.CAMERA_BUSY]
     assert [b.cause for b in bodies(made, Stop) if isinstance(b, Stop)] == [StopCause.REFUSED, StopCause.OPERATOR]
     assert made.findings() == []
 
@@ -98,13 +104,19 @@ def test_a_microphone_that_is_refused_gives_the_camera_back(tmp_path: Path) -> N
     made, room = device(tmp_path), Room()
     assert room.camera is not None
     assert room.microphone is not None
-    fault = HardwareFault(device="microphone", what="wrong rate", remedy_zh="请修改采样率", remedy_en="change rate_hz")
+    fault = HardwareFault(
+        device="microphone",
+        what="wrong rate",
+        remedy_zh="请修改采样率",
+        remedy_en="change rate_hz",
+        kind=FaultKind.FORMAT,
+    )
     room.microphone.refuses_open = fault
     with pytest.raises(Refused, match="wrong rate") as refused:
         room.record(made.config)
     assert refused.value.exit_code == 3
     assert room.camera.stops == 1
-    assert [b.code for b in bodies(made, Refusal) if isinstance(b, Refusal)] == [RefusalCode.NO_MICROPHONE]
+    assert [b.code for b in bodies(made, Refusal) if isinstance(b, Refusal)] == [RefusalCode.MICROPHONE_FORMAT]
 
 
 # --- in real threads --------------------------------------------------------------------------------------------------
@@ -198,6 +210,7 @@ def test_a_clock_step_is_an_event_and_moves_no_media(tmp_path: Path) -> None:
     Room().record(made.config, lambda r: r.play(3), lambda r: r.set_clock_by(60_000), lambda r: r.play(3))
     assert [e.kind for e in entries(made)].count("event") == 1
     assert made.findings() == []
+    assert made.told() == ["event-warning"]
 
 
 def test_heartbeats_and_checkpoints_keep_their_promise_over_a_long_session(tmp_path: Path) -> None:
@@ -218,3 +231,4 @@ def test_a_stalled_disk_makes_an_exact_gap_of_the_picture_and_none_of_the_sound(
     assert end.frames + gap.measured[0] == room.camera.sent
     assert end.samples == room.microphone.sent * 1200
     assert made.findings() == ["gap-unexplained"]
+    assert made.told() == ["event-fault"]
