@@ -16,6 +16,7 @@ from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands import config, demo, keys, spool
 from edge.commands.overrides import seconds, with_spool
+from edge.streams import prepare
 from edge.terminal import Terminal, guarded, record
 
 
@@ -72,5 +73,11 @@ def _start(chosen: configuration.Config, terminal: Terminal, stop: threading.Eve
     )
 
 
+def program() -> int:
+    """The program's entry: streams first, then the command line."""
+    prepare()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

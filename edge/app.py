@@ -10,16 +10,18 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from edge import durable, journal, recovery
 from edge.config import Config
 from edge.durable import StorageFault
+from edge.head_memory import ForgottenHead, HeadMemory
 from edge.journal import Journal, JournalError, Outside
 from edge.messages import StopRequested
 from edge.packet_queue import LaneBounds, PacketQueue
-from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin
+from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin, Stream
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.segmenter import Cutting, Segmenter
 from edge.spool import Spool, SpoolError, open_spool
@@ -157,8 +159,11 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
     """Find the journal's end, set a torn tail aside, and append the entries that begin a run."""
     try:
         found = journal.find(spool.journal_directory)
+        _refuse_lost_journal(spool, found)
         _refuse_other_key(found, signer)
         recovery.check_continuable(spool, found, signer.public_key)
+        memory = HeadMemory(start.config.key.file, spool.identity.log_id)
+        _refuse_rolled_back(spool, memory)
         recovery.set_torn_journal_aside(spool, found)
     except JournalError as error:
         raise Refused(
@@ -177,6 +182,7 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
             file_limit_bytes=start.config.spool.journal_file_bytes,
             read_clock=lambda: _clock_row(start.hardware),
             on_durable=start.watcher.entry,
+            remember=memory.remember,
         ),
     )
     if found.last is None:
@@ -188,8 +194,40 @@ def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorseme
         Run(cause=_run_cause(found), software=recorder_software(), config_hash=start.config.digest), session_id=None
     )
     if rescued is not None:
+        start.watcher.said(
+            "上次录制没有正常结束；已核实并封存留下的内容，中止原因待说明",
+            "the last recording did not end in order; what it left was checked and closed, the cause is open",
+        )
         recovery.close_open_session(found=found, rescued=rescued, log=log, clock=clock)
     return _Log(journal=log, run=run_number, ordinal=recovery.sessions_so_far(found) + 1)
+
+
+def _refuse_lost_journal(spool: Spool, found: journal.Found) -> None:
+    """Recordings without the journal that signed them: a new one would count from 0 under the same key."""
+    if found.last is None and next(spool.segment_files(), None) is not None:
+        raise JournalError(f"{spool.journal_directory} is empty, but there are recordings")
+
+
+def _refuse_rolled_back(spool: Spool, memory: HeadMemory) -> None:
+    """Signing on below a head that was signed before would use its numbers a second time, and bury what was there."""
+    try:
+        head = memory.recall()
+    except ForgottenHead as error:
+        raise _key_refusal(
+            str(error),
+            "密钥目录与存储盘不匹配，请勿删除任何文件，联系维护人员",
+            "the key's folder does not fit this disk; delete nothing and call maintenance",
+        ) from error
+    if head is None:
+        return
+    kept = journal.entry_at(spool.journal_directory, head[0])
+    if kept is None or kept.head != head:
+        raise Refused(
+            f"this device has signed entry {head[0]}, which the journal on this disk does not hold",
+            remedy_zh="存储盘被换成了旧的或别的副本；请装回原盘。更换存储盘须为设备重新生成密钥和日志",
+            remedy_en="the disk is an older copy or another one; put the right one back, or enrol anew for a new disk",
+            exit_code=EXIT_STORAGE,
+        )
 
 
 def _refuse_other_key(found: journal.Found, signer: keys.FileSigner) -> None:
@@ -312,6 +350,7 @@ def conduct_threads(stage: Stage) -> Ended:
     for thread in threads:
         thread.start()
     try:
+        stage.recorder.revive = partial(_revive, stage)
         _start_sources(stage, capturing)
         stage.recorder.record()
     except HardwareFault as fault:
@@ -336,6 +375,15 @@ def _start_sources(stage: Stage, capturing: _Capturing) -> None:
     if hardware.camera is not None:
         capturing.stops.insert(0, hardware.camera.stop)
         hardware.camera.start(deliver, stage.caption)
+
+
+def _revive(stage: Stage, stream: Stream) -> None:
+    """Start a lost source again, on CONTROL's thread. Raises HardwareFault."""
+    hardware, deliver = stage.start.hardware, stage.packets.deliver
+    if stream is Stream.PICTURE and hardware.camera is not None:
+        hardware.camera.start(deliver, stage.caption)
+    if stream is Stream.SOUND and hardware.microphone is not None:
+        hardware.microphone.start(deliver)
 
 
 def _wait_for_stop(stage: Stage, over: threading.Event) -> None:
@@ -419,7 +467,9 @@ def _refuse_substitutes(
     spool: Spool, endorsements: tuple[bytes, ...], signer: keys.FileSigner, origins: tuple[SourceOrigin, ...]
 ) -> None:
     """A production key never signs what did not come from a physical sensor (Jiaozuo Art. 10(5), 14)."""
-    purpose = keys.purpose_of(endorsements, log_id=spool.identity.log_id, public_key=signer.public_key)
+    # The log's own endorsements count too: leaving one out of the configuration must not make a production key a demo.
+    claimed = (*endorsements, *journal.key_statements(spool.journal_directory))
+    purpose = keys.purpose_of(claimed, log_id=spool.identity.log_id, public_key=signer.public_key)
     substitutes = [origin for origin in origins if not origin.genuine]
     if purpose is not Purpose.PRODUCTION or not substitutes:
         return

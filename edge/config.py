@@ -450,7 +450,7 @@ def template() -> str:
 _HEADING = (
     "# 留痕录制设备的配置。每一项都有默认值，可以只写要改的项；写错的名称或数值会被拒绝并说明原因。",
     "# Configuration of a Liuhen recorder. Every key has a default, so a file may hold only what differs; an unknown",
-    "# name or a value out of range is refused with the reason. Check a file with: liuhen config check --config FILE",
+    "# name or a value out of range is refused with the reason. Check a file with: liuhen config check FILE",
     "# 此文件的 SHA-256 写入每个场次。密钥和口令不写在这里，只写它们的文件路径。",
     "# The SHA-256 of this file stands in every session. Secrets never stand here, only paths to them.",
 )

@@ -89,6 +89,22 @@ def create_file(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     sync_directory(path.parent)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """A small file replaced whole: after a power cut it is the old one or the new one. Raises StorageFault."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        fresh.replace(path)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+    sync_directory(path.parent)
+
+
 def reserve_space(path: Path, size_bytes: int) -> None:
     """A new file that holds this much real space, so that it can be given back when the disk is full."""
     try:

@@ -18,11 +18,25 @@ from edge.spool import Spool
 from liuhen import cose, entry, merkle
 from liuhen.errors import FormatError
 from liuhen.hashing import sha256
-from liuhen.kinds import Checkpoint, Clock, EntryBody, Head, Session
+from liuhen.kinds import (
+    Checkpoint,
+    Clock,
+    Enrolment,
+    EntryBody,
+    Head,
+    Heartbeat,
+    Key,
+    Recovered,
+    Run,
+    Session,
+    SessionEnd,
+    Stop,
+)
 
 FILE_NAME_DIGITS = 8
 READ_LIMIT_BYTES = 128 * 1024 * 1024
 ENVELOPE_START = b"\xd2\x84\x58"
+REMEMBERED = (Enrolment, Run, Recovered, Session, Heartbeat, Checkpoint, SessionEnd, Stop, Key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +60,15 @@ class JournalError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What a journal is given: the clock, the size of a file, and who is told of (seq, hash) after each flush."""
+    """What a journal is given: the clock, the size of a file, and who is told of (seq, hash) after each flush.
+
+    `remember` keeps a head beside the key; it is asked at every entry after which much would be lost by a roll-back.
+    """
 
     file_limit_bytes: int
     read_clock: Callable[[], Clock]
     on_durable: Callable[[int, bytes], None]
+    remember: Callable[[Head], None]
 
 
 class Journal:
@@ -94,6 +112,8 @@ class Journal:
         self._peaks.append(merkle.leaf_hash(encoded))
         digest = sha256(encoded)
         self.head = (seq, digest)
+        if isinstance(body, REMEMBERED):
+            self._outside.remember(self.head)
         self._outside.on_durable(seq, digest)
         return at
 
@@ -178,6 +198,26 @@ def find(directory: Path) -> Found:
         last_file=numbers[-1] if numbers else 0,
         torn_bytes=torn_bytes,
     )
+
+
+def entry_at(directory: Path, seq: int) -> entry.Entry | None:
+    """The entry with this number, newest files first, or None. Raises JournalError."""
+    for path in sorted(directory.glob("*.cbor"), reverse=True):
+        for found in entries_of(path):
+            if found.common.seq == seq:
+                return found
+    return None
+
+
+def key_statements(directory: Path) -> list[bytes]:
+    """The endorsements the log itself carries, from its first entry and every key entry of its first and last file."""
+    files = sorted(directory.glob("*.cbor"))
+    endorsements: list[bytes] = []
+    for path in dict.fromkeys((*files[:1], *files[-1:])):
+        for found in entries_of(path):
+            if isinstance(found.body, Enrolment | Key):
+                endorsements.extend(found.body.endorsements)
+    return endorsements
 
 
 def entries_of(path: Path) -> Iterator[entry.Entry]:

@@ -32,6 +32,8 @@ POST_LIMIT_SECONDS = 5.0
 """WRITER may wait this long for CONTROL: its own queue holds far more."""
 TURN_SECONDS = 0.5
 CLOCK_STEP_MS = 500
+REVIVE_FIRST_NS = 1_000_000_000
+REVIVE_LONGEST_NS = 30_000_000_000
 SPACE_FLOOR_SECONDS = 120
 """A session stops, with its reason, while this much media still fits: the end needs room too."""
 
@@ -45,6 +47,7 @@ class Ended:
     clean: bool
     words_zh: str = ""
     words_en: str = ""
+    gaps: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +57,14 @@ class _OpenGap:
     seq: int
     since_ns: int
     lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Revival:
+    """When a lost source is started again, and how long after that if it fails."""
+
+    due_ns: int
+    wait_ns: int
 
 
 @dataclass(slots=True)
@@ -130,6 +141,9 @@ class Recorder:
         self._failure: StorageFault | None = None
         self._fault: HardwareFault | WriterCrashed | None = None
         self._short_of_space = False
+        self._revivals: dict[Stream, _Revival] = {}
+        self.revive: Callable[[Stream], None] | None = None
+        """Starts a lost source again (raises HardwareFault); given by whoever conducts real sources."""
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -236,10 +250,14 @@ class Recorder:
         measured = (absent.lost, absent.hole_ns // 1_000_000) if absent.overflow else (0,)
         evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
         self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, (evidence,), lost=absent.lost)
+        if not absent.overflow:
+            due_ns = self._tools.clock.boottime_ns() + REVIVE_FIRST_NS
+            self._revivals[absent.stream] = _Revival(due_ns=due_ns, wait_ns=2 * REVIVE_FIRST_NS)
         judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge
         self._judged(judge.withdraw(absent.since_ns), absent.stream, ())
 
     def _stream_present(self, present: StreamPresent) -> None:
+        self._revivals.pop(present.stream, None)
         gap = self._gaps.get(present.stream)
         absent_ms = (present.until_ns - gap.since_ns) // 1_000_000 if gap is not None else 0
         self._event(EventCode.SOURCE_BACK, present.stream, (present.until_ns, present.until_ns), (absent_ms,))
@@ -321,7 +339,24 @@ class Recorder:
         if reading.boottime_ns >= self._checkpoint_due_ns:
             self._checkpoint_due_ns = reading.boottime_ns + self._tools.config.journal.checkpoint_seconds * 10**9
             self._tools.journal.checkpoint(session_id=self._session_id)
+        self._revive_sources(reading.boottime_ns)
         self._tools.show(self._status(reading.boottime_ns))
+
+    def _revive_sources(self, now_ns: int) -> None:
+        """Start what was lost again, ever more rarely; the gap stays open until its packets come."""
+        if self.revive is None or self._stop is not None or self._cannot_go_on():
+            return
+        for stream, revival in list(self._revivals.items()):
+            if now_ns < revival.due_ns:
+                continue
+            again_ns = self._tools.clock.boottime_ns() + revival.wait_ns
+            wait_ns = min(2 * revival.wait_ns, REVIVE_LONGEST_NS)
+            self._revivals[stream] = _Revival(due_ns=again_ns, wait_ns=wait_ns)
+            try:
+                self.revive(stream)
+            except HardwareFault as fault:
+                # Still absent: the open gap says so, and the operator is told what the device said.
+                self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{fault.remedy_zh}）"
 
     def _watch_clock(self, reading: ClockReading) -> None:
         """A step of UTC against BOOTTIME is an event; media time never follows it."""
@@ -376,8 +411,17 @@ class Recorder:
             rms_millibel=self._counts.rms_millibel,
             seal_delay_ms=position.seal_delay_ms if position is not None else 0,
             free_hours=free_bytes / max(1, self._tools.config.media_bytes_per_second()) / 3600,
+            live=self._live(),
             warnings_zh=tuple(self._counts.warnings.values()),
         )
+
+    def _live(self) -> bool:
+        """Whether anything of the room is being recorded."""
+        config = self._tools.config
+        expected = {
+            s for s, on in ((Stream.PICTURE, config.camera.enabled), (Stream.SOUND, config.microphone.enabled)) if on
+        }
+        return None not in self._gaps and not expected <= self._gaps.keys()
 
     # -- entries ----------------------------------------------------------------------------------------------------
 
@@ -468,7 +512,14 @@ class Recorder:
         words = _failure_words(self._failure, self._short_of_space, self._writer_ended is None)
         if self._fault is not None and self._failure is None:
             words = _fault_words(self._fault)
-        return Ended(session_id=self._session_id, cause=cause, clean=clean, words_zh=words[0], words_en=words[1])
+        return Ended(
+            session_id=self._session_id,
+            cause=cause,
+            clean=clean,
+            words_zh=words[0],
+            words_en=words[1],
+            gaps=self._counts.gaps,
+        )
 
 
 def _fault_words(fault: HardwareFault | WriterCrashed) -> tuple[str, str]:

@@ -124,6 +124,12 @@ def create_spool(root: Path, identity: Identity) -> None:
     """Make the layout in a directory that exists or can be made. Raises SpoolError if it is not empty, or cannot."""
     try:
         root.mkdir(parents=True, exist_ok=True)
+        if (root / IDENTITY_FILE).exists():
+            raise SpoolError(
+                f"{root} is a spool already",
+                remedy_zh="该目录已经初始化，可直接使用；要更换设备请另选空目录",
+                remedy_en="it is ready for use; for another device name an empty directory",
+            )
         occupied = any(root.iterdir())
         if occupied:
             raise SpoolError(

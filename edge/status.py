@@ -25,6 +25,7 @@ class Status:
     rms_millibel: int | None
     seal_delay_ms: int
     free_hours: float
+    live: bool = True
     warnings_zh: tuple[str, ...] = ()
     warnings_en: tuple[str, ...] = ()
 
@@ -73,6 +74,8 @@ def recording_words(status: Status) -> str:
     """Recording is said only when something is on the disk, for that is what the word promises."""
     if not status.fragments_sealed:
         return f"○ 正在启动 starting {clock_words(status.elapsed_ns)}"
+    if not status.live:
+        return f"✕ 没有在录 NOT RECORDING {clock_words(status.elapsed_ns)}"
     return f"● 录制中 RECORDING {clock_words(status.elapsed_ns)}"
 
 

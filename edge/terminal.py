@@ -180,6 +180,9 @@ def complain(what: str, remedy_zh: str, remedy_en: str) -> None:
 def _tell_end(ended: Ended) -> int:
     if ended.words_zh:
         sys.stderr.write(f"{ended.words_zh}\n{ended.words_en}\n")
+    if ended.gaps:
+        sys.stderr.write(f"本场次有 {ended.gaps} 处中止，起止和原因已封签记下\n")
+        sys.stderr.write(f"{ended.gaps} gap(s) in this session; bounds and causes are sealed in the journal\n")
     return EXIT_CLEAN if ended.clean else EXIT_FAULT
 
 
@@ -190,7 +193,7 @@ def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     def handle(_number: int, _frame: object) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ from edge.app import Start, conduct_threads
 from edge.commands.overrides import amended_digest, seconds
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
+from edge.streams import prepare
 from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record
 from sim.footage import PictureFile, SoundFile, UnusableFootage
 from sim.install import install
@@ -211,5 +212,11 @@ def _sound_source(base: Config, parsed: argparse.Namespace) -> SoundSource:
     return Speech(base.microphone.rate_hz, base.microphone.channels)
 
 
+def program() -> int:
+    """The program's entry: streams first, then the command line."""
+    prepare()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -1,4 +1,4 @@
-"""`liuhen config check|show`: say whether a configuration file can be used, and print the commented default."""
+"""`liuhen config check|default`: say whether a configuration file can be used, and print the commented default."""
 
 from __future__ import annotations
 

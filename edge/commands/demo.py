@@ -73,7 +73,8 @@ def _run_to_its_end(command: list[str]) -> int:
     # A handler, not SIG_IGN: an ignored signal is inherited over exec, and the recorder has to hear this one.
     before = signal.signal(signal.SIGINT, _leave_it_to_the_recorder)
     try:
-        return subprocess.Popen(command).wait()
+        code = subprocess.Popen(command).wait()
+        return code if code >= 0 else 128 - code  # ended by a signal, as a shell would say it
     finally:
         signal.signal(signal.SIGINT, before)
 

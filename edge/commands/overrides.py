@@ -27,7 +27,7 @@ def with_spool(config: Config, directory: Path | None) -> Config:
     """The same configuration with another spool; the session entry then commits to file and choice together."""
     if directory is None:
         return config
-    spool = replace(config.spool, directory=directory)
+    spool = replace(config.spool, directory=directory.absolute())
     return replace(config, spool=spool, digest=amended_digest(config, f"--spool {directory.name}"))
 
 

@@ -7,6 +7,7 @@ read. No thread; an open file belongs to whoever opened it.
 from __future__ import annotations
 
 import enum
+import errno
 import os
 import re
 import stat
@@ -15,9 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from liuhen import cose
 from liuhen.errors import FormatError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# A journal file is closed after the entry that takes it to 64 MiB.
+JOURNAL_FILE_LIMIT_BYTES = 64 * 1024 * 1024 + cose.ENTRY_LIMIT_BYTES
 _DIRECTORIES = frozenset({"journal", "sessions", "records", "quarantine", "device"})
 _JOURNAL_NAME = re.compile(r"[0-9]{8}\.cbor", re.ASCII)
 _SESSION_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -47,9 +55,30 @@ class Target:
     session: bytes | None = None
 
 
+class Limited(FileIO):
+    """A file that ends at a limit, whatever its size claims: a sparse file of terabytes costs its maker nothing."""
+
+    limit_bytes: int
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether something lies beyond the limit."""
+        return os.fstat(self.fileno()).st_size > self.limit_bytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most what is left below the limit."""
+        left = max(0, self.limit_bytes - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left)) or b""
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """At most what is left below the limit."""
+        left = max(0, self.limit_bytes - self.tell())
+        return super().readinto(memoryview(buffer)[:left]) or 0
+
+
 @contextmanager
-def opened(path: Path, *, root: Path | None) -> Iterator[FileIO]:
-    """The file, unbuffered; below `root` no directory on the way may be a link.
+def opened(path: Path, *, root: Path | None, limit_bytes: int = JOURNAL_FILE_LIMIT_BYTES) -> Iterator[Limited]:
+    """The file, unbuffered, up to a limit; below `root` no directory on the way may be a link.
 
     Raises NotARegularFileError for links, devices, pipes; OSError as the system says.
     """
@@ -61,7 +90,8 @@ def opened(path: Path, *, root: Path | None) -> Iterator[FileIO]:
         if path.is_symlink():
             raise NotARegularFileError(str(path), "a symbolic link") from error
         raise
-    with FileIO(descriptor, "r") as file:
+    with Limited(descriptor, "r") as file:
+        file.limit_bytes = limit_bytes
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotARegularFileError(str(path), "not a regular file")
         yield file
@@ -75,9 +105,10 @@ def _between(path: Path, root: Path) -> list[Path]:
 def locate(path: Path) -> Target | None:
     """What `path` is, told from its shape alone; None if it is nothing this verifier reads.
 
-    A link given by the user is followed here, once; nothing below it ever is.
+    A link given by the user is followed here, once; nothing below it ever is. Raises OSError where links run in a
+    circle.
     """
-    path = path.resolve()
+    path = resolved(path)
     if path.is_dir():
         return _directory(path)
     if path.is_file():
@@ -85,11 +116,21 @@ def locate(path: Path) -> Target | None:
     return None
 
 
+def resolved(path: Path) -> Path:
+    """Where the user's own path leads. Raises OSError where links run in a circle, which Python versions tell apart."""
+    try:
+        found = path.resolve()
+    except RuntimeError:
+        found = path
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
+
+
 def _directory(path: Path) -> Target | None:
     if (path / "journal").is_dir() or (path / "sessions").is_dir():
         return Target(scope=Scope.ARCHIVE, path=path, root=path)
-    named = _SESSION_NAME.fullmatch(path.name) is not None
-    if named and path.parent.name == "sessions" and (path.parent.parent / "journal").is_dir():
+    if _SESSION_NAME.fullmatch(path.name) is not None and path.parent.name == "sessions":
         return Target(scope=Scope.SESSION, path=path, root=path.parent.parent, session=bytes.fromhex(path.name))
     if any(_SEGMENT_NAME.fullmatch(name) for name in _names(path)):
         return Target(scope=Scope.SESSION, path=path, root=None)
@@ -156,6 +197,21 @@ def survey(root: Path, foreign: Callable[[str], None], misplaced: Callable[[str]
         _survey_folder(root, f"sessions/{session.hex()}", _SEGMENT_NAME, False, (foreign, misplaced))
 
 
+def survey_session(
+    root: Path, session: bytes, foreign: Callable[[str], None], misplaced: Callable[[str], None]
+) -> None:
+    """The same for what one session rests on: its own directory and the journal."""
+    if (root / "journal").is_symlink():
+        misplaced("journal")
+    _survey_folder(root, "journal", _JOURNAL_NAME, False, (foreign, misplaced))
+    _survey_folder(root, f"sessions/{session.hex()}", _SEGMENT_NAME, False, (foreign, misplaced))
+
+
+def survey_alone(directory: Path, foreign: Callable[[str], None], misplaced: Callable[[str], None]) -> None:
+    """The same for a session directory that stands alone."""
+    _survey_folder(directory, ".", _SEGMENT_NAME, False, (foreign, misplaced))
+
+
 def _survey_folder(
     root: Path,
     folder: str,
@@ -164,12 +220,13 @@ def _survey_folder(
     report: tuple[Callable[[str], None], Callable[[str], None]],
 ) -> None:
     foreign, misplaced = report
+    prefix = "" if folder == "." else f"{folder}/"
     for entry in _entries(root / folder):
         right = entry.is_dir(follow_symlinks=False) if directories else entry.is_file(follow_symlinks=False)
         if pattern.fullmatch(entry.name) is None:
-            foreign(f"{folder}/{entry.name}")
+            foreign(f"{prefix}{entry.name}")
         elif not right:
-            misplaced(f"{folder}/{entry.name}")
+            misplaced(f"{prefix}{entry.name}")
 
 
 def _matching(directory: Path, pattern: re.Pattern[str], *, directories: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from liuhen.findings_zh import detail_zh
 
 LIMIT_PER_CODE = 200
+MOST_LETTERS = 200
 
 
 class Severity(enum.StrEnum):
@@ -41,7 +42,9 @@ class Code(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
     EVIDENCE_NOT_A_FILE = "evidence-not-a-file"
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too-large"
     JOURNAL_ABSENT = "journal-absent"
+    NOTHING_VERIFIED = "nothing-verified"
     TRUST_ABSENT = "trust-absent"
     UNENDORSED = "unendorsed"
     TRUST_THRESHOLD = "trust-threshold"
@@ -101,6 +104,7 @@ class Code(enum.StrEnum):
     TAIL_MISSING = "tail-missing"
     EXTRA_BYTES = "extra-bytes"
     TORN_TAIL = "torn-tail"
+    UNSEALED_MEDIA = "unsealed-media"
     UNFINISHED = "unfinished"
     NOTHING_SEALED = "nothing-sealed"
     STATEMENT_WRONG = "statement-wrong"
@@ -131,8 +135,17 @@ MEANINGS: dict[Code, Meaning] = {
         _B, "A1", "证据位置上不是普通文件，未跟随：{}", "not a regular file where evidence belongs, not followed: {}"
     ),
     Code.UNREADABLE: Meaning(_B, "A1", "存储介质读取失败：{}", "the medium cannot be read: {}"),
+    Code.TOO_LARGE: Meaning(
+        _B,
+        "A1",
+        "文件大于格式允许的上限，超出部分未读取：{}",
+        "the file is larger than the format allows; what is beyond was not read: {}",
+    ),
     Code.JOURNAL_ABSENT: Meaning(
         _B, "A1", "档案中没有日志，只能核验各段自身的封签", "the archive has no journal; only seals could be checked"
+    ),
+    Code.NOTHING_VERIFIED: Meaning(
+        _B, "A1", "没有任何条目或片可供核验", "there is no entry and no fragment that could be verified"
     ),
     Code.TRUST_ABSENT: Meaning(
         _U, "A2", "未提供信任文件（--trust），无法说明由谁担保", "no trust file was given (--trust), so nobody vouches"
@@ -286,6 +299,13 @@ MEANINGS: dict[Code, Meaning] = {
         "最后一个有效封签之后有 {} 字节未写完，不予采信",
         "{} unfinished bytes follow the last good seal, not believed",
     ),
+    Code.UNSEALED_MEDIA: Meaning(
+        _W,
+        "S6",
+        "末个封签之后有 {} 字节从未封签，可能仍可播放；请勿直接播放此文件：此后的内容无人担保",
+        "{} bytes after the last seal, possibly playable, were never sealed; do not play the file as it is: "
+        "nobody vouches for anything after that seal",
+    ),
     Code.UNFINISHED: Meaning(
         _W, "S6", "文件没有收尾封签；已核验至第 {} 片", "the file has no final seal; verified up to fragment {}"
     ),
@@ -362,6 +382,7 @@ class Findings:
         self.kept: list[Finding] = []
         self.count: Counter[Code] = Counter()
         self.verdicts: Counter[Verdict] = Counter()
+        self.unsealed_bytes = 0
 
     def add(self, code: Code, place: Place = NOWHERE, *, zh: str | None = None, en: object = "") -> None:
         """Add one; `zh` and `en` fill the `{}` of the two templates (`zh` defaults to `en` translated)."""
@@ -369,12 +390,12 @@ class Findings:
         if self.count[code] > LIMIT_PER_CODE:
             return
         meaning = MEANINGS[code]
-        words_en = printable(str(en))
+        words_en = _short(printable(str(en)))
         self.kept.append(
             Finding(
                 code=code,
                 place=place,
-                what_zh=meaning.zh.replace("{}", printable(detail_zh(words_en) if zh is None else zh)),
+                what_zh=meaning.zh.replace("{}", _short(printable(detail_zh(words_en) if zh is None else zh))),
                 what_en=meaning.en.replace("{}", words_en),
             )
         )
@@ -392,6 +413,11 @@ class Findings:
 def printable(text: str) -> str:
     """The text with a mark for every character a terminal would act upon: file names come from whoever made them."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def _short(text: str) -> str:
+    """A detail is a hint, not a copy of what somebody wrote into a file."""
+    return text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + "…"
 
 
 def table() -> str:

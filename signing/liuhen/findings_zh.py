@@ -112,12 +112,15 @@ _WRAPPED = (
     (re.compile(r"^(.*) \((\d+) bytes\)$"), "{0}（{1} 字节）"),
     (re.compile(r"^(\d+) \((.*)\)$"), "{0}（{1}）"),
     (re.compile(r"^([\w.@ -]+): (.*)$"), "{0}：{1}"),
-    (re.compile(r"^(.*), (.*)$"), "{0}、{1}"),
 )
+# Details quote bytes of whoever made the files: how deep they may nest is for this module to say, not for them.
+_DEEPEST = 5
 
 
-def detail_zh(english: str) -> str:
+def detail_zh(english: str, deepest: int = _DEEPEST) -> str:
     """The detail in Chinese; numbers, names and what has no translation stay as they are."""
+    if deepest == 0:
+        return english
     if english in _PHRASES:
         return _PHRASES[english]
     for pattern, chinese in _PATTERNS:
@@ -125,5 +128,7 @@ def detail_zh(english: str) -> str:
             return chinese.format(*(part or "?" for part in found.groups()))
     for pattern, chinese in _WRAPPED:
         if found := pattern.match(english):
-            return chinese.format(*map(detail_zh, found.groups()))
+            return chinese.format(*(detail_zh(part, deepest - 1) for part in found.groups()))
+    if ", " in english:
+        return "、".join(detail_zh(part, deepest - 1) for part in english.split(", "))
     return english

@@ -145,6 +145,15 @@ class Cursor:
         self._whole = self._on_read = None
         self.offset = offset
 
+    def zeros(self) -> bool:
+        """Whether only zero bytes are left, to the end of the file."""
+        while self._fill():
+            if any(self._view[self._start : self._end]):
+                return False
+            self.offset += self._end - self._start
+            self._start = self._end
+        return True
+
     def drain(self) -> tuple[int, bool]:
         """Read to the end: how many bytes, and whether a whole seal box is among them (step S6)."""
         start, seen, seal_end = self.offset, b"", NO_SEAL_BYTES
@@ -217,24 +226,31 @@ class Tail:
     """Bytes after the last whole sealed fragment.
 
     `torn`: a power cut explains them. One write holds one fragment and its seal, so what it leaves behind is a
-    beginning of these, without a whole seal; a file system may have put zeros in its place.
+    beginning of these, without a whole seal; a file system may have put zeros in place of the rest.
+    `media`: among them are bytes of an `mdat`, which a player may show although no seal covers them.
     """
 
     offset: int
     size: int
     torn: bool
     why: str
+    media: bool = False
 
 
 Item = Initialisation | SealedFragment | Tail
 
 
 class StructureError(FormatError):
-    """The boxes are not those of FORMAT.md 6.1; `cut` says that the file merely ended inside them."""
+    """The boxes are not those of FORMAT.md 6.1; `cut` says that the file merely ended inside them.
 
-    def __init__(self, what: str, *, cut: bool = False) -> None:
+    `zeros`: that holds only if the file has nothing but zeros from this box on. `media`: bytes of an `mdat` were met.
+    """
+
+    def __init__(self, what: str, *, cut: bool = False, zeros: bool = False) -> None:
         super().__init__("segment", what)
         self.cut = cut
+        self.zeros = zeros
+        self.media = False
 
 
 def read_segment(source: Path | FileIO, *, on_read: Callable[[int], None] | None = None) -> Iterator[Item]:
@@ -263,9 +279,15 @@ def walk(cursor: Cursor) -> Iterator[Item]:
 
 
 def _tail(cursor: Cursor, start: int, error: StructureError) -> Tail:
+    stopped = cursor.offset
     cursor.rewind(start)
     size, holds_seal = cursor.drain()
-    return Tail(offset=start, size=size, torn=error.cut and not holds_seal, why=error.what)
+    torn = error.cut and not holds_seal
+    if torn and error.zeros:
+        cursor.rewind(stopped)
+        torn = cursor.zeros()
+    why = error.what if torn == error.cut else f"{error.what}, and more behind them"
+    return Tail(offset=start, size=size, torn=torn, why=why, media=error.media)
 
 
 # --- init: ftyp moov uuid(identity) ----------------------------------------------------------------------------------
@@ -312,7 +334,7 @@ def box_size(header: bytes, kind: bytes, limit: int, digest: _Hash | None) -> in
         raise StructureError(f"ends before {kind.decode()}", cut=True)
     size = int.from_bytes(header[:4], "big")
     if header == bytes(BOX_HEADER_BYTES):
-        raise StructureError(f"zeros where {kind.decode()} belongs", cut=True)
+        raise StructureError(f"zeros where {kind.decode()} belongs", cut=True, zeros=True)
     if header[4:] != kind:
         raise StructureError(f"a box {header[4:]!r} where {kind.decode()} belongs")
     if not (UUID_HEADER_BYTES if kind == b"uuid" else BOX_HEADER_BYTES) <= size <= limit:
@@ -429,13 +451,25 @@ def check_seal(seal: Seal, identity: Identity, *, index: int, offset: int, befor
 
 def _read_piece(cursor: Cursor) -> _Piece:
     """prft, moof, mdat and the seal box; or the seal box alone. Raises StructureError."""
+    met: list[bytes] = []
+    try:
+        return _read_boxes(cursor, met)
+    except StructureError as error:
+        error.media = b"mdat" in met
+        raise
+
+
+def _read_boxes(cursor: Cursor, met: list[bytes]) -> _Piece:
+    """The same; `met` grows by each kind of box that has content in the file."""
     digest = hashlib.sha256(b"\x00")
     start = cursor.offset
     header = cursor.take(BOX_HEADER_BYTES)
     if header[4:] != b"uuid":
         for kind in FRAGMENT_BOXES:
             size = box_size(header, kind, FRAGMENT_LIMIT_BYTES - (cursor.offset - start - BOX_HEADER_BYTES), digest)
-            if cursor.feed(size - BOX_HEADER_BYTES, digest) < size - BOX_HEADER_BYTES:
+            fed = cursor.feed(size - BOX_HEADER_BYTES, digest)
+            met += [kind] if fed else []
+            if fed < size - BOX_HEADER_BYTES:
                 raise StructureError(f"ends inside {kind.decode()}", cut=True)
             header = cursor.take(BOX_HEADER_BYTES)
     seal_offset = cursor.offset - len(header)

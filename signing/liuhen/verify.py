@@ -1,8 +1,8 @@
 """The verification, in the order of the numbered steps of FORMAT.md 10.1.
 
-Reads only; streams; constant memory but for one small summary per session, gap and record. Runs in the caller's
-thread and opens no network connection. Whatever the files hold, the result is a Report; only a path that cannot be
-used raises.
+Reads only; streams. Memory does not grow with the length of a recording, but with its sessions, gaps, records, key
+entries and with the files of a directory. Runs in the caller's thread and opens no network connection. What the files
+hold ends in a Report; only what the system refuses to read (permissions, a directory that fails) raises.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from liuhen import archive, records
+from liuhen import archive, cose, records
 from liuhen.archive import Scope, Target
 from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
-from liuhen.findings import Code, Findings, Place, Severity
+from liuhen.findings import Code, Findings, Place, Severity, Verdict
 from liuhen.reader import CHUNK_BYTES
-from liuhen.report import Basis, CompleteUpTo, Report, Vouched, age_days
+from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, GivenTrust, Report, Vouched, age_days
 from liuhen.verify_bare import BareSegments
 from liuhen.verify_journal import Chain, Item, items
 from liuhen.verify_keys import KeyRing
@@ -33,7 +33,10 @@ def _ignore(_: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to verify, against what. `now_ms` is the verifier's own clock, for the age of the trust file only."""
+    """What to verify, against what. `now_ms` is the verifier's own clock, for the age of the trust file only.
+
+    `trust_sha256` is that of the trust file as it was given, for the report.
+    """
 
     target: Target
     trust: Trust | None
@@ -41,10 +44,11 @@ class Request:
     session: bytes | None = None
     whole_file_hash: bool = False
     on_read: Callable[[int], None] = _ignore
+    trust_sha256: bytes | None = None
 
 
 def verify(request: Request) -> Report:
-    """Verify and report. Raises PermissionError where the verifier may not read, and nothing for what it reads."""
+    """Verify and report. Raises OSError where the system lets nobody read a directory or, for permissions, a file."""
     findings = Findings()
     ring = KeyRing(findings=findings, given=request.trust)
     target = request.target
@@ -79,11 +83,12 @@ class _Archive:
         self._chain = Chain(findings, ring)
         self._tree = Tree(findings)
         self._sessions = Sessions(findings, self._media)
+        self._torn_journal_bytes = 0
+        self._clocks = SessionClocks()
 
     def report(self) -> Report:
         """All steps, in order."""
-        if self._request.target.scope is Scope.ARCHIVE:
-            survey(self._root, self._findings)  # A1
+        survey(self._request.target, self._findings)  # A1
         self._check_journal_files()  # J1
         self._read_journal()  # J2 to J17, and S1 to S7 for each segment as its statement passes
         self._sessions.conclude(self._chain)  # S8, S10
@@ -103,15 +108,21 @@ class _Archive:
             if number != position:
                 self._findings.add(Code.JOURNAL_FILE_MISSING, en=f"{position:08d}.cbor")
                 break
-            if path.stat(follow_symlinks=False).st_size == 0 and position < len(files) - 1:
+        for position, (_, path) in enumerate(files):
+            size = path.stat(follow_symlinks=False).st_size
+            if size == 0 and position < len(files) - 1:
                 self._findings.add(Code.JOURNAL_FILE_MISSING, en=path.name)
+            if size > archive.JOURNAL_FILE_LIMIT_BYTES:
+                self._findings.add(Code.TOO_LARGE, en=path.name)
 
     def _read_journal(self) -> None:
         try:
             for item in self._items(self._request.on_read):
                 entry = self._chain.accept(item)  # J2 to J8
                 if entry is None:
+                    self._torn_journal_bytes += item.size * item.tail
                     continue
+                self._clocks.accept(entry.common.session_id, entry.common.clock[3])
                 self._tree.accept(entry, self._chain.breaks)  # J13
                 self._sessions.accept(entry, self._chain)  # J9 to J12, J15, J16, S1 to S7
                 self._ring.apply(entry)  # J14
@@ -161,16 +172,53 @@ class _Archive:
         only = self._request.session
         chosen = [s for s in self._sessions.summaries.values() if only is None or s.id == only]
         unknown = sum(self._chain.unknown_kinds.values())
-        return _Answers(complete_up_to=upto, sessions=tuple(chosen), unknown_kinds=unknown)
+        return _Answers(
+            complete_up_to=upto,
+            sessions=tuple(chosen),
+            unknown_kinds=unknown,
+            torn_journal_bytes=self._torn_journal_bytes,
+            unsynchronised=self._clocks.unsynchronised(),
+            anything=self._chain.last is not None,
+        )
 
 
-def survey(root: Path, findings: Findings) -> None:
-    """Step A1: what is no evidence, and what stands in the place of evidence without being a file."""
-    archive.survey(
-        root,
-        lambda name: findings.add(Code.FOREIGN_FILE, en=name),
-        lambda name: findings.add(Code.EVIDENCE_NOT_A_FILE, en=name),
-    )
+class SessionClocks:
+    """How often the entries of each session say that the device's clock followed no reference."""
+
+    def __init__(self) -> None:
+        self._counted: dict[bytes, list[int]] = {}
+
+    def accept(self, session: bytes | None, sync: int) -> None:
+        """One believed entry, or one file whose seals hold."""
+        if session is not None:
+            self._counted.setdefault(session, [0, 0])[sync in _FOLLOWS_REFERENCE] += 1
+
+    def unsynchronised(self) -> frozenset[bytes]:
+        """The sessions where it did not for most of them."""
+        return frozenset(session for session, (without, following) in self._counted.items() if without > following)
+
+
+def survey(target: Target, findings: Findings) -> None:
+    """Step A1: what is no evidence, and what stands in the place of evidence without being a file.
+
+    Names are told as they are: whoever made the files chose them.
+    """
+
+    def foreign(name: str) -> None:
+        findings.add(Code.FOREIGN_FILE, zh=name, en=name)
+
+    def misplaced(name: str) -> None:
+        findings.add(Code.EVIDENCE_NOT_A_FILE, zh=name, en=name)
+
+    match target:
+        case Target(scope=Scope.ARCHIVE):
+            archive.survey(target.path, foreign, misplaced)
+        case Target(scope=Scope.SESSION, root=Path() as root, session=bytes(session)):
+            archive.survey_session(root, session, foreign, misplaced)
+        case Target(scope=Scope.SESSION):
+            archive.survey_alone(target.path, foreign, misplaced)
+        case _:
+            pass
 
 
 # --- without a journal -----------------------------------------------------------------------------------------------
@@ -181,13 +229,14 @@ def _bare(request: Request, findings: Findings, ring: KeyRing) -> Report:
     target = request.target
     bare = _new_bare(request, findings, ring)
     summaries: list[SessionSummary] = []
+    survey(target, findings)
+    if target.root is not None:
+        findings.add(Code.JOURNAL_ABSENT)
     if target.scope is Scope.SEGMENT:
         bare.file(target.path, number=None)
     elif target.scope is Scope.SESSION:
         bare.directory(target.path)
     else:
-        findings.add(Code.JOURNAL_ABSENT)
-        survey(target.path, findings)
         for session in archive.session_ids(target.path):
             if request.session in (None, session):
                 bare = _new_bare(request, findings, ring)
@@ -199,7 +248,19 @@ def _bare(request: Request, findings: Findings, ring: KeyRing) -> Report:
     last = bare.last_sealed
     upto = None if last is None else CompleteUpTo(entry=last.entry, utc_ms=last.utc_ms, basis=Basis.SEALS)
     ring.conclude()
-    return _report(request, findings, ring, _Answers(complete_up_to=upto, sessions=tuple(summaries), unknown_kinds=0))
+    clocks = SessionClocks()
+    if last is not None and bare.summary is not None:
+        clocks.accept(bare.summary.id, last.sync)
+    answers = _Answers(
+        complete_up_to=upto,
+        sessions=tuple(summaries),
+        unknown_kinds=0,
+        unsynchronised=clocks.unsynchronised(),
+        upto_fragment=None if last is None or last.final else (last.number, last.fragment),
+        segment=last.number if last is not None and target.scope is Scope.SEGMENT else None,
+        anything=last is not None,
+    )
+    return _report(request, findings, ring, answers)
 
 
 def _new_bare(request: Request, findings: Findings, ring: KeyRing) -> BareSegments:
@@ -220,24 +281,60 @@ class _Answers:
     complete_up_to: CompleteUpTo | None
     sessions: tuple[SessionSummary, ...]
     unknown_kinds: int
+    anything: bool
+    torn_journal_bytes: int = 0
+    unsynchronised: frozenset[bytes] = frozenset()
+    upto_fragment: tuple[int, int] | None = None
+    segment: int | None = None
+
+
+_FOLLOWS_REFERENCE = (2, 3)
+_HOLDS = (Verdict.AUTHENTIC, Verdict.AUTHENTIC_PREFIX, Verdict.UNENDORSED)
 
 
 def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answers) -> Report:
     """Intact: nothing broken. Vouched: every key in use endorsed, no doubt about any. Never mixed."""
-    age = None if request.trust is None else age_days(request.trust.issued_ms, request.now_ms)
+    if not answers.anything and not any(findings.verdicts[verdict] for verdict in _HOLDS):
+        findings.add(Code.NOTHING_VERIFIED)
+    given = _given(request)
     vouched = None
-    if request.trust is not None and age is not None and ring.known and not findings.has(Severity.UNVOUCHED):
-        vouched = Vouched(organisation=request.trust.organisation, roots=ring.roots(), trust_age_days=age)
+    if request.trust is not None and ring.known and not findings.has(Severity.UNVOUCHED):
+        vouched = Vouched(
+            organisation=request.trust.organisation,
+            roots=ring.roots(),
+            trust_age_days=age_days(request.trust.issued_ms, request.now_ms),
+        )
     return Report(
         path=str(request.target.path),
         demo=ring.demo,
         intact=not findings.has(Severity.BROKEN),
         vouched=vouched,
-        trust_age_days=age,
+        trust=given,
+        log_id=ring.log_id,
+        device_keys=tuple(ring.known),
         complete_up_to=answers.complete_up_to,
         sessions=answers.sessions,
         verdicts=dict(findings.verdicts),
         findings=tuple(findings.kept),
         findings_not_kept=findings.not_kept,
         unknown_kinds=answers.unknown_kinds,
+        unsealed_bytes=findings.unsealed_bytes,
+        torn_journal_bytes=answers.torn_journal_bytes,
+        unsynchronised=answers.unsynchronised,
+        upto_fragment=answers.upto_fragment,
+        segment=answers.segment,
+    )
+
+
+def _given(request: Request) -> GivenTrust | None:
+    """The trust file as the report names it."""
+    trust = request.trust
+    if trust is None:
+        return None
+    return GivenTrust(
+        organisation=trust.organisation,
+        issued_ms=trust.issued_ms,
+        age_days=(request.now_ms - trust.issued_ms) // MS_PER_DAY,
+        sha256=request.trust_sha256,
+        roots=tuple((label, cose.key_id(public_key)) for public_key, label in trust.roots),
     )

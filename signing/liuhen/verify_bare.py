@@ -10,22 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liuhen import archive, cose
+from liuhen.boxes import SEGMENT_LIMIT_BYTES
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.kinds import Identity
 from liuhen.reader import Cursor
 from liuhen.verify_journal import NS_PER_MS
 from liuhen.verify_keys import KeyRing
-from liuhen.verify_segment import NOTHING, Outcome, SegmentCheck, verify_by_seals
+from liuhen.verify_segment import NOTHING, Outcome, SegmentCheck, check_size, verify_by_seals
 from liuhen.verify_session import SessionSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastSealed:
-    """The end of the last file that verified: journal head its seal names, and its claimed time."""
+    """The end of the last file that verified: journal head its seal names, its claimed time, and how far it reaches.
+
+    `number` and `fragment` are those of its last fragment that holds with all before it; `final`: the file was closed.
+    """
 
     entry: int
     utc_ms: int
+    number: int
+    fragment: int
+    final: bool
+    sync: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,22 +51,31 @@ class BareSegments:
 
     def directory(self, path: Path) -> None:
         """Every segment of a session directory, from 0, without holes."""
-        numbers = archive.segment_numbers(path)
-        for number in range(max(numbers, default=-1) + 1):
-            if number in numbers:
-                self.file(archive.segment_path(path, number), number=number)
-            else:
-                self.findings.add(
-                    Code.SEGMENT_MISSING, Place(segment=number), zh="后一段尚在", en="a later one is here"
-                )
-                self._before = None
+        expected = 0
+        for number in archive.segment_numbers(path):
+            if number > expected:
+                self._missing(expected, number - 1)
+            self.file(archive.segment_path(path, number), number=number)
+            expected = number + 1
+
+    def _missing(self, first: int, last: int) -> None:
+        """One finding however many are gone: a name costs its maker nothing."""
+        until = "" if first == last else f" … {last}"
+        self.findings.add(
+            Code.SEGMENT_MISSING,
+            Place(segment=first, session=self.summary.id if self.summary else None),
+            zh=f"{first}{until} 号；后面的段尚在",
+            en=f"{first}{until}; a later one is here",
+        )
+        self._before = None
 
     def file(self, path: Path, *, number: int | None) -> None:
         """One file; `number` is None where nothing says which segment it should be."""
         place = Place(segment=number, session=self.summary.id if self.summary else None)
         check = SegmentCheck(findings=self.findings, place=place)
         try:
-            with archive.opened(path, root=self.root) as file:
+            with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
+                check_size(file, check)
                 outcome = verify_by_seals(
                     Cursor(file, on_read=self.on_read, buffer=self.buffer),
                     check,
@@ -107,7 +124,14 @@ class BareSegments:
         self.summary.samples += outcome.samples
         known = self.ring.known[cose.key_id(identity.public_key)]
         known.last_seq = max(known.last_seq, seal.head[0])
-        self.last_sealed = LastSealed(entry=seal.head[0], utc_ms=end_ms)
+        self.last_sealed = LastSealed(
+            entry=seal.head[0],
+            utc_ms=end_ms,
+            number=identity.segment,
+            fragment=outcome.fragments,
+            final=outcome.final,
+            sync=identity.clock[3],
+        )
 
 
 def _utc_ms(identity: Identity, boottime_ns: int) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from liuhen import archive, cose
+from liuhen.boxes import SEGMENT_LIMIT_BYTES
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
@@ -23,6 +24,7 @@ from liuhen.verify_segment import (
     NOTHING,
     Outcome,
     SegmentCheck,
+    check_size,
     check_statement,
     verify_by_seals,
     verify_stated,
@@ -95,7 +97,8 @@ class Media:
         path = archive.segment_path(archive.session_path(self.root, session), statement.number)
         whole = hashlib.sha256() if self.whole_file_hash else None
         try:
-            with archive.opened(path, root=self.root) as file:
+            with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
+                check_size(file, check)
                 cursor = Cursor(file, whole=whole, on_read=self.on_read, buffer=self.buffer)
                 outcome = verify_stated(cursor, statement, check)
         except FileNotFoundError:
@@ -156,7 +159,8 @@ class Media:
         path = archive.segment_path(archive.session_path(self.root, session), number)
         check = SegmentCheck(findings=self.findings, place=place)
         try:
-            with archive.opened(path, root=self.root) as file:
+            with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
+                check_size(file, check)
                 cursor = Cursor(file, on_read=self.on_read, buffer=self.buffer)
                 outcome = verify_by_seals(
                     cursor, check, may_be_open=may_be_open, on_identity=lambda found: self._judge_key(found, place)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from liuhen import reader
+from liuhen import cose, reader
+from liuhen.archive import Limited
 from liuhen.boxes import SEAL_USERTYPE, SEGMENT_LIMIT_BYTES, UUID_HEADER_BYTES
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
@@ -66,6 +67,12 @@ class SegmentCheck:
         self.findings.verdicts[self.good if verdict is Verdict.AUTHENTIC else verdict] += count
 
 
+def check_size(file: Limited, check: SegmentCheck) -> None:
+    """Step A1: no segment is larger than the format allows; what lies beyond is not read."""
+    if file.exceeds:
+        check.add(Code.TOO_LARGE, offset=file.limit_bytes, en=f"> {file.limit_bytes}")
+
+
 # --- with a statement ------------------------------------------------------------------------------------------------
 
 
@@ -100,11 +107,12 @@ def verify_stated(cursor: Cursor, statement: Segment, check: SegmentCheck) -> Ou
         if not walk.fragment(size, h, box_size) or not walk.seal(box_size, hash_of_seal):
             break
     walk.finish(len(statement.fragments))
+    last_seal = walk.last_seal(statement, identity)
     return Outcome(
         identity=identity,
         fragments=walk.unbroken,
         r=statement.last if walk.unbroken == len(statement.fragments) else None,
-        last_seal=walk.last_seal(statement),
+        last_seal=last_seal,
         frames=statement.frames[1],
         samples=statement.samples[1],
         span_ns=statement.span_ns,
@@ -187,12 +195,19 @@ class _StatedWalk:
         if extra:
             self._check.add(Code.EXTRA_BYTES, offset=offset, en=extra)
 
-    def last_seal(self, statement: Segment) -> Seal | None:
-        """The last seal, parsed; its bytes are those of the statement, so its signature need not be asked."""
+    def last_seal(self, statement: Segment, identity: Identity | None) -> Seal | None:
+        """The last seal, parsed and its signature verified under the key of the identity box.
+
+        The others are covered by the hashes in the statement alone.
+        """
         if self._short or not self._seal or self._index != len(statement.fragments):
             return None
         try:
-            _, seal = parse_seal(self._seal, where=f"seal {self._index}")
+            envelope, seal = parse_seal(self._seal, where=f"seal {self._index}")
+            if identity is not None:
+                cose.verify(envelope, identity.public_key, where=f"seal {self._index}")
+                offset = statement.size - UUID_HEADER_BYTES - len(self._seal)
+                reader.check_seal(seal, identity, index=self._index, offset=offset, before=None)
             _check_last_seal(seal, statement)
         except FormatError as error:
             self._check.add(Code.SEAL_WRONG, fragment=self._index, en=error.what)
@@ -333,6 +348,8 @@ class _SealWalk:
         torn = self._tail is None or self._tail.torn
         if self._may_be_open and torn:
             self._check.add(Code.NOTHING_SEALED)
+            if self._tail is not None and self._identity is not None:
+                self._unsealed(self._tail)
             return
         self._check.judge(Verdict.UNSIGNED)
         self._check.add(Code.UNSIGNED, offset=0, en=self._tail.why if self._tail else "no seal follows its head")
@@ -344,7 +361,14 @@ class _SealWalk:
             self._check.judge(Verdict.ALTERED)
         elif tail is not None:
             self._check.add(Code.TORN_TAIL, offset=tail.offset, en=tail.size)
+            self._unsealed(tail)
         if not final and self._may_be_open:
             self._check.add(Code.UNFINISHED, fragment=self._good, en=self._unbroken.index if self._unbroken else 0)
         elif not final:
             self._check.add(Code.TAIL_MISSING, fragment=self._good, en="no final seal")
+
+    def _unsealed(self, tail: Tail) -> None:
+        """A power cut explains these bytes, and so does whoever appended them; a player shows both alike."""
+        self._check.findings.unsealed_bytes += tail.size
+        if tail.media:
+            self._check.add(Code.UNSEALED_MEDIA, offset=tail.offset, en=tail.size)

@@ -45,6 +45,7 @@ def start(spool: Spool) -> Iterator[Opener]:
                 file_limit_bytes=file_limit_bytes,
                 read_clock=lambda: (1_790_000_000_000, 5, bytes(16), 2, 5),
                 on_durable=lambda _seq, _digest: None,
+                remember=lambda _head: None,
             ),
         )
         opened.append(log)

@@ -26,6 +26,7 @@ from sim.room import (
     visit_at,
 )
 from sim.scene import Planes
+from tests.required import unavailable
 from tests.sim.frames import PADDING, blank, copied
 
 NINE_IN_BEIJING = int(datetime.datetime(2026, 3, 2, 9, 0, 0, tzinfo=BEIJING).timestamp() * 1000)
@@ -145,7 +146,7 @@ def test_without_a_chinese_font_nothing_is_written_instead_of_boxes() -> None:
 
 def test_the_sign_says_which_room_it_is() -> None:
     if find_lettering() is None:
-        pytest.skip("no Chinese font on this machine")
+        unavailable("a Chinese font")
     signs = []
     for name in ("第一听证室", "第二听证室"):
         planes = blank(640, 360)

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sim.speech import LINES, PAUSE_SECONDS, Speech, Voice
+from tests.required import unavailable
 
 RATE = 48000
 
@@ -23,7 +24,7 @@ def speech(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def spoken_by(voice: Voice, empty: Path, *, channels: int) -> Speech:
     """Return a speech of that voice, by hiding or showing espeak-ng on the PATH."""
     if voice is Voice.ESPEAK and shutil.which("espeak-ng") is None:
-        pytest.skip("espeak-ng is not installed")
+        unavailable("espeak-ng")
     with pytest.MonkeyPatch.context() as patch:
         if voice is Voice.FORMANTS:
             patch.setenv("PATH", str(empty))
