@@ -47,6 +47,8 @@ TURN_NS = 100 * MS
 LARGEST_SOUND_ERROR_SECONDS = 0.040
 FAST_PPM = 400.0
 
+pytestmark = pytest.mark.realtime  # not against the wall clock, but too long for the unit tier
+
 
 def at(recorded_ns: int) -> float:
     """A BOOTTIME of these sessions in seconds after their start."""
