@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -17,6 +18,10 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+
+if __name__ == "__main__":
+    # The imports below take a second, in which Ctrl-C has nothing to end in order: no traceback, just the end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads

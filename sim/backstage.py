@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -101,8 +102,12 @@ def _ready(plan: WorldPlan, sound: PulseSource | None) -> WorldReady:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The parent is gone, and standard input, which closed with it, ends the stage. Nobody is left to be told.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - or Python fails again at exit
 
 
 def _read_arguments() -> WorldPlan:

@@ -57,6 +57,7 @@ def _demo(directory: Path, seconds: float | None) -> int:
     _tell("正在启动……", "starting ...")
     recorded = _run_to_its_end(command)
     if recorded != 0 and not any(segment_files(spool)):
+        _tell("没有录到内容", "nothing was recorded")
         return recorded
     _tell("", "")
     verified = subprocess.run(

@@ -72,9 +72,14 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _init_root(directory: Path, organisation: str) -> int:
+    if not organisation.isprintable():
+        raise KeyFileError(
+            "the organisation's name holds characters that cannot be printed",
+            remedy_zh="请只用可显示的文字书写单位名称",
+            remedy_en="write the organisation's name in printable characters",
+        )
     private_key = keys.generate()
     root = keys.FileSigner(private_key)
-    keys.save_private_key(directory / "root.key", private_key)
     trust = keys.Trust(
         version=1,
         organisation=organisation or "未命名单位",
@@ -83,7 +88,9 @@ def _init_root(directory: Path, organisation: str) -> int:
         roots=((root.public_key, organisation or "root"),),
         revoked=(),
     )
-    keys.save_new(directory / "trust.file", keys.trust_bytes(trust))
+    trust_bytes = keys.trust_bytes(trust)  # checked before anything is written
+    keys.save_private_key(directory / "root.key", private_key)
+    keys.save_new(directory / "trust.file", trust_bytes)
     _say(f"根密钥 root key: {directory / 'root.key'}（请离线保管 keep it offline）")
     _say(f"信任文件 trust file: {directory / 'trust.file'}（交给核验者 give it to those who verify）")
     _say(f"指纹 fingerprint: {_fingerprint(root.public_key)}")
