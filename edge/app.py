@@ -555,7 +555,12 @@ def _keep_record(spool: Spool, text: str) -> Record:
 
 
 def _software(origins: tuple[SourceOrigin, ...]) -> Software:
-    return tuple((o.component[:64], o.version[:64], o.evidence[:53], int(o.genuine)) for o in origins)
+    return tuple((_cut(o.component, 64), _cut(o.version, 64), _cut(o.evidence, 160), int(o.genuine)) for o in origins)
+
+
+def _cut(text: str, limit_bytes: int) -> str:
+    """The text within so many UTF-8 bytes, never half a character."""
+    return text.encode()[:limit_bytes].decode(errors="ignore")
 
 
 def caption_of(config: Config, ordinal: int, session_id: bytes) -> str:

@@ -1,12 +1,14 @@
 """The command `liuhen-verify`: arguments in, report out, exit 0, 1 or 2 (FORMAT.md 10).
 
-0: intact and vouched (or intact, with --integrity-only). 1: not. 2: the input cannot be used; one line says what, where
-and how to mend it. Nothing is written but standard output and standard error.
+0: intact and vouched (or intact, with --integrity-only), as far as the headline says. 1: not, or nothing to verify.
+2: the input cannot be used; one line says what, where and how to mend it. Nothing is written but standard output and
+standard error.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -94,7 +96,7 @@ def _say(line: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     target = _target(options.path)
     session = target.session if options.session is None else _session(options.session, target)
-    trust = _trust(options.trust, target)
+    trust, trust_sha256 = _trust(options.trust, target)
     progress = _Progress(target.root or target.path) if sys.stderr.isatty() else None
     report = verify(
         Request(
@@ -104,10 +106,16 @@ def _run(options: argparse.Namespace) -> int:
             session=session,
             whole_file_hash=options.sha256,
             on_read=progress.read if progress else _no_progress,
+            trust_sha256=trust_sha256,
         )
     )
     if progress:
         progress.done()
+    if options.session is not None and report.intact and not report.sessions:
+        raise UnusableError(
+            f"档案中没有场次 {options.session}；sessions/ 下列有全部场次",
+            f"the archive has no session {options.session}; see its sessions/",
+        )
     _print(report, options)
     passed = report.intact and (options.integrity_only or report.vouched is not None)
     return OK if passed else NOT_VERIFIED
@@ -128,7 +136,12 @@ def _no_progress(_: int) -> None:
 
 
 def _target(path: Path) -> Target:
-    target = archive.locate(path)
+    try:
+        target = archive.locate(path)
+    except OSError as error:
+        raise UnusableError(
+            f"无法打开 {path}（{error.strerror}）；请检查路径", f"cannot open {path} ({error.strerror}); check the path"
+        ) from error
     if target is None:
         if path.is_dir():
             raise UnusableError(
@@ -161,35 +174,43 @@ def _session(text: str, target: Target) -> bytes:
         raise UnusableError(f"场次编号 {text!r} 不是 32 位十六进制", f"session id {text!r} is not 32 hex digits")
     if target.scope is not Scope.ARCHIVE:
         raise UnusableError("--session 只用于整个档案", "--session goes with a whole archive only")
-    if not archive.session_path(target.path, session).is_dir():
-        raise UnusableError(
-            f"档案中没有场次 {text}；sessions/ 下列有全部场次", f"the archive has no session {text}; see its sessions/"
-        )
     return session
 
 
-def _trust(path: Path | None, target: Target) -> Trust | None:
+def _trust(path: Path | None, target: Target) -> tuple[Trust | None, bytes | None]:
+    """The trust file and its SHA-256."""
     if path is None:
-        return None
-    if _surroundings(target) in path.resolve().parents:
+        return None, None
+    if _surroundings(target) in _resolved(path).parents:
         raise UnusableError(
             f"信任文件 {path} 在档案之内，不能采信；请使用另行取得的信任文件",
             f"the trust file {path} lies inside the archive and proves nothing; use one obtained separately",
         )
     try:
-        with archive.opened(path.resolve(), root=None) as file:
+        with archive.opened(_resolved(path), root=None) as file:
             encoded = file.read(endorsement.TRUST_FILE_LIMIT_BYTES + 1)
-        return endorsement.parse_trust(encoded, where=str(path))
+        return endorsement.parse_trust(encoded, where=str(path)), hashlib.sha256(encoded).digest()
     except OSError as error:
-        raise UnusableError(
-            f"无法读取信任文件 {path}（{error.strerror}）；请检查路径和权限",
-            f"cannot read the trust file {path} ({error.strerror}); check path and permissions",
-        ) from error
+        raise _unreadable_trust(path, error) from error
     except FormatError as error:
         raise UnusableError(
             f"信任文件 {path} 无效（{error.what}）；请向发放机构重新索取",
             f"the trust file {path} is not valid ({error.what}); ask the issuing organisation for it again",
         ) from error
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return archive.resolved(path)
+    except OSError as error:
+        raise _unreadable_trust(path, error) from error
+
+
+def _unreadable_trust(path: Path, error: OSError) -> UnusableError:
+    return UnusableError(
+        f"无法读取信任文件 {path}（{error.strerror}）；请检查路径和权限",
+        f"cannot read the trust file {path} ({error.strerror}); check path and permissions",
+    )
 
 
 def _surroundings(target: Target) -> Path | None:

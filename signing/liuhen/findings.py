@@ -44,12 +44,12 @@ class Code(enum.StrEnum):
     UNREADABLE = "unreadable"
     TOO_LARGE = "too-large"
     JOURNAL_ABSENT = "journal-absent"
-    NOTHING_VERIFIED = "nothing-verified"
     TRUST_ABSENT = "trust-absent"
     UNENDORSED = "unendorsed"
     TRUST_THRESHOLD = "trust-threshold"
     KEY_EMERGENCY = "key-emergency"
     KEY_REVOKED = "key-revoked"
+    KEY_REVOKED_USED = "key-revoked-used"
     KEY_COMPROMISED = "key-compromised"
     ENDORSEMENT_REFUSED = "endorsement-refused"
     ENDORSEMENT_EARLY = "endorsement-early"
@@ -87,6 +87,11 @@ class Code(enum.StrEnum):
     KNOWN_MISSING = "known-missing"
     EVENT_FAULT = "event-fault"
     EVENT_WARNING = "event-warning"
+    START_REFUSED = "start-refused"
+    CHOICE = "choice"
+    RECOVERED = "recovered"
+    SUBSTITUTED_SOURCE = "substituted-source"
+    SUBSTITUTED_SOURCE_DEMO = "substituted-source-demo"
     SESSION_OPEN_END = "session-open-end"
     RUN_OPEN_END = "run-open-end"
     RECORD_ALTERED = "record-altered"
@@ -115,6 +120,7 @@ class Code(enum.StrEnum):
     TRUNCATED_BELOW_SEAL_HEAD = "truncated-below-seal-head"
     SEAL_HEAD_WRONG = "seal-head-wrong"
     HOLE_UNEXPLAINED = "hole-unexplained"
+    STREAM_ABSENT = "stream-absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +150,6 @@ MEANINGS: dict[Code, Meaning] = {
     Code.JOURNAL_ABSENT: Meaning(
         _B, "A1", "档案中没有日志，只能核验各段自身的封签", "the archive has no journal; only seals could be checked"
     ),
-    Code.NOTHING_VERIFIED: Meaning(
-        _B, "A1", "没有任何条目或片可供核验", "there is no entry and no fragment that could be verified"
-    ),
     Code.TRUST_ABSENT: Meaning(
         _U, "A2", "未提供信任文件（--trust），无法说明由谁担保", "no trust file was given (--trust), so nobody vouches"
     ),
@@ -169,6 +172,9 @@ MEANINGS: dict[Code, Meaning] = {
         "A4",
         "信任文件已撤销该密钥，以后的条目不予采信：{}",
         "the trust file revoked this key; later entries are not believed: {}",
+    ),
+    Code.KEY_REVOKED_USED: Meaning(
+        _W, "A4", "使用了信任文件已撤销的密钥：{}", "a key that the trust file revoked is in use: {}"
     ),
     Code.KEY_COMPROMISED: Meaning(
         _U,
@@ -198,9 +204,7 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.SIGNATURE_BAD: Meaning(_B, "J3", "条目签名无效：{}", "an entry's signature is invalid: {}"),
     Code.LOG_DIFFERS: Meaning(_B, "J4", "条目属于另一台设备的日志：{}", "an entry belongs to another log: {}"),
-    Code.HEAD_MISSING: Meaning(
-        _B, "J5", "日志开头缺失，首个条目为第 {} 号", "the beginning of the journal is missing; it starts with entry {}"
-    ),
+    Code.HEAD_MISSING: Meaning(_B, "J5", "日志开头缺失：{}", "the beginning of the journal is missing: {}"),
     Code.SEQ_GAP: Meaning(_B, "J5", "缺少条目：{}", "entries are missing: {}"),
     Code.ENTRY_REPEATED: Meaning(_B, "J5", "条目重复或次序颠倒：{}", "an entry stands again or out of order: {}"),
     Code.CHAIN_BROKEN: Meaning(
@@ -259,6 +263,21 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.EVENT_FAULT: Meaning(_W, "J19", "设备记录的故障：{}", "a fault the device recorded: {}"),
     Code.EVENT_WARNING: Meaning(_N, "J19", "设备记录的提示：{}", "a warning the device recorded: {}"),
+    Code.START_REFUSED: Meaning(_W, "J19", "设备拒绝开始录制：{}", "the device refused to start recording: {}"),
+    Code.CHOICE: Meaning(_N, "J19", "设备的选项：{}", "a choice in force on the device: {}"),
+    Code.RECOVERED: Meaning(_W, "J19", "非正常结束后设备移出：{}", "after an unclean end the device set aside: {}"),
+    Code.SUBSTITUTED_SOURCE: Meaning(
+        _U,
+        "J20",
+        "设备自称其部件并非真品，而密钥不是演示密钥：{}",
+        "the device says a part of it is not the genuine one, under a key that is not for demonstration: {}",
+    ),
+    Code.SUBSTITUTED_SOURCE_DEMO: Meaning(
+        _N,
+        "J20",
+        "演示设备自称其部件并非真品：{}",
+        "the demonstration device says a part of it is not the genuine one: {}",
+    ),
     Code.SESSION_OPEN_END: Meaning(
         _W,
         "J17",
@@ -281,7 +300,7 @@ MEANINGS: dict[Code, Meaning] = {
         "the segment file is missing though signed statements prove it existed: {}",
     ),
     Code.SEGMENT_DESTROYED: Meaning(
-        _N, "S1", "段文件已依规销毁，销毁条目已签名", "the segment was destroyed after its term, by a signed entry"
+        _N, "S1", "段文件不在；签名条目称其已销毁", "the segment is not there; a signed entry says it was destroyed"
     ),
     Code.UNSIGNED: Meaning(_B, "S2", "文件不含可核验的封签：{}", "the file carries no seal that can be verified: {}"),
     Code.INIT_ALTERED: Meaning(_B, "S2", "文件头部被改动：{}", "the head of the file was altered: {}"),
@@ -337,6 +356,12 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.HOLE_UNEXPLAINED: Meaning(
         _B, "S10", "缺少 {} 的内容，且无中止条目说明", "{} is missing and no gap entry covers it"
+    ),
+    Code.STREAM_ABSENT: Meaning(
+        _W,
+        "S10",
+        "承诺录制的{}在本场次中从未出现，且无中止条目说明",
+        "the promised {} never came in this session and no gap entry says why",
     ),
 }
 

@@ -307,7 +307,7 @@ class Recovered(EntryBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destroyed(EntryBody):
-    """Content was destroyed after its term, by order; its commitment stays in the chain."""
+    """Content was destroyed by order, as this entry says; its commitment stays in the chain."""
 
     KIND: ClassVar[str] = "destroyed"
     CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION

@@ -1,7 +1,8 @@
 """One streaming walk over a segment file, for the verifier and for recovery (FORMAT.md 6; steps S2 to S6).
 
-Constant memory: one buffer of 512 KiB whatever the sizes in the file say. The file may end anywhere. Read only; runs in
-the caller's thread; the file belongs to the caller, or is opened and closed here when a path is given.
+Bounded memory: one buffer of 512 KiB and boxes of known limits (init 1 MiB, a seal 1 KiB), whatever the sizes in the
+file say. The file may end anywhere. Read only; runs in the caller's thread; the file belongs to the caller, or is
+opened and closed here when a path is given.
 """
 
 from __future__ import annotations

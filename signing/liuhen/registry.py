@@ -251,6 +251,30 @@ class RefusalCode(enum.IntEnum):
     INTERLOCK = 9
     OTHER = 10
 
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return _REFUSAL_WORDS[self][0]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return _REFUSAL_WORDS[self][1]
+
+
+_REFUSAL_WORDS = {
+    RefusalCode.NO_CAMERA: ("没有摄像头", "no camera"),
+    RefusalCode.CAMERA_BUSY: ("摄像头被占用", "camera busy"),
+    RefusalCode.NO_MICROPHONE: ("没有麦克风", "no microphone"),
+    RefusalCode.MICROPHONE_FORMAT: ("麦克风格式不符", "microphone format unsuitable"),
+    RefusalCode.SPACE: ("存储空间不足", "storage space insufficient"),
+    RefusalCode.CLOCK: ("时间不可信", "clock not trustworthy"),
+    RefusalCode.SUBSTITUTED_SOURCE: ("信号源非真实设备", "source substituted"),
+    RefusalCode.KEY: ("签名密钥不可用", "signing key unusable"),
+    RefusalCode.INTERLOCK: ("防爆联锁", "explosion-zone interlock"),
+    RefusalCode.OTHER: ("其他", "other"),
+}
+
 
 class ChoiceCode(enum.IntEnum):
     """A configuration choice that must be signed because a right hangs on it."""
@@ -260,3 +284,22 @@ class ChoiceCode(enum.IntEnum):
     AUTOMATIC_RESUME = 3
     ONE_STREAM_ONLY = 4
     CAPTION_OFF = 5
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return _CHOICE_WORDS[self][0]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return _CHOICE_WORDS[self][1]
+
+
+_CHOICE_WORDS = {
+    ChoiceCode.NO_INTERLOCK: ("不设防爆联锁", "no explosion-zone interlock"),
+    ChoiceCode.NO_EX_CHECKLIST: ("不设防爆检查表", "no explosion-zone checklist"),
+    ChoiceCode.AUTOMATIC_RESUME: ("自动恢复录制", "automatic resume"),
+    ChoiceCode.ONE_STREAM_ONLY: ("只录一路信号", "one stream only"),
+    ChoiceCode.CAPTION_OFF: ("画面不加时间字样", "caption off"),
+}

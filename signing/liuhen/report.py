@@ -13,7 +13,10 @@ from liuhen.verify_session import SessionSummary
 
 FORMAT = "liuhen-verify 1"
 MOST_LINES_PER_CODE = 10
-_MS_PER_DAY = 24 * 3600 * 1000
+MS_PER_DAY = 24 * 3600 * 1000
+MOST_KEYS_TOLD = 10
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+_FINGERPRINT_GROUP = 8
 _BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 
 
@@ -55,25 +58,63 @@ class Vouched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenTrust:
+    """The trust file that was given: what it says of itself, and what tells it from another of the same name.
+
+    `age_days` is negative where it claims to come from the future; `sha256` is None where only its content was given.
+    """
+
+    organisation: str
+    issued_ms: int
+    age_days: int
+    sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKey:
+    """A key that signs for the device, by fingerprint, and the roots that validly endorsed it (label, fingerprint)."""
+
+    kid: bytes
+    roots: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The two answers and everything they rest on."""
+    """The two answers and everything they rest on.
+
+    `unsealed_bytes` and `torn_journal_bytes` lie behind the last good seal or entry and are not believed.
+    `upto_fragment` is (segment, fragment) where a file without a journal has no final seal; `segment` is the number
+    that a bare file claims. `unsynchronised`: sessions whose clock followed no reference most of the time.
+    """
 
     path: str
     demo: bool
     intact: bool
     vouched: Vouched | None
-    trust_age_days: int | None
+    trust: GivenTrust | None
+    log_id: bytes | None
+    device_keys: tuple[DeviceKey, ...]
     complete_up_to: CompleteUpTo | None
     sessions: tuple[SessionSummary, ...]
     verdicts: dict[Verdict, int]
     findings: tuple[Finding, ...]
     findings_not_kept: dict[Code, int]
     unknown_kinds: int
+    unsealed_bytes: int = 0
+    torn_journal_bytes: int = 0
+    unsynchronised: frozenset[bytes] = frozenset()
+    upto_fragment: tuple[int, int] | None = None
+    segment: int | None = None
+
+
+def label_of(label: str, kid: bytes) -> str:
+    """The name of a root; one without a name goes by the beginning of its fingerprint."""
+    return label if label.strip() else kid.hex()[:16]
 
 
 def age_days(issued_ms: int, now_ms: int) -> int:
     """Whole days; a trust file from the future is 0 days old."""
-    return max(0, now_ms - issued_ms) // _MS_PER_DAY
+    return max(0, now_ms - issued_ms) // MS_PER_DAY
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
@@ -91,15 +132,36 @@ def to_json(report: Report) -> dict[str, object]:
         "complete_up_to": None
         if upto is None
         else {"entry": upto.entry, "time": _iso(upto.utc_ms), "basis": upto.basis.value},
-        "sessions": [_session_json(session) for session in report.sessions],
+        "sessions": [_session_json(session, report) for session in report.sessions],
         "verdicts": {verdict.value: report.verdicts.get(verdict, 0) for verdict in Verdict},
         "findings": [_finding_json(finding) for finding in report.findings],
         "findings_not_kept": {code.value: count for code, count in report.findings_not_kept.items()},
         "unknown_kinds": report.unknown_kinds,
+        "trust": None if report.trust is None else _trust_json(report.trust),
+        "log_id": None if report.log_id is None else report.log_id.hex(),
+        "device_keys": [_key_json(key) for key in report.device_keys],
+        "segment": report.segment,
+        "upto_fragment": None if report.upto_fragment is None else list(report.upto_fragment),
+        "unsealed_bytes": report.unsealed_bytes,
+        "torn_journal_bytes": report.torn_journal_bytes,
     }
 
 
-def _session_json(session: SessionSummary) -> dict[str, object]:
+def _trust_json(given: GivenTrust) -> dict[str, object]:
+    return {
+        "organisation": given.organisation,
+        "issued": _iso(given.issued_ms),
+        "from_the_future": given.age_days < 0,
+        "sha256": None if given.sha256 is None else given.sha256.hex(),
+    }
+
+
+def _key_json(key: DeviceKey) -> dict[str, object]:
+    roots = [{"label": label, "fingerprint": kid.hex()} for label, kid in key.roots]
+    return {"fingerprint": key.kid.hex(), "endorsed_by": roots}
+
+
+def _session_json(session: SessionSummary, report: Report) -> dict[str, object]:
     return {
         "id": session.id.hex(),
         "ordinal": session.ordinal,
@@ -108,6 +170,7 @@ def _session_json(session: SessionSummary) -> dict[str, object]:
         "samples": session.samples,
         "started": _iso(session.started_utc_ms),
         "ended": _iso(session.ended_utc_ms),
+        "clock_synchronised": session.id not in report.unsynchronised,
         "gaps": [_gap_json(gap) for gap in session.gaps],
     }
 
@@ -141,12 +204,12 @@ def _finding_json(finding: Finding) -> dict[str, object]:
 
 
 def _moment(utc_ms: int, zone: datetime.tzinfo) -> datetime.datetime | None:
+    """The moment, if anybody can have meant it."""
     try:
-        return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC).astimezone(zone) + datetime.timedelta(
-            milliseconds=utc_ms
-        )
+        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(milliseconds=utc_ms)
     except OverflowError:
         return None
+    return moment.astimezone(zone) if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
 
 
 def _iso(utc_ms: int | None) -> str | None:
@@ -176,7 +239,7 @@ def to_text(report: Report, language: Language, *, integrity_only: bool) -> str:
     words = _Words(language)
     lines = [*_answers(report, words, integrity_only), ""]
     for session in report.sessions:
-        lines += [*_session_lines(session, words), ""]
+        lines += [*_session_lines(session, report, words), ""]
     lines += [*_fragment_lines(report, words), *_finding_lines(report, words), "", *_limits(report, words)]
     return "".join(f"{printable(line)}\n" for line in lines)
 
@@ -208,35 +271,108 @@ def _answers(report: Report, words: _Words, integrity_only: bool) -> list[str]:
             ),
             "",
         ]
-    passed = report.intact and (report.vouched is not None or integrity_only)
-    head = words.say("校验通过", "VERIFIED") if passed else words.say("校验未通过", "NOT VERIFIED")
-    if passed and report.vouched is None:
-        head = words.say("内容完好（未查由谁担保）", "INTACT (who vouches was not asked)")
+    head = _headline(report, words, integrity_only)
     lines += [words.say(f"留痕校验报告：{head}", f"Liuhen verification: {head}"), f"  {report.path}", ""]
-    lines.append(
-        words.say("  一、内容是否完好：", "  1. Intact: ")
-        + (
-            words.say("是。签名、次序与每个字节都相符。", "yes. Signatures, order and every byte agree.")
-            if report.intact
-            else words.say("否。见下列“破坏”各项。", "no. See the findings marked BROKEN.")
-        )
-    )
-    lines += [_vouched_line(report, words), _complete_line(report, words)]
+    lines += [_intact_line(report, words), _vouched_line(report, words), *_identity_lines(report, words)]
+    lines.append(_complete_line(report, words))
     lines.append(words.say("  （时间均为北京时间，由设备自称。）", "  (Times are UTC as the device claims it.)"))
     return lines
 
 
+def _headline(report: Report, words: _Words, integrity_only: bool) -> str:
+    """The verdict in a few words, never wider than what was verified."""
+    if not report.intact or not (report.vouched is not None or integrity_only):
+        return words.say("校验未通过", "NOT VERIFIED")
+    reach = _reach(report, words)
+    limits = [reach] if reach else []
+    if report.vouched is None and report.trust is None:
+        limits.insert(0, words.say("未查由谁担保", "who vouches was not asked"))
+    elif report.vouched is None:
+        limits.insert(0, words.say("所给信任文件不予担保", "the trust file that was given does not vouch"))
+    verdict = words.say("内容完好", "INTACT") if report.vouched is None else words.say("校验通过", "VERIFIED")
+    if not limits:
+        return verdict
+    return verdict + words.say(f"（{'；'.join(limits)}）", f" ({'; '.join(limits)})")
+
+
+def _reach(report: Report, words: _Words) -> str:
+    """How far the verdict reaches where something lies behind it, or may have; empty where it covers everything."""
+    if report.upto_fragment is not None:
+        number, fragment = report.upto_fragment
+        if report.segment is not None:
+            return words.say(f"仅至第 {fragment} 片", f"only up to fragment {fragment}")
+        return words.say(f"仅至第 {number} 号段第 {fragment} 片", f"only up to fragment {fragment} of segment {number}")
+    if report.unsealed_bytes:
+        return words.say("截至最后一个封签", "up to the last seal")
+    if report.torn_journal_bytes:
+        return words.say("截至最后一个完整条目", "up to the last whole entry")
+    return ""
+
+
+def _intact_line(report: Report, words: _Words) -> str:
+    title = words.say("  一、内容是否完好：", "  1. Intact: ")
+    if not report.intact:
+        return title + words.say("否。见下列“破坏”各项。", "no. See the findings marked BROKEN.")
+    behind = report.unsealed_bytes + report.torn_journal_bytes
+    if behind:
+        last = ("最后一个封签", "the last seal")
+        if not report.unsealed_bytes:
+            last = ("最后一个完整条目", "the last whole entry")
+        return title + words.say(
+            f"截至{last[0]}，是；其后 {behind} 字节不予采信。",
+            f"up to {last[1]}; {behind} bytes after it are not believed.",
+        )
+    if _reach(report, words):
+        return title + words.say(f"{_reach(report, words)}，是。", f"yes, {_reach(report, words)}.")
+    return title + words.say(
+        "是。签名、次序与所读的每个字节都相符。", "yes. Signatures, order and every byte that was read agree."
+    )
+
+
 def _vouched_line(report: Report, words: _Words) -> str:
     title = words.say("  二、由谁担保：", "  2. Vouched for: ")
-    age = report.trust_age_days
-    if report.vouched is not None:
-        v = report.vouched
-        return title + words.say(f"{v.by}，信任文件已有 {age} 天。", f"by {v.by}; the trust file is {age} days old.")
-    if age is None:
+    if report.trust is None:
         return title + words.say("没有。未提供信任文件。", "by nobody. No trust file was given.")
-    return title + words.say(
-        f"没有。所给信任文件（{age} 天前）不足以担保。", f"by nobody the trust file ({age} days old) names."
-    )
+    age = _age(report.trust, words)
+    if report.vouched is not None:
+        by = report.vouched.by
+        return title + words.say(f"{by}，{age}。", f"by {by}; {age}.")
+    return title + words.say(f"没有。所给信任文件不足以担保（{age}）。", f"by nobody the trust file names ({age}).")
+
+
+def _age(given: GivenTrust, words: _Words) -> str:
+    if _moment(given.issued_ms, datetime.UTC) is None:
+        return words.say("信任文件的签发时间不可信", "the trust file's date of issue cannot be right")
+    if given.age_days < 0:
+        return words.say(
+            f"信任文件的签发时间（{words.time(given.issued_ms)}）晚于本机时间，二者必有一误",
+            f"the trust file is dated {words.time(given.issued_ms)}, later than this computer's clock: one is wrong",
+        )
+    return words.say(f"信任文件已有 {given.age_days} 天", f"the trust file is {given.age_days} days old")
+
+
+def _identity_lines(report: Report, words: _Words) -> list[str]:
+    """Fingerprints: names can be chosen by anybody, these cannot."""
+    lines = []
+    if report.trust is not None and report.trust.sha256 is not None:
+        lines.append(words.say("      信任文件 SHA-256：", "     trust file SHA-256: ") + _grouped(report.trust.sha256))
+    for label, kid in dict.fromkeys(root for key in report.device_keys for root in key.roots):
+        name = label_of(label, kid)
+        lines.append(words.say(f"      根 {name} 指纹：", f"     root {name}, fingerprint: ") + _grouped(kid))
+    if report.log_id is not None:
+        lines.append(words.say("      日志编号：", "     log id: ") + _grouped(report.log_id))
+    for key in report.device_keys[:MOST_KEYS_TOLD]:
+        lines.append(words.say("      设备密钥指纹：", "     device key fingerprint: ") + _grouped(key.kid))
+    more = len(report.device_keys) - MOST_KEYS_TOLD
+    if more > 0:
+        lines.append(words.say(f"      另有 {more} 个设备密钥", f"     {more} more device keys"))
+    return lines
+
+
+def _grouped(octets: bytes) -> str:
+    """Hexadecimal in groups a person can read aloud, as the key commands print it."""
+    digits = octets.hex()
+    return " ".join(digits[at : at + _FINGERPRINT_GROUP] for at in range(0, len(digits), _FINGERPRINT_GROUP))
 
 
 def _complete_line(report: Report, words: _Words) -> str:
@@ -256,7 +392,7 @@ def _complete_line(report: Report, words: _Words) -> str:
     )
 
 
-def _session_lines(session: SessionSummary, words: _Words) -> list[str]:
+def _session_lines(session: SessionSummary, report: Report, words: _Words) -> list[str]:
     number = "" if session.ordinal is None else f" {session.ordinal}"
     ended = session.ended_utc_ms if session.ended else session.last_media_utc_ms
     end = words.time(ended) + ("" if session.ended else words.say("（未见结束）", " (no end recorded)"))
@@ -269,6 +405,10 @@ def _session_lines(session: SessionSummary, words: _Words) -> list[str]:
         words.say(f"  自 {words.time(session.started_utc_ms)}", f"  from {words.time(session.started_utc_ms)}"),
         words.say(f"  至 {end}", f"  to   {end}"),
     ]
+    if report.segment is not None:
+        lines.insert(1, words.say(f"  此文件为第 {report.segment} 号段", f"  this file is segment {report.segment}"))
+    if session.id in report.unsynchronised:
+        lines.append(words.say("  设备时间未同步", "  device clock not synchronised"))
     return lines + [_gap_line(gap, words) for gap in session.gaps]
 
 

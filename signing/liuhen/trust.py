@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from liuhen import cose
 from liuhen.endorsement import Trust, parse_endorsement
@@ -13,13 +13,14 @@ from liuhen.registry import Purpose
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a trust file's roots say of one key of one log."""
+    """What a trust file's roots say of one key of one log. `kids` are the fingerprints of the roots in `by`."""
 
     by: tuple[str, ...]
     threshold: int
     purpose: Purpose | None
     not_before_ms: int | None
     refused: tuple[str, ...]
+    kids: tuple[bytes, ...] = ()
 
     @property
     def endorsed(self) -> bool:
@@ -48,7 +49,7 @@ def judge(endorsements: Sequence[bytes], *, log_id: bytes, public_key: bytes, tr
         before = vouching.get(envelope.kid, (label, Purpose(said.purpose), said.not_before_ms))
         purpose = max(before[1], Purpose(said.purpose))
         vouching[envelope.kid] = (label, purpose, min(before[2], said.not_before_ms))
-    return _standing(list(vouching.values()), trust.threshold, tuple(refused))
+    return replace(_standing(list(vouching.values()), trust.threshold, tuple(refused)), kids=tuple(vouching))
 
 
 def _standing(vouching: list[tuple[str, Purpose, int]], threshold: int, refused: tuple[str, ...]) -> Standing:

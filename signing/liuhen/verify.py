@@ -16,9 +16,9 @@ from liuhen import archive, cose, records
 from liuhen.archive import Scope, Target
 from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
-from liuhen.findings import Code, Findings, Place, Severity, Verdict
+from liuhen.findings import Code, Findings, Place, Severity
 from liuhen.reader import CHUNK_BYTES
-from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, GivenTrust, Report, Vouched, age_days
+from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, DeviceKey, GivenTrust, Report, Vouched, age_days, label_of
 from liuhen.verify_bare import BareSegments
 from liuhen.verify_journal import Chain, Item, items
 from liuhen.verify_keys import KeyRing
@@ -104,7 +104,7 @@ class _Archive:
     def _check_journal_files(self) -> None:
         """Step J1."""
         files = archive.journal_files(self._root)
-        for position, (number, path) in enumerate(files):
+        for position, (number, _) in enumerate(files):
             if number != position:
                 self._findings.add(Code.JOURNAL_FILE_MISSING, en=f"{position:08d}.cbor")
                 break
@@ -147,7 +147,7 @@ class _Archive:
             if not self._record_fits(commitment):
                 self._findings.add(Code.RECORD_ALTERED, place, en=commitment.hex())
         except FileNotFoundError:
-            if commitment not in self._sessions.destroyed:
+            if commitment not in self._sessions.destroyed_records:
                 self._findings.add(Code.RECORD_ABSENT, place, en=commitment.hex())
         except PermissionError:
             raise
@@ -178,7 +178,6 @@ class _Archive:
             unknown_kinds=unknown,
             torn_journal_bytes=self._torn_journal_bytes,
             unsynchronised=self._clocks.unsynchronised(),
-            anything=self._chain.last is not None,
         )
 
 
@@ -258,7 +257,6 @@ def _bare(request: Request, findings: Findings, ring: KeyRing) -> Report:
         unsynchronised=clocks.unsynchronised(),
         upto_fragment=None if last is None or last.final else (last.number, last.fragment),
         segment=last.number if last is not None and target.scope is Scope.SEGMENT else None,
-        anything=last is not None,
     )
     return _report(request, findings, ring, answers)
 
@@ -281,7 +279,6 @@ class _Answers:
     complete_up_to: CompleteUpTo | None
     sessions: tuple[SessionSummary, ...]
     unknown_kinds: int
-    anything: bool
     torn_journal_bytes: int = 0
     unsynchronised: frozenset[bytes] = frozenset()
     upto_fragment: tuple[int, int] | None = None
@@ -289,19 +286,16 @@ class _Answers:
 
 
 _FOLLOWS_REFERENCE = (2, 3)
-_HOLDS = (Verdict.AUTHENTIC, Verdict.AUTHENTIC_PREFIX, Verdict.UNENDORSED)
 
 
 def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answers) -> Report:
     """Intact: nothing broken. Vouched: every key in use endorsed, no doubt about any. Never mixed."""
-    if not answers.anything and not any(findings.verdicts[verdict] for verdict in _HOLDS):
-        findings.add(Code.NOTHING_VERIFIED)
-    given = _given(request)
+    given, device_keys = _given(request), _device_keys(request, ring)
     vouched = None
     if request.trust is not None and ring.known and not findings.has(Severity.UNVOUCHED):
         vouched = Vouched(
             organisation=request.trust.organisation,
-            roots=ring.roots(),
+            roots=_vouching(device_keys),
             trust_age_days=age_days(request.trust.issued_ms, request.now_ms),
         )
     return Report(
@@ -311,7 +305,7 @@ def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answe
         vouched=vouched,
         trust=given,
         log_id=ring.log_id,
-        device_keys=tuple(ring.known),
+        device_keys=device_keys,
         complete_up_to=answers.complete_up_to,
         sessions=answers.sessions,
         verdicts=dict(findings.verdicts),
@@ -336,5 +330,21 @@ def _given(request: Request) -> GivenTrust | None:
         issued_ms=trust.issued_ms,
         age_days=(request.now_ms - trust.issued_ms) // MS_PER_DAY,
         sha256=request.trust_sha256,
-        roots=tuple((label, cose.key_id(public_key)) for public_key, label in trust.roots),
     )
+
+
+def _device_keys(request: Request, ring: KeyRing) -> tuple[DeviceKey, ...]:
+    """The keys in use, and which roots of the trust file endorsed each."""
+    roots = request.trust.roots if request.trust is not None else ()
+    labels = {cose.key_id(public_key): label for public_key, label in roots}
+    return tuple(
+        DeviceKey(kid=kid, roots=tuple((labels[root], root) for root in (key.standing.kids if key.standing else ())))
+        for kid, key in ring.known.items()
+    )
+
+
+def _vouching(keys: tuple[DeviceKey, ...]) -> tuple[str, ...]:
+    """The roots behind every key; where there is none of them, those behind any."""
+    every = [root for root in keys[0].roots if all(root in key.roots for key in keys)]
+    found = every or list(dict.fromkeys(root for key in keys for root in key.roots))
+    return tuple(label_of(label, kid) for label, kid in found)

@@ -197,6 +197,8 @@ class Chain:
 
     def end(self) -> None:
         """Nothing follows: what was still waiting for an explanation is reported."""
+        if not self._begun:
+            self._findings.add(Code.HEAD_MISSING, en="no entry is there")
         self._clocks.end()
         self._runs.end()
         for kind, count in self.unknown_kinds.items():
@@ -205,7 +207,7 @@ class Chain:
     def _check_head(self, entry: Entry, place: Place) -> None:
         self._begun = True
         if entry.common.seq != 0:
-            self._findings.add(Code.HEAD_MISSING, place, en=entry.common.seq)
+            self._findings.add(Code.HEAD_MISSING, place, en=f"it starts with entry {entry.common.seq}")
             self.next_seq = entry.common.seq
             self._disbelieved = [entry.common.prev]
             self._break()

@@ -1,7 +1,8 @@
 """One segment file against its statement, or by its seals alone (FORMAT.md 6; steps S2 to S7).
 
 Two ways through the same bytes. With a statement one pass hashes init, every fragment and every seal and compares.
-Without one, each seal's signature is verified. Either way memory is constant and a file may end anywhere.
+Without one, each seal's signature is verified. Either way memory is bounded by the limits of the format and a file may
+end anywhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from liuhen import cose, reader
 from liuhen.archive import Limited
-from liuhen.boxes import SEAL_USERTYPE, SEGMENT_LIMIT_BYTES, UUID_HEADER_BYTES
+from liuhen.boxes import SEAL_BOX_LIMIT_BYTES, SEAL_USERTYPE, SEGMENT_LIMIT_BYTES, UUID_HEADER_BYTES
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.hashing import running_hash, seal_hash
@@ -169,7 +170,7 @@ class _StatedWalk:
     def seal(self, box_size: int, hash_of_seal: bytes) -> bool:
         """Step S5 by hash; False where the file ends. Judges the fragment."""
         offset = self._cursor.offset
-        box = self._cursor.take(box_size)
+        box = self._cursor.take(min(box_size, SEAL_BOX_LIMIT_BYTES + 1))
         self._short = len(box) < box_size
         if self._short:
             return False
@@ -292,9 +293,10 @@ class _SealWalk:
         self._seal: Seal | None = None
         self._tail: Tail | None = None
         self._good = 0
+        self._init_bytes = 0
 
     def begin(self, item: Initialisation, good: Verdict) -> None:
-        self._identity = item.identity
+        self._identity, self._init_bytes = item.identity, item.size
         self._check = replace(self._check, good=good)
 
     def fragment(self, item: SealedFragment) -> None:
@@ -348,7 +350,8 @@ class _SealWalk:
         torn = self._tail is None or self._tail.torn
         if self._may_be_open and torn:
             self._check.add(Code.NOTHING_SEALED)
-            if self._tail is not None and self._identity is not None:
+            self._check.findings.unsealed_bytes += self._init_bytes
+            if self._tail is not None:
                 self._unsealed(self._tail)
             return
         self._check.judge(Verdict.UNSIGNED)

@@ -7,7 +7,7 @@ their statements pass by, so nothing grows with the length of a recording but th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from liuhen.entry import Entry
 from liuhen.findings import Code, Findings, Place, Verdict
@@ -27,17 +27,23 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
 )
-from liuhen.registry import EVENTS, EndCause, EntryClass, EventCode, MarkCode, Stream
-from liuhen.registry import Severity as EventSeverity
-from liuhen.verify_codes import known, unknown_codes
+from liuhen.registry import EndCause, EntryClass, MarkCode, Stream
+from liuhen.verify_codes import unknown_codes
 from liuhen.verify_gaps import GapSummary, uncovered_ns
 from liuhen.verify_journal import NS_PER_MS, Chain
 from liuhen.verify_media import Media
 from liuhen.verify_promises import Promises
 from liuhen.verify_segment import Outcome
+from liuhen.verify_told import Told
 
 ALLOWED_HOLE_NS = 250 * NS_PER_MS
+ALLOWED_EDGE_NS = 60_000 * NS_PER_MS
+ALLOWED_THIN_NS = 1_000 * NS_PER_MS
+THIN_DIVISOR = 10
+DESTROYED_RECORD, DESTROYED_SEGMENT = 0, 1
+NS_PER_SECOND = 1_000 * NS_PER_MS
 BOOTS_REMEMBERED = 16
+STREAM_WORDS: dict[int, tuple[str, str]] = {Stream.PICTURE: ("画面", "picture"), Stream.SOUND: ("声音", "sound")}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,12 +64,14 @@ class SessionSummary:
 
 @dataclass(slots=True, kw_only=True)
 class _Hole:
-    """Time between two segments that some gap must cover."""
+    """Time without a stream that gaps must cover, but for what is allowed and for the media that lie in it."""
 
-    number: int
+    number: int | None
     stream: int
     since: Instant
     until: Instant
+    allowed_ns: int = ALLOWED_HOLE_NS
+    media_ns: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +90,9 @@ class _Open:
     stream_ends: dict[int, Instant] = field(default_factory=dict)
     holes: list[_Hole] = field(default_factory=list)
     recovered: list[GapSummary] = field(default_factory=list)
+    unbounded: list[GapSummary] = field(default_factory=list)
+    opened: Instant | None = None
+    rates: dict[int, int] = field(default_factory=dict)
     known: bool = True
 
 
@@ -95,11 +106,13 @@ class Sessions:
         self.summaries: dict[bytes, SessionSummary] = {}
         self._gaps: dict[int, GapSummary] = {}
         self._promises = Promises(findings)
+        self._told = Told(findings, media.ring, media.wanted)
         self._anchors: dict[bytes, tuple[int, int]] = {}
         self._ordinal: int | None = 0
         self._breaks = 0
         self.records: dict[bytes, int] = {}
         self.destroyed: set[bytes] = set()
+        self.destroyed_records: set[bytes] = set()
 
     def accept(self, entry: Entry, chain: Chain) -> None:
         """One believed entry in its place."""
@@ -110,6 +123,7 @@ class Sessions:
         self._check_membership(entry, chain)
         self._promises.accept(entry)
         self._note_words(entry)
+        self._told.accept(entry)
         self._dispatch(entry, chain)
 
     def _dispatch(self, entry: Entry, chain: Chain) -> None:
@@ -135,13 +149,18 @@ class Sessions:
             case Amend():
                 self._amend(entry, entry.body, chain)
             case Destroyed():
-                self.destroyed.update(hash_ for _, hash_ in entry.body.contents)
+                self._destroyed(entry.body)
             case Key(old_head=old) if old is not None:
                 self._media.heads.note(old, Place(entry=entry.common.seq), chain, Code.REFERENCE_WRONG)
             case None:
                 self._unknown(entry)
             case _:
                 pass
+
+    def _destroyed(self, body: Destroyed) -> None:
+        """Only what is named as a segment excuses a segment, only what is named as a record a record."""
+        self.destroyed.update(hash_ for what, hash_ in body.contents if what == DESTROYED_SEGMENT)
+        self.destroyed_records.update(hash_ for what, hash_ in body.contents if what == DESTROYED_RECORD)
 
     # --- J9: sessions ---
 
@@ -151,7 +170,7 @@ class Sessions:
         self._promises.forget()
         if self._open is not None:
             self._open.known = self._open.whole = False
-            self._open.position = None
+            self._open.position = self._open.opened = None
 
     def _check_membership(self, entry: Entry, chain: Chain) -> None:
         """An entry names the open session or none; after a break the session it names is taken to be open."""
@@ -187,6 +206,8 @@ class Sessions:
         summary = SessionSummary(id=named, ordinal=body.ordinal, started_utc_ms=entry.common.clock[0])
         self.summaries[named] = summary
         self._open = _Open(summary=summary, promise=body.promise)
+        self._open.opened = (entry.common.clock[2], entry.common.clock[1])
+        self._open.rates = {row[0]: row[4] if row[0] == Stream.PICTURE else row[2] for row in body.streams}
 
     def _end(self, entry: Entry, body: SessionEnd, chain: Chain) -> None:
         state = self._of(entry)
@@ -200,6 +221,7 @@ class Sessions:
         said = (body.segments, body.frames, body.samples, body.gaps)
         if state.whole and counted != said:
             self._wrong(Code.SESSION_COUNT_WRONG, entry, f"{said} / {counted}")
+        self._check_end(state, entry)
         self._close_files(chain, ended=True)
 
     def _of(self, entry: Entry) -> _Open | None:
@@ -219,7 +241,10 @@ class Sessions:
             return
         self._check_order(state, entry, body)
         self._check_position(state, entry, body)
+        authentic = self._findings.verdicts[Verdict.AUTHENTIC]
         outcome = self._media.stated(state.summary.id, body, entry, chain)
+        authentic = self._findings.verdicts[Verdict.AUTHENTIC] - authentic
+        self._media.ring.judged(entry.envelope.kid, entry.common.seq, authentic)
         self._check_holes(state, entry, body, outcome)
         state.stated.add(body.number)
         state.next_number, state.last_r, state.known = body.number + 1, body.last, True
@@ -227,7 +252,6 @@ class Sessions:
         state.summary.segments += 1
         state.summary.frames += body.frames[1]
         state.summary.samples += body.samples[1]
-        self._tell_missing(state, entry, body)
 
     def _check_order(self, state: _Open, entry: Entry, body: Segment) -> None:
         expected = (state.next_number, state.last_r, state.next_frame, state.next_sample)
@@ -259,16 +283,61 @@ class Sessions:
         boot = self._boot_of(entry, body, outcome)
         if boot is None:
             state.stream_ends.clear()
+            state.opened = None
             return
+        since, until = (boot, body.span_ns[0]), (boot, body.span_ns[1])
+        self._bound_recovered(state, since)
         for stream, count in ((Stream.PICTURE, body.frames[1]), (Stream.SOUND, body.samples[1])):
             if not count:
                 continue
             before = state.stream_ends.get(stream)
-            if before is not None and (before[0] != boot or body.span_ns[0] - before[1] > ALLOWED_HOLE_NS):
-                until = (boot, body.span_ns[0])
-                state.holes.append(_Hole(number=body.number, stream=stream, since=before, until=until))
-            state.stream_ends[stream] = (boot, body.span_ns[1])
+            first = before is None and state.opened is not None and stream in state.rates
+            begun, allowed_ns = (state.opened, ALLOWED_EDGE_NS) if first else (before, ALLOWED_HOLE_NS)
+            if begun is not None and (begun[0] != boot or since[1] - begun[1] > allowed_ns):
+                hole = _Hole(number=body.number, stream=stream, since=begun, until=since, allowed_ns=allowed_ns)
+                state.holes.append(hole)
+            self._check_thin(state, body, _Hole(number=body.number, stream=stream, since=since, until=until))
+            state.stream_ends[stream] = until
         state.summary.last_media_utc_ms = self._utc_ms((boot, body.span_ns[1]))
+
+    @staticmethod
+    def _check_thin(state: _Open, body: Segment, span: _Hole) -> None:
+        """A segment's span holds as much of a stream as it lasts, but for what it states as missing."""
+        rate = state.rates.get(span.stream, 0)
+        if not rate or body.end_cause == EndCause.RECOVERED:
+            return
+        count = (body.frames, body.samples)[span.stream][1] + body.missed[span.stream]
+        lasted_ns = span.until[1] - span.since[1]
+        span.media_ns = count * NS_PER_SECOND // rate
+        span.allowed_ns = ALLOWED_THIN_NS + lasted_ns // THIN_DIVISOR
+        if span.stream not in state.stream_ends:
+            span.allowed_ns += ALLOWED_EDGE_NS
+        if lasted_ns - span.media_ns > span.allowed_ns:
+            state.holes.append(span)
+
+    @staticmethod
+    def _bound_recovered(state: _Open, since: Instant) -> None:
+        """What a `recovered` entry covers ends where its run's first media begin."""
+        for gap in list(state.unbounded):
+            if gap.until is not None and gap.until[0] == since[0] and gap.until[1] - ALLOWED_EDGE_NS <= since[1]:
+                gap.until = min(gap.until, since)
+                state.unbounded.remove(gap)
+
+    def _check_end(self, state: _Open, entry: Entry) -> None:
+        """From a promised stream's last media, or from the beginning, to the end of the session."""
+        now: Instant = (entry.common.clock[2], entry.common.clock[1])
+        if state.opened is None:
+            return
+        for stream in state.rates:
+            since = state.stream_ends.get(stream)
+            hole = _Hole(number=None, stream=stream, since=since or state.opened, until=now, allowed_ns=ALLOWED_EDGE_NS)
+            state.holes.append(hole)
+            gaps = [gap for gap in state.summary.gaps if gap.stream in (None, stream)]
+            if since is None and state.summary.segments and not gaps:
+                zh, en = STREAM_WORDS[stream]
+                self._findings.add(
+                    Code.STREAM_ABSENT, Place(entry=entry.common.seq, session=state.summary.id), zh=zh, en=en
+                )
 
     @staticmethod
     def _boot_of(entry: Entry, body: Segment, outcome: Outcome | None) -> bytes | None:
@@ -277,15 +346,18 @@ class Sessions:
         return None if body.end_cause == EndCause.RECOVERED else entry.common.clock[2]
 
     def _judge_holes(self, state: _Open) -> None:
-        gaps = [*state.summary.gaps, *state.recovered]
         for hole in state.holes:
-            missing_ns = uncovered_ns(hole.since, hole.until, [g for g in gaps if g.stream in (None, hole.stream)])
-            if missing_ns != 0 and (missing_ns is None or missing_ns > ALLOWED_HOLE_NS):
+            gaps = [gap for gap in state.summary.gaps if gap.stream in (None, hole.stream)]
+            gaps += [_reaching_back(gap, hole.since) for gap in state.recovered]
+            missing_ns = uncovered_ns(hole.since, hole.until, gaps)
+            if missing_ns is not None:
+                missing_ns -= hole.media_ns
+            if missing_ns is None or missing_ns > hole.allowed_ns:
                 place = Place(session=state.summary.id, segment=hole.number)
                 length = "" if missing_ns is None else f" {missing_ns // NS_PER_MS} ms"
-                zh = ("画面", "声音")[hole.stream] + length.replace("ms", "毫秒")
+                zh, en = STREAM_WORDS[hole.stream]
                 self._findings.add(
-                    Code.HOLE_UNEXPLAINED, place, zh=zh, en=f"{Stream(hole.stream).name.lower()}{length}"
+                    Code.HOLE_UNEXPLAINED, place, zh=zh + length.replace("ms", "毫秒"), en=f"{en}{length}"
                 )
 
     # --- J11: gaps ---
@@ -339,8 +411,10 @@ class Sessions:
         if body.since is None or self._open is None:
             return
         gap = GapSummary(entry=entry.common.seq, stream=None, cause=body.cause, since=body.since)
+        gap.until = (entry.common.clock[2], entry.common.clock[1] + ALLOWED_EDGE_NS)
         gap.from_utc_ms, gap.length_ns = self._utc_ms(body.since), body.length_ns
         self._open.recovered.append(gap)
+        self._open.unbounded.append(gap)
         self._gaps[gap.entry] = gap
 
     def _amend(self, entry: Entry, body: Amend, chain: Chain) -> None:
@@ -385,39 +459,10 @@ class Sessions:
             self._wrong(Code.UNKNOWN_CODE, entry, words)
         if isinstance(entry.body, Event):
             self._check_refers(entry, entry.body.refers_to)
-            self._tell_event(entry, entry.body)
         named = entry.common.session_id
         if named is None or self._media.wanted(named):
             for _, commitment in getattr(entry.body, "records", ()):
                 self.records.setdefault(commitment, entry.common.seq)
-
-    # --- J19: what the device itself said was wrong ---
-
-    def _tell_event(self, entry: Entry, body: Event) -> None:
-        """An intact archive may still tell of trouble; whoever reads the report must not have to open the journal."""
-        meaning = EVENTS.get(EventCode(body.code)) if known(EventCode, body.code) else None
-        if meaning is None or meaning.severity is EventSeverity.NOTICE:
-            return
-        named = entry.common.session_id
-        if named is not None and not self._media.wanted(named):
-            return
-        code = Code.EVENT_FAULT if meaning.severity is EventSeverity.FAULT else Code.EVENT_WARNING
-        measured = [f"{name} {value}" for name, value in zip(meaning.measured, body.measured, strict=False)]
-        place = Place(entry=entry.common.seq, session=named)
-        numbers = f" ({', '.join(measured)})" if measured else ""
-        self._findings.add(code, place, zh=meaning.words_zh + numbers, en=meaning.words_en + numbers)
-
-    def _tell_missing(self, state: _Open, entry: Entry, body: Segment) -> None:
-        frames, samples = body.missed
-        if not frames and not samples:
-            return
-        place = Place(entry=entry.common.seq, session=state.summary.id, segment=body.number)
-        self._findings.add(
-            Code.KNOWN_MISSING,
-            place,
-            zh=f"第 {body.number} 段缺 {frames} 帧、{samples} 个声音采样",
-            en=f"segment {body.number} lacks {frames} frames and {samples} sound samples",
-        )
 
     # --- time ---
 
@@ -465,12 +510,18 @@ class Sessions:
         """Step S8: files written after the last statement of a session that nothing ended."""
         last = max(numbers, default=state.next_number)
         self._check_promised(state, numbers, last)
-        for number in range(state.next_number, last + 1) if numbers else ():
-            place = Place(session=state.summary.id, segment=number)
-            if number not in numbers:
-                self._findings.add(Code.SEGMENT_MISSING, place, zh="后一段尚在", en="the next one is here")
+        expected = state.next_number
+        for number in sorted(numbers):
+            if number > expected:
+                self._findings.add(
+                    Code.SEGMENT_MISSING,
+                    Place(session=state.summary.id, segment=expected),
+                    zh=f"{expected} … {number - 1} 号；后一段尚在",
+                    en=f"{expected} … {number - 1}; the next one is here",
+                )
                 state.last_r = None
-                continue
+            expected = number + 1
+            place = Place(session=state.summary.id, segment=number)
             self._findings.add(Code.SEGMENT_BEFORE_STATEMENT, place)
             outcome = self._media.unstated(state.summary.id, number, may_be_open=number == last, chain=chain)
             self._continue_by_seals(state, outcome, place)
@@ -522,3 +573,10 @@ class Sessions:
                 summary = self.summaries.setdefault(session, SessionSummary(id=session))
                 state = _Open(summary=summary, promise=None, known=False, whole=False)
                 self._unstated(state, self._media.numbers(session), chain)
+
+
+def _reaching_back(gap: GapSummary, since: Instant) -> GapSummary:
+    """A `recovered` entry counts from the last sign of life, which may come a little after the last media."""
+    if gap.since is None or gap.since[0] != since[0] or not 0 < gap.since[1] - since[1] <= ALLOWED_EDGE_NS:
+        return gap
+    return replace(gap, since=since)

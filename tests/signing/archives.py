@@ -37,6 +37,7 @@ from liuhen.kinds import (
     Segment,
     Session,
     SessionEnd,
+    Software,
     Stop,
 )
 from liuhen.registry import Custody, EndCause, EventCode, GapCause, KeyAct, MarkCode, Purpose
@@ -107,6 +108,7 @@ class Device:
     roots: tuple[FileSigner, ...] = ()
     purpose: Purpose = Purpose.PRODUCTION
     media_bytes: int = 300
+    software: Software = SOFTWARE
     key: FileSigner = field(init=False)
     random: random.Random = field(init=False)
     log_id: bytes = field(init=False)
@@ -185,7 +187,7 @@ class Device:
         if self.runs_begun:
             self.run += 1
         cause = 0 if not self.runs_begun else 1 if self.clean else 2
-        self.append(Run(cause=cause, software=SOFTWARE, config_hash=bytes(32)), session=False)
+        self.append(Run(cause=cause, software=self.software, config_hash=bytes(32)), session=False)
         if cause == 2:
             self.append(recovered or self.found_nothing(), session=False)
         self.runs_begun, self.clean = self.runs_begun + 1, False
@@ -289,7 +291,7 @@ class Device:
             mode=0,
             config_hash=bytes(32),
             profile_hash=None,
-            software=SOFTWARE,
+            software=self.software,
             promise=PROMISE,
             streams=STREAMS,
             records=commitments,

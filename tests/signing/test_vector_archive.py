@@ -78,7 +78,7 @@ def test_a_tampered_archive_gives_the_expected_answer(case: dict[str, Any], tmp_
 
 
 def test_an_answer_that_is_not_the_archives_is_noticed() -> None:
-    answer = {"intact": False, "verdicts": {"altered": 5}, "findings": ["seq-gap"], "at_entry": 1}
+    answer = {"intact": False, "verdicts": {"altered": 5}, "findings": ["seq-gap"], "at_entry": 2}
     assert agrees(report_of(FOLDER / "spool"), answer) == ["intact", "verdicts", "not found: seq-gap", "at_entry"]
 
 
