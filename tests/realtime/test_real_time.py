@@ -108,7 +108,7 @@ def test_each_file_the_journal_and_the_decoder_count_the_same(long_recording: Re
         len(long_recording.counters),
         len(long_recording.sound) // SAMPLE_BYTES,
     )
-    assert {finding["code"] for finding in answer["findings"]} == {"demo"}
+    assert {finding["code"] for finding in answer["findings"]} == {"demo", "choice", "substituted-source-demo"}
 
 
 def test_each_cut_is_punctual_to_a_second(long_recording: Recording) -> None:
