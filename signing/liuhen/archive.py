@@ -16,13 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from liuhen import cose
 from liuhen.errors import FormatError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 # A journal file is closed after the entry that takes it to 64 MiB.
 JOURNAL_FILE_LIMIT_BYTES = 64 * 1024 * 1024 + cose.ENTRY_LIMIT_BYTES
@@ -70,7 +66,7 @@ class Limited(FileIO):
         left = max(0, self.limit_bytes - self.tell())
         return super().read(left if size is None or size < 0 else min(size, left)) or b""
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] # Buffer needs Python 3.12
         """At most what is left below the limit."""
         left = max(0, self.limit_bytes - self.tell())
         return super().readinto(memoryview(buffer)[:left]) or 0
