@@ -269,13 +269,13 @@ MEANINGS: dict[Code, Meaning] = {
     Code.SUBSTITUTED_SOURCE: Meaning(
         _U,
         "J20",
-        "设备自称其部件并非真品，而密钥不是演示密钥：{}",
+        "信号源不是实体设备，而密钥不是演示密钥：{}",
         "the device says a part of it is not the genuine one, under a key that is not for demonstration: {}",
     ),
     Code.SUBSTITUTED_SOURCE_DEMO: Meaning(
         _N,
         "J20",
-        "演示设备自称其部件并非真品：{}",
+        "演示：信号源不是实体设备：{}",
         "the demonstration device says a part of it is not the genuine one: {}",
     ),
     Code.SESSION_OPEN_END: Meaning(
