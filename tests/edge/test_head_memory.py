@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edge import durable
 from edge.app import EXIT_KEY, EXIT_STORAGE, Refused
 from edge.head_memory import ForgottenHead, HeadMemory
 from liuhen import keys
@@ -76,6 +78,38 @@ def test_a_memory_remembers_and_replaces(tmp_path: Path) -> None:
     assert memory.recall() == (5, bytes([5]) * 32)
     with pytest.raises(ForgottenHead, match="of log"):
         HeadMemory(tmp_path / "device.key", bytes(15) + b"x").recall()
+
+
+class Cut(BaseException):
+    """Power is gone."""
+
+
+@pytest.mark.parametrize("where", ["before", "half-way", "after"])
+@pytest.mark.parametrize("which", [1, 2, 3, 5])
+def test_a_cut_while_the_head_is_replaced_locks_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int, where: str
+) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    record(made, clock)
+    replace_file, calls = durable.replace_file, itertools.count(1)
+
+    def cut(path: Path, content: bytes) -> None:
+        if next(calls) != which:
+            replace_file(path, content)
+            return
+        if where == "half-way":
+            path.with_name(f".{path.name}.new").write_bytes(content[:10])
+        if where == "after":
+            replace_file(path, content)
+        raise Cut
+
+    with monkeypatch.context() as power:
+        power.setattr(durable, "replace_file", cut)
+        with pytest.raises(Cut):
+            Room(clock).record(made.config, lambda r: r.play(12))
+    clock.now_ns += 5 * 10**9
+    record(made, clock)
+    assert made.verify().intact
 
 
 def test_a_production_endorsement_left_out_of_the_configuration_still_counts(tmp_path: Path) -> None:
