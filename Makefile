@@ -29,10 +29,10 @@ sim: setup-run
 	$(BIN)/liuhen sim $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 test: setup-test
-	$(BIN)/python -m pytest -m 'not slow' --required $(ARGS)
+	$(BIN)/python -m tests.stages $(ARGS)
 
 unit: setup-unit
-	$(BIN)/python -m pytest -m 'not (realtime or browser or oracle or slow)' $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=worksteal -m 'not (realtime or browser or oracle or long or slow)' $(ARGS)
 
 check: setup-unit
 	$(BIN)/ruff format --check

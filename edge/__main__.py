@@ -14,8 +14,10 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands import config, demo, keys, spool
+from edge.commands import config, demo, destroy, export, keys, records, retention, spool
 from edge.commands.overrides import seconds, with_spool
+from edge.custody import TokenPort
+from edge.ports import Clock
 from edge.streams import prepare
 from edge.terminal import Terminal, guarded, record
 
@@ -36,30 +38,53 @@ def _parser() -> argparse.ArgumentParser:
         description="留痕：听证室固定录音录像设备 / a fixed recorder for hearing rooms",
         epilog="退出码 exit codes: 0 正常 clean, 1 录制因故障中止 ended by a fault, "
         "2 配置或参数有误 bad configuration or usage, "
-        "3 摄像头或麦克风 camera or microphone, 4 存储 storage, 5 密钥 key, 6 已在录制 already running",
+        "3 摄像头或麦克风 camera or microphone, 4 存储 storage, 5 密钥 key, 6 已在录制 already running, "
+        "7 依规定拒绝 refused by the rules of keeping",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="录制一个场次 / record one session")
     run.add_argument("--config", type=Path, metavar="FILE")
     run.add_argument("--spool", type=Path, metavar="DIR")
     run.add_argument("--seconds", type=seconds, metavar="N")
+    run.add_argument(
+        "--emergency",
+        action="store_true",
+        help="密钥不可用时以应急密钥录制，其下内容无人背书 / if the key cannot be used: an emergency key, unvouched",
+    )
     run.set_defaults(work=_run)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, keys, spool, config):
+    for command in (demo, spool, config, export):
         command.add_parser(commands)
+    keys.add_parser(commands, _clock, _open_token)
+    for act in (records, retention, destroy):
+        act.add_parser(commands, _clock)
     return parser
+
+
+def _clock() -> Clock:
+    from drivers.system_clock import SystemClock  # noqa: PLC0415 -- as below
+
+    return SystemClock()
+
+
+def _open_token(settings: configuration.Token) -> TokenPort:
+    from drivers.token import open_token  # noqa: PLC0415 -- as below
+
+    return open_token(settings)
 
 
 def _run(parsed: argparse.Namespace) -> int:
     def work() -> int:
         loaded = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
         chosen = with_spool(loaded, parsed.spool)
-        return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed.seconds))
+        return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed))
 
     return guarded(work)
 
 
-def _start(chosen: configuration.Config, terminal: Terminal, stop: threading.Event, seconds: float | None) -> Start:
+def _start(
+    chosen: configuration.Config, terminal: Terminal, stop: threading.Event, parsed: argparse.Namespace
+) -> Start:
     # Late: the hardware libraries are slow to load, and the other commands work where they are absent.
     from drivers.hardware import open_hardware  # noqa: PLC0415
 
@@ -69,7 +94,9 @@ def _start(chosen: configuration.Config, terminal: Terminal, stop: threading.Eve
         watcher=terminal,
         stop=stop,
         conduct=conduct_threads,
-        seconds=seconds,
+        seconds=parsed.seconds,
+        open_token=_open_token,
+        emergency=parsed.emergency,
     )
 
 

@@ -11,49 +11,56 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
-from edge import durable, journal, recovery
+from edge import durable
 from edge.config import Config
+from edge.custody import OpenToken, no_token
 from edge.durable import StorageFault
-from edge.head_memory import ForgottenHead, HeadMemory
-from edge.journal import Journal, JournalError, Outside
+from edge.journal import Journal
+from edge.journal_state import StreamRow
 from edge.messages import StopRequested
+from edge.opening import (
+    EXIT_BUSY,
+    EXIT_HARDWARE,
+    EXIT_KEY,
+    EXIT_STORAGE,
+    Onlooker,
+    Opening,
+    Refused,
+    open_device,
+    storage_refusal,
+)
 from edge.packet_queue import LaneBounds, PacketQueue
 from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin, Stream
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.segmenter import Cutting, Segmenter
-from edge.spool import Spool, SpoolError, open_spool
+from edge.spool import Spool
 from edge.status import Status
-from edge.versions import recorder_software
 from edge.writer import Acknowledge, SessionFacts, Writer, WriterPorts
-from liuhen import cose, keys
-from liuhen.errors import FormatError, KeyFileError
-from liuhen.kinds import Choice, Clock, Enrolment, Refusal, Run, Session, Software, Stop
+from liuhen import keys
+from liuhen.keys import UnusableKey
+from liuhen.kinds import Choice, Refusal, Session, Software, Stop
 from liuhen.records import Record
 from liuhen.records import make as make_record
-from liuhen.registry import ChoiceCode, Purpose, RecordLabel, RefusalCode, RunCause, StopCause
+from liuhen.registry import ChoiceCode, Purpose, RecordLabel, RefusalCode, StopCause
+
+__all__ = [
+    "EXIT_BUSY",
+    "EXIT_HARDWARE",
+    "EXIT_KEY",
+    "EXIT_STORAGE",
+    "Refused",
+    "Stage",
+    "Start",
+    "Watcher",
+    "conduct_threads",
+    "run",
+]
 
 STOP_LIMIT_SECONDS = 5.0
 WRITER_LIMIT_SECONDS = 30.0
-
-
-class Refused(Exception):
-    """A session cannot start; texts for the operator and the exit code (README, exit codes)."""
-
-    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, exit_code: int) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy_zh = remedy_zh
-        self.remedy_en = remedy_en
-        self.exit_code = exit_code
-
-
-EXIT_HARDWARE = 3
-EXIT_STORAGE = 4
-EXIT_KEY = 5
-EXIT_BUSY = 6
+LEAST_SECONDS = 1.0
 
 
 class Watcher(Acknowledge, Protocol):
@@ -80,6 +87,9 @@ class Start:
     conduct: Callable[[Stage], Ended]
     stop_cause: StopCause = StopCause.OPERATOR
     seconds: float | None = None
+    open_token: OpenToken = no_token
+    emergency: bool = False
+    """A person has said that a new session may be recorded under an emergency key."""
 
 
 @dataclass(slots=True)
@@ -99,217 +109,160 @@ class _Capturing:
 
 
 def run(start: Start) -> Ended:
-    """One run with one session. Raises Refused when nothing could be recorded; the journal then says why, if it can."""
-    spool = _open_spool(start.config.spool.directory)
+    """One run with one session. Raises Refused when nothing could be recorded; the journal then says why, if it can.
+
+    A key that is lost while it signs leaves the session open: another run goes on with it, under an emergency key.
+    """
+    began_ns = start.hardware.clock.boottime_ns()
     try:
-        signer, endorsements = _load_key(start.config, spool)
-        log = _open_journal(start, spool, signer, endorsements)
+        return _run(start)
+    except UnusableKey as lost:
+        _give_back(start)
+        start.watcher.said(
+            f"签名密钥失效（{lost.what}）；本场次改用应急密钥继续，中断已封签记下",
+            f"the key was lost ({lost.what}); the session goes on under an emergency key, the gap is sealed",
+        )
+        passed_seconds = (start.hardware.clock.boottime_ns() - began_ns) / 1e9
+        left = None if start.seconds is None else max(start.seconds - passed_seconds, LEAST_SECONDS)
+        return _run(replace(start, seconds=left))
+
+
+def _run(start: Start) -> Ended:
+    onlooker = Onlooker(entry=start.watcher.entry, say=start.watcher.said)
+    with open_device(start.config, onlooker, start.open_token) as opening:
+        return _run_session(start, opening)
+
+
+def _run_session(start: Start, opening: Opening) -> Ended:
+    """Check, record, end. A refusal is an entry with its cause before it is an exception."""
+    log = opening.log(start.hardware.clock)
+    try:
         try:
-            return _run_session(start, spool, signer, endorsements, log)
-        finally:
-            log.journal.close()
-    except StorageFault as fault:
-        raise _storage_refusal(fault) from fault
+            _check_space(start, opening.spool)
+            picture, sound, origins = _open_sources(start.hardware)
+            _refuse_substitutes(opening, origins)
+        except _RefusedWithCode as refusal:
+            _give_back(start)
+            # A session left open is not ended by a camera that is late: it may go on once a start succeeds.
+            opening.begin(start.hardware.clock, resume=opening.may_stay_open(start.hardware.clock))
+            _journal_refusal(log, refusal.code)
+            raise refusal.refused from None
+        _warn_of_clock(start)
+        plan = _Plan.of(start, opening, (picture, sound), origins)
+        _require_confirmation(start, opening, plan)
+        return _stopped(start, log, start.conduct(_stage(start, opening, plan)))
     finally:
-        spool.close()
+        log.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
-    """The open journal and the numbers this run continues from."""
+class _Plan:
+    """Which session is recorded: the one an unclean end left open, or a new one."""
 
-    journal: Journal
-    run: int
+    session_id: bytes
     ordinal: int
+    resume: bool
+    picture: PictureFormat | None
+    sound: SoundFormat | None
+    origins: tuple[SourceOrigin, ...]
 
-
-def _open_spool(directory: Path) -> Spool:
-    try:
-        return open_spool(directory)
-    except SpoolError as error:
-        raise Refused(
-            error.what,
-            remedy_zh=error.remedy_zh,
-            remedy_en=error.remedy_en,
-            exit_code=EXIT_BUSY if error.busy else EXIT_STORAGE,
-        ) from error
-
-
-def _load_key(config: Config, spool: Spool) -> tuple[keys.FileSigner, tuple[bytes, ...]]:
-    """The device key and the endorsements that fit it and this log."""
-    try:
-        signer = keys.load_signer(config.key.file)
-        endorsements = tuple(path.read_bytes() for path in config.key.endorsements)
-        for path, encoded in zip(config.key.endorsements, endorsements, strict=True):
-            _, endorsement = keys.parse_endorsement(encoded, where=str(path))
-            if (endorsement.log_id, endorsement.public_key) != (spool.identity.log_id, signer.public_key):
-                raise FormatError(str(path), "endorses another device or log")
-    except KeyFileError as error:
-        raise _key_refusal(error.what, error.remedy_zh, error.remedy_en) from error
-    except (FormatError, OSError) as error:
-        raise _key_refusal(
-            str(error),
-            "请用 `liuhen keys endorse` 重新背书本设备",
-            "have this device endorsed with `liuhen keys endorse`",
-        ) from error
-    return signer, endorsements
-
-
-def _open_journal(start: Start, spool: Spool, signer: keys.FileSigner, endorsements: tuple[bytes, ...]) -> _Log:
-    """Find the journal's end, set a torn tail aside, and append the entries that begin a run."""
-    try:
-        found = journal.find(spool.journal_directory)
-        _refuse_lost_journal(spool, found)
-        _refuse_other_key(found, signer)
-        recovery.check_continuable(spool, found, signer.public_key)
-        memory = HeadMemory(start.config.key.file, spool.identity.log_id)
-        _refuse_rolled_back(spool, memory)
-        recovery.set_torn_journal_aside(spool, found)
-    except JournalError as error:
-        raise Refused(
-            str(error),
-            remedy_zh="日志不完整，请勿删除任何文件，联系维护人员",
-            remedy_en="the journal is damaged; delete nothing and call maintenance",
-            exit_code=EXIT_STORAGE,
-        ) from error
-    run_number = _run_number(found)
-    log = Journal(
-        spool=spool,
-        found=found,
-        run=run_number,
-        signer=signer,
-        outside=Outside(
-            file_limit_bytes=start.config.spool.journal_file_bytes,
-            read_clock=lambda: _clock_row(start.hardware),
-            on_durable=start.watcher.entry,
-            remember=memory.remember,
-        ),
-    )
-    if found.last is None:
-        enrolment = Enrolment(public_key=signer.public_key, endorsements=endorsements, spool_id=spool.identity.spool_id)
-        log.append(enrolment, session_id=None)
-    clock = start.hardware.clock
-    rescued = recovery.recover(spool=spool, found=found, log=log, clock=clock)
-    log.append(
-        Run(cause=_run_cause(found), software=recorder_software(), config_hash=start.config.digest), session_id=None
-    )
-    if rescued is not None:
-        start.watcher.said(
-            "上次录制没有正常结束；已核实并封存留下的内容，中止原因待说明",
-            "the last recording did not end in order; what it left was checked and closed, the cause is open",
-        )
-        recovery.close_open_session(found=found, rescued=rescued, log=log, clock=clock)
-    return _Log(journal=log, run=run_number, ordinal=recovery.sessions_so_far(found) + 1)
-
-
-def _refuse_lost_journal(spool: Spool, found: journal.Found) -> None:
-    """Recordings without the journal that signed them: a new one would count from 0 under the same key."""
-    if found.last is None and next(spool.segment_files(), None) is not None:
-        raise JournalError(f"{spool.journal_directory} is empty, but there are recordings")
-
-
-def _refuse_rolled_back(spool: Spool, memory: HeadMemory) -> None:
-    """Signing on below a head that was signed before would use its numbers a second time, and bury what was there."""
-    try:
-        head = memory.recall()
-    except ForgottenHead as error:
-        raise _key_refusal(
-            str(error),
-            "密钥目录与存储盘不匹配，请勿删除任何文件，联系维护人员",
-            "the key's folder does not fit this disk; delete nothing and call maintenance",
-        ) from error
-    if head is None:
-        return
-    kept = journal.entry_at(spool.journal_directory, head[0])
-    if kept is None or kept.head != head:
-        raise Refused(
-            f"this device has signed entry {head[0]}, which the journal on this disk does not hold",
-            remedy_zh="存储盘被换成了旧的或别的副本；请装回原盘。更换存储盘须为设备重新生成密钥和日志",
-            remedy_en="the disk is an older copy or another one; put the right one back, or enrol anew for a new disk",
-            exit_code=EXIT_STORAGE,
+    @classmethod
+    def of(
+        cls,
+        start: Start,
+        opening: Opening,
+        formats: tuple[PictureFormat | None, SoundFormat | None],
+        origins: tuple[SourceOrigin, ...],
+    ) -> _Plan:
+        state = opening.state
+        resume = opening.may_resume(_stream_rows(formats), start.hardware.clock)
+        resumed = state.session if resume else None
+        return cls(
+            session_id=resumed.id if resumed is not None else secrets.token_bytes(16),
+            ordinal=state.ordinal + (resumed is None),
+            resume=resume,
+            picture=formats[0],
+            sound=formats[1],
+            origins=origins,
         )
 
 
-def _refuse_other_key(found: journal.Found, signer: keys.FileSigner) -> None:
-    if found.last is not None and found.last.envelope.kid != cose.key_id(signer.public_key):
-        raise _key_refusal(
-            "the key is not the one this journal was signed with",
-            "请使用本设备原来的密钥；更换密钥须走密钥轮换",
-            "use this device's own key; another key needs a rotation",
-        )
-
-
-def _only_enrolled(found: journal.Found) -> bool:
-    """A start that was cut short after the very first entry: its run has not begun."""
-    return found.last is not None and isinstance(found.last.body, Enrolment)
-
-
-def _run_number(found: journal.Found) -> int:
-    if found.last is None:
-        return 1
-    return found.last.common.run + (0 if _only_enrolled(found) else 1)
-
-
-def _run_cause(found: journal.Found) -> RunCause:
-    if found.last is None or _only_enrolled(found):
-        return RunCause.FIRST
-    return RunCause.AFTER_CLEAN_STOP if isinstance(found.last.body, Stop) else RunCause.AFTER_UNCLEAN_END
-
-
-def _run_session(
-    start: Start, spool: Spool, signer: keys.FileSigner, endorsements: tuple[bytes, ...], log: _Log
-) -> Ended:
-    """Check, record, end. A refusal is an entry with its cause before it is an exception."""
+def _require_confirmation(start: Start, opening: Opening, plan: _Plan) -> None:
     try:
-        _check_space(start, spool)
-        picture, sound, origins = _open_sources(start.hardware)
-        _refuse_substitutes(spool, endorsements, signer, origins)
-    except _RefusedWithCode as refusal:
-        _give_back(start)
-        _journal_refusal(log.journal, refusal.code)
-        raise refusal.refused from None
-    _warn_of_clock(start)
-    session_id = secrets.token_bytes(16)
+        opening.require_confirmation(resumed=plan.resume, confirmed=start.emergency)
+    except Refused:
+        _give_back(start)  # nothing can be journaled either: no key may sign before somebody says so
+        raise
+
+
+def _stage(start: Start, opening: Opening, plan: _Plan) -> Stage:
+    """Everything a session runs on; nothing is written before `Stage.begin`."""
+    clock, spool, log = start.hardware.clock, opening.spool, opening.log(start.hardware.clock)
     inbox, packets = Inbox(), PacketQueue(picture=_lane(start.config, 1), sound=_lane(start.config, 6))
-    segmenter = Segmenter(cutting=_cutting(start.config), picture=picture, sound=sound)
-    facts = SessionFacts(log_id=spool.identity.log_id, run=log.run, session_id=session_id, endorsements=endorsements)
     camera = start.hardware.camera
     writer = Writer(
         queue=packets,
-        segmenter=segmenter,
+        segmenter=Segmenter(cutting=_cutting(start.config), picture=plan.picture, sound=plan.sound),
         spool=spool,
-        session=facts,
+        session=SessionFacts(
+            log_id=spool.identity.log_id,
+            run=opening.run,
+            session_id=plan.session_id,
+            endorsements=opening.endorsements,
+        ),
         ports=WriterPorts(
-            clock=start.hardware.clock,
-            signer=signer,
-            journal_head=lambda: log.journal.head or (0, bytes(32)),
+            clock=clock,
+            signer=opening.signer,
+            journal_head=lambda: log.head or (0, bytes(32)),
             force_keyframe=camera.force_keyframe if camera is not None else _nothing,
             post=inbox.post,
             acknowledge=start.watcher,
+            slow_write_ns=start.config.spool.slow_write_milliseconds * 1_000_000,
         ),
     )
     tools = Tools(
         config=start.config,
-        clock=start.hardware.clock,
+        clock=clock,
         spool=spool,
-        journal=log.journal,
+        journal=log,
         inbox=inbox,
         packets=packets,
         writer=writer,
         show=start.watcher.status,
     )
-    recorder = Recorder(tools, session_id)
-    _journal_choices(start.config, log.journal)
-    recorder.open(_session_entry(start.config, spool, log.ordinal, (picture, sound), origins))
-    caption = caption_of(start.config, log.ordinal, session_id)
-    ended = start.conduct(
-        Stage(start=start, recorder=recorder, writer=writer, inbox=inbox, packets=packets, caption=caption)
+    recorder = Recorder(tools, plan.session_id)
+    return Stage(
+        start=start,
+        recorder=recorder,
+        writer=writer,
+        inbox=inbox,
+        packets=packets,
+        caption=caption_of(start.config, plan.ordinal, plan.session_id),
+        begin=partial(_begin, start, opening, plan, (writer, recorder)),
     )
-    return _stopped(start, log.journal, ended)
+
+
+def _begin(start: Start, opening: Opening, plan: _Plan, crew: tuple[Writer, Recorder]) -> None:
+    """Recovery, then the session's entry or what a resumed one goes on from. Raises StorageFault."""
+    writer, recorder = crew
+    opened = opening.begin(start.hardware.clock, resume=plan.resume)
+    _journal_choices(start.config, opened.journal)
+    if opened.continuation is None:
+        formats = (plan.picture, plan.sound)
+        recorder.open(_session_entry(start.config, opening.spool, plan.ordinal, formats, plan.origins))
+        return
+    writer.go_on_from(opened.continuation)
+    recorder.resume(opened.continuation)
+    start.watcher.said(
+        "上一场次尚未结束，已自动续录；请用语音说明中止的原因",
+        "the last session had not ended and goes on; please say aloud why it was interrupted",
+    )
 
 
 def _stopped(start: Start, log: Journal, ended: Ended) -> Ended:
     """End the run; a disk that does not even take that has been reported by the session already, or is now."""
+    if not ended.told:
+        return ended
     try:
         log.append(Stop(cause=start.stop_cause if ended.clean else StopCause.FAULT), session_id=None)
     except StorageFault as fault:
@@ -330,7 +283,10 @@ def _give_back(start: Start) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Everything a session runs on, ready and not yet started; who conducts it decides what turns in which thread."""
+    """Everything a session runs on, ready and not yet started; who conducts it decides what turns in which thread.
+
+    The conductor starts the sources, whose packets wait in the queue, calls `begin` once, and only then turns WRITER.
+    """
 
     start: Start
     recorder: Recorder
@@ -338,6 +294,7 @@ class Stage:
     inbox: Inbox
     packets: PacketQueue
     caption: str
+    begin: Callable[[], None]
 
 
 def conduct_threads(stage: Stage) -> Ended:
@@ -347,23 +304,40 @@ def conduct_threads(stage: Stage) -> Ended:
         threading.Thread(target=stage.writer.run, name="WRITER", daemon=True),  # a disk that hangs must not keep us
         threading.Thread(target=_wait_for_stop, args=(stage, over), name="STOP"),
     )
+    try:
+        started = _started(stage, capturing)
+        stage.begin()
+    except BaseException:
+        capturing.stop(stage.start.watcher)  # nothing was written by WRITER: what the queue holds is of no session
+        raise
     for thread in threads:
         thread.start()
     try:
         stage.recorder.revive = partial(_revive, stage)
-        _start_sources(stage, capturing)
-        stage.recorder.record()
-    except HardwareFault as fault:
-        stage.recorder.source_failed(fault)
+        if started is None:
+            stage.recorder.record()
+        else:
+            stage.recorder.source_failed(started)
     finally:
         over.set()
         capturing.stop(stage.start.watcher)
         stage.writer.end_cause = stage.recorder.end_cause()
         stage.packets.close()
-        ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
-        for thread in threads:
-            thread.join(WRITER_LIMIT_SECONDS)
+        try:
+            ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
+        finally:
+            for thread in threads:
+                thread.join(WRITER_LIMIT_SECONDS)
     return ended
+
+
+def _started(stage: Stage, capturing: _Capturing) -> HardwareFault | None:
+    """Start the sources; the fault of one that could be opened and does not start."""
+    try:
+        _start_sources(stage, capturing)
+    except HardwareFault as fault:
+        return fault
+    return None
 
 
 def _start_sources(stage: Stage, capturing: _Capturing) -> None:
@@ -460,16 +434,14 @@ def _hold_reserve(start: Start, spool: Spool) -> None:
     try:
         spool.hold_reserve(start.config.spool.journal_reserve_bytes)
     except StorageFault as fault:
-        raise _RefusedWithCode(_storage_refusal(fault), RefusalCode.SPACE) from fault
+        raise _RefusedWithCode(storage_refusal(fault), RefusalCode.SPACE) from fault
 
 
-def _refuse_substitutes(
-    spool: Spool, endorsements: tuple[bytes, ...], signer: keys.FileSigner, origins: tuple[SourceOrigin, ...]
-) -> None:
+def _refuse_substitutes(opening: Opening, origins: tuple[SourceOrigin, ...]) -> None:
     """A production key never signs what did not come from a physical sensor (Jiaozuo Art. 10(5), 14)."""
     # The log's own endorsements count too: leaving one out of the configuration must not make a production key a demo.
-    claimed = (*endorsements, *journal.key_statements(spool.journal_directory))
-    purpose = keys.purpose_of(claimed, log_id=spool.identity.log_id, public_key=signer.public_key)
+    log_id, public_key = opening.spool.identity.log_id, opening.signer.public_key
+    purpose = keys.purpose_of(opening.claimed, log_id=log_id, public_key=public_key)
     substitutes = [origin for origin in origins if not origin.genuine]
     if purpose is not Purpose.PRODUCTION or not substitutes:
         return
@@ -523,12 +495,6 @@ def _session_entry(
     formats: tuple[PictureFormat | None, SoundFormat | None],
     origins: tuple[SourceOrigin, ...],
 ) -> Session:
-    picture, sound = formats
-    streams: list[tuple[int, str, int, int, int]] = []
-    if picture is not None:
-        streams.append((0, "h264", picture.width, picture.height, picture.frames_per_second))
-    if sound is not None:
-        streams.append((1, "flac", sound.rate_hz, sound.channels, 0))
     place = _keep_record(spool, config.device.room)
     return Session(
         ordinal=ordinal,
@@ -542,9 +508,20 @@ def _session_entry(
             config.journal.heartbeat_seconds * 1000,
             config.journal.checkpoint_seconds * 1000,
         ),
-        streams=tuple(streams),
+        streams=_stream_rows(formats),
         records=((RecordLabel.PLACE, place.commitment),),
     )
+
+
+def _stream_rows(formats: tuple[PictureFormat | None, SoundFormat | None]) -> tuple[StreamRow, ...]:
+    """The promised streams, as the session entry names them."""
+    picture, sound = formats
+    rows: list[StreamRow] = []
+    if picture is not None:
+        rows.append((0, "h264", picture.width, picture.height, picture.frames_per_second))
+    if sound is not None:
+        rows.append((1, "flac", sound.rate_hz, sound.channels, 0))
+    return tuple(rows)
 
 
 def _keep_record(spool: Spool, text: str) -> Record:
@@ -579,23 +556,5 @@ def _lane(config: Config, times: int) -> LaneBounds:
     return LaneBounds(span_ns=times * config.queue.seconds * 10**9, size_bytes=config.queue.limit_bytes)
 
 
-def _clock_row(hardware: Hardware) -> Clock:
-    reading = hardware.clock.read()
-    return (reading.utc_ms, reading.boottime_ns, hardware.clock.boot_id, int(reading.sync), reading.error_ms)
-
-
 def _nothing() -> None:
     """There is no camera to ask for a keyframe."""
-
-
-def _key_refusal(what: str, remedy_zh: str, remedy_en: str) -> Refused:
-    return Refused(what, remedy_zh=remedy_zh, remedy_en=remedy_en, exit_code=EXIT_KEY)
-
-
-def _storage_refusal(fault: StorageFault) -> Refused:
-    return Refused(
-        str(fault),
-        remedy_zh="存储盘无法写入；请检查空间、只读状态和连接，必要时更换",
-        remedy_en="the disk cannot be written; check space, read-only state and cabling, replace it if need be",
-        exit_code=EXIT_STORAGE,
-    )

@@ -49,8 +49,10 @@ __all__ = [
     "Problem",
     "Queue",
     "Segment",
+    "Session",
     "SoundChecks",
     "Spool",
+    "Token",
     "describe",
     "load",
     "parse",
@@ -123,11 +125,45 @@ class Spool:
             "space kept for the journal, so that a full store can still say why it stopped",
         ),
     )
+    slow_write_milliseconds: int = field(
+        default=2000,
+        metadata=key(
+            Whole(100, 20_000),
+            "一次写入并落盘超过这些毫秒即记为存储缓慢",
+            "a write with its flush that takes longer than this is told as a slow store, in milliseconds",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A PKCS#11 token that holds the device key; without a module the key is a file. The PIN stands in a file."""
+
+    module: Path | None = field(
+        default=None,
+        metadata=key(
+            Location(optional=True),
+            "密码令牌的 PKCS#11 模块（.so 文件）",
+            "PKCS#11 module (.so) of the token that holds the device key",
+        ),
+    )
+    label: str = field(default="liuhen", metadata=key(Text(32), "令牌的标签", "label of the token"))
+    pin_file: Path | None = field(
+        default=None,
+        metadata=key(
+            Location(optional=True),
+            "存放令牌口令的文件（仅所有者可读）",
+            "file that holds the token's PIN (owner only)",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """The device key by path; its bytes never stand in the configuration."""
+    """The device key by path; its bytes never stand in the configuration.
+
+    With a token, `file` is where the device keeps what it remembers beside the key, and an emergency key.
+    """
 
     file: Path = field(
         default=Path("/var/lib/liuhen/key/device.key"),
@@ -144,6 +180,10 @@ class Key:
             "上级根密钥对本设备密钥的背书文件",
             "files in which an organisation root endorses the device key",
         ),
+    )
+    token: Token = field(
+        default=Token(),
+        metadata=table(Token, "密码令牌（可选；私钥不出令牌）", "A token that holds the key (optional)"),
     )
 
 
@@ -266,6 +306,20 @@ class Journal:
     checkpoint_seconds: int = field(
         default=3600,
         metadata=key(Whole(60, 86_400), "检查点的间隔（秒）", "seconds between checkpoints while a session is open"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a start does with a session that an unclean end left open."""
+
+    resume_hours: int = field(
+        default=12,
+        metadata=key(
+            Whole(0, 168),
+            "中断不超过此时间的场次自动续录；更久的按原界限结束，另开新场次（0 表示从不续录）",
+            "a session interrupted for no longer goes on by itself, an older one is closed with its bounds; 0: never",
+        ),
     )
 
 
@@ -395,6 +449,7 @@ class Config:
     segment: Segment = field(default=Segment(), metadata=table(Segment, "段与片", "Segments and fragments"))
     queue: Queue = field(default=Queue(), metadata=table(Queue, "等待写入的队列", "Media waiting to be written"))
     journal: Journal = field(default=Journal(), metadata=table(Journal, "日志", "The journal"))
+    session: Session = field(default=Session(), metadata=table(Session, "场次", "Sessions"))
     checks: Checks = field(default=Checks(), metadata=table(Checks, "画面与声音的检查", "Checks of picture and sound"))
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
@@ -461,6 +516,7 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from _finer_than_media(config)
     yield from _too_large(config)
     yield from _key_in_spool(config)
+    yield from _token_without_pin(config)
     yield from _without_hysteresis(config.checks)
 
 
@@ -521,14 +577,30 @@ def _too_large(config: Config) -> Iterator[Problem]:
 
 def _key_in_spool(config: Config) -> Iterator[Problem]:
     # Compared as written and without asking the file system: the spool is read by `offload`, which never has the key.
-    key_file, spool = Path(os.path.normpath(config.key.file)), Path(os.path.normpath(config.spool.directory))
-    if key_file.is_relative_to(spool):
+    spool = Path(os.path.normpath(config.spool.directory))
+    paths = (("key.file", config.key.file), ("key.token.pin_file", config.key.token.pin_file))
+    for name, path in paths:
+        if path is not None and Path(os.path.normpath(path)).is_relative_to(spool):
+            word = name.rpartition(".")[2]
+            yield Problem(
+                path=name,
+                value=repr(str(path)),
+                expected_zh="私钥和口令不得放在存储目录（spool.directory）内",
+                expected_en="the key must stand outside the store (spool.directory)",
+                example=f'{word} = "{spool.parent / "key" / ("device.key" if word == "file" else "token.pin")}"',
+            )
+
+
+def _token_without_pin(config: Config) -> Iterator[Problem]:
+    token = config.key.token
+    if (token.module is None) != (token.pin_file is None):
+        missing = "pin_file" if token.pin_file is None else "module"
         yield Problem(
-            path="key.file",
-            value=repr(str(config.key.file)),
-            expected_zh="私钥不得放在存储目录（spool.directory）内",
-            expected_en="the key must stand outside the store (spool.directory)",
-            example=f'file = "{spool.parent / "key" / "device.key"}"',
+            path=f"key.token.{missing}",
+            value='""',
+            expected_zh="使用令牌须同时写明 module 和 pin_file",
+            expected_en="a token needs both module and pin_file",
+            example='pin_file = "/var/lib/liuhen/key/token.pin"',
         )
 
 

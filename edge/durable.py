@@ -1,13 +1,18 @@
 """The one place that writes: what a call here returned from is on the disk, file and directory (style rule 14).
 
 Owns no thread. A failed write or flush raises StorageFault once and poisons the file: the kernel may have dropped the
-dirty pages and would report success on a second flush (fsync after EIO), so nothing is retried on the same file.
+dirty pages and would report success on a second flush (fsync after EIO), so nothing is retried on the same file. After
+each flush the file must be as long as what was written to it. What each call leaves behind when it fails stands in
+STORAGE_FAULTS.md; an interrupted call (EINTR) is repeated by Python itself (PEP 475).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +29,11 @@ class StorageFault(Exception):
     def full(self) -> bool:
         """True if there was no space, rather than a broken disk."""
         return self.code in (errno.ENOSPC, errno.EDQUOT)
+
+    @property
+    def read_only(self) -> bool:
+        """True if the file system takes no write at all any more (ext4 after a fault, or mounted so)."""
+        return self.code == errno.EROFS
 
 
 class Appender(Protocol):
@@ -65,14 +75,16 @@ class AppendFile:
         try:
             _write_all(self._descriptor, content)
             os.fdatasync(self._descriptor)
+            _check_size(self._descriptor, self.size + len(content))
         except OSError as error:
             self._broken = True
             raise StorageFault(self._path, error.errno or errno.EIO) from error
         self.size += len(content)
 
     def close(self) -> None:
-        """Close; everything appended is durable already."""
-        os.close(self._descriptor)
+        """Close; everything appended is durable already, so an error of the close itself says nothing new."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
 
 
 def create_file(path: Path, content: bytes, *, mode: int = 0o640) -> None:
@@ -82,6 +94,7 @@ def create_file(path: Path, content: bytes, *, mode: int = 0o640) -> None:
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
+            _check_size(descriptor, len(content))
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -97,12 +110,30 @@ def replace_file(path: Path, content: bytes) -> None:
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
+            _check_size(descriptor, len(content))
         finally:
             os.close(descriptor)
         fresh.replace(path)
     except OSError as error:
         raise StorageFault(path, error.errno or errno.EIO) from error
     sync_directory(path.parent)
+
+
+def overwrite(path: Path, offset: int, content: bytes) -> None:
+    """Write over a part of an existing file that holds real blocks already, durably. Raises StorageFault.
+
+    Alone for small files with two places that are written in turn: a power cut may tear the one that is written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            _write_all(descriptor, content)
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
 
 
 def reserve_space(path: Path, size_bytes: int) -> None:
@@ -122,26 +153,40 @@ def reserve_space(path: Path, size_bytes: int) -> None:
     sync_directory(path.parent)
 
 
-def remove_file(path: Path) -> None:
+def remove_file(path: Path, *, missing_ok: bool = False) -> None:
     """Remove one name, durably. Raises StorageFault."""
     try:
-        path.unlink()
+        path.unlink(missing_ok=missing_ok)
     except OSError as error:
         raise StorageFault(path, error.errno or errno.EIO) from error
     sync_directory(path.parent)
 
 
 def shorten(path: Path, size_bytes: int) -> None:
-    """Cut a file to its good part, durably; recovery alone calls this, with the rest already in quarantine."""
+    """Cut a file to its good part, durably; a file that is shorter is never made longer. Raises StorageFault.
+
+    Recovery calls this with the rest already in quarantine, WRITER and the journal with the rest still in memory.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
+            if os.fstat(descriptor).st_size < size_bytes:
+                raise OSError(errno.EIO, "the file lacks a part that was flushed")
             os.ftruncate(descriptor, size_bytes)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise StorageFault(path, error.errno or errno.EIO) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What the system cannot read in here is a StorageFault too, of the file it names or else of `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFault(Path(str(error.filename)) if error.filename else path, error.errno or errno.EIO) from error
 
 
 def make_directory(path: Path) -> None:
@@ -163,6 +208,12 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise StorageFault(path, error.errno or errno.EIO) from error
+
+
+def _check_size(descriptor: int, size_bytes: int) -> None:
+    """A write that claimed more than it did, or one by somebody else, is found while the content is still in memory."""
+    if os.fstat(descriptor).st_size != size_bytes:
+        raise OSError(errno.EIO, "the file is not as long as what was written")
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

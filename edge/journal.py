@@ -1,57 +1,42 @@
 """The journal: the device's one append-only signed chain, as files on disk.
 
 CONTROL alone appends; `head` may be read by any thread, for it is replaced whole and only after the entry is durable.
-On return of `append` the entry is on the disk. Files rotate by size; the reserve makes sure that a full disk can still
-be given its reason.
+On return of `append` the entry is on the disk, and the head is remembered beside the key. Files rotate by size; an
+entry whose flush failed is written again, whole and from memory, to the next file; the reserve makes sure that a full
+disk can still be given its reason.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge import durable
+from edge import durable, journal_slots, journal_state
 from edge.durable import AppendFile, StorageFault
+from edge.journal_slots import Place, Slot
+from edge.journal_state import JournalState
+from edge.ports import Clock as DeviceClock
 from edge.spool import Spool
 from liuhen import cose, entry, merkle
 from liuhen.errors import FormatError
 from liuhen.hashing import sha256
-from liuhen.kinds import (
-    Checkpoint,
-    Clock,
-    Enrolment,
-    EntryBody,
-    Head,
-    Heartbeat,
-    Key,
-    Recovered,
-    Run,
-    Session,
-    SessionEnd,
-    Stop,
-)
+from liuhen.kinds import Checkpoint, Clock, Enrolment, EntryBody, Head, Key, Segment, Session, SessionEnd, Stop
+from liuhen.registry import KeyAct
 
 FILE_NAME_DIGITS = 8
 READ_LIMIT_BYTES = 128 * 1024 * 1024
 ENVELOPE_START = b"\xd2\x84\x58"
-REMEMBERED = (Enrolment, Run, Recovered, Session, Heartbeat, Checkpoint, SessionEnd, Stop, Key)
+SLOTTED = (Session, Segment, SessionEnd, Checkpoint, Stop, Key)
+"""After these a slot is written: a start reads at most what follows the newest of them."""
+SLOT_EVERY_ENTRIES = 64
+ROTTEN_LIMIT = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a start finds of the journal: the entries of its last files, the tree, and any torn tail."""
-
-    entries: tuple[entry.Entry, ...]
-    peaks: merkle.Peaks
-    last_file: int
-    torn_bytes: int
-
-    @property
-    def last(self) -> entry.Entry | None:
-        """The newest whole entry."""
-        return self.entries[-1] if self.entries else None
+def clock_row(clock: DeviceClock) -> Clock:
+    """Both clocks as an entry holds them."""
+    reading = clock.read()
+    return (reading.utc_ms, reading.boottime_ns, clock.boot_id, int(reading.sync), reading.error_ms)
 
 
 class JournalError(Exception):
@@ -59,16 +44,61 @@ class JournalError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """Bytes of a journal file that are no entry of this log: which file, from where, how many."""
+
+    file: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beliefs:
+    """What a start knows from outside the journal: the state before any entry, and which emergency keys are its own.
+
+    `blank` has the log's id, and the device's key for a journal whose beginning cannot be read. An emergency entry
+    brings its own key, so anybody could append one: it counts only up to the remembered seq, or if the key is held.
+    """
+
+    blank: JournalState
+    held: frozenset[bytes] = frozenset()
+    remembered_seq: int = -1
+
+    def emergency(self, seq: int, public_key: bytes) -> bool:
+        """Whether this emergency entry is the device's own."""
+        return seq <= self.remembered_seq or public_key in self.held
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What a start finds at the journal's end: the state, what could not be read, and the hashes of what was.
+
+    `tail` is unreadable and nothing follows it; `rotten` has entries after it; `skipped` entries are not there at all
+    though later ones are. `last_file` is -1 before the first file.
+    """
+
+    beliefs: Beliefs
+    state: JournalState
+    place: Place | None = None
+    rotten: tuple[Unreadable, ...] = ()
+    tail: Unreadable | None = None
+    skipped: int = 0
+    last_file: int = -1
+    hashes: dict[int, bytes] = field(default_factory=dict)
+    next_slot: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What a journal is given: the clock, the size of a file, and who is told of (seq, hash) after each flush.
 
-    `remember` keeps a head beside the key; it is asked at every entry after which much would be lost by a roll-back.
+    `remember` keeps run and head beside the key before anybody else hears of the entry.
     """
 
     file_limit_bytes: int
     read_clock: Callable[[], Clock]
     on_durable: Callable[[int, bytes], None]
-    remember: Callable[[Head], None]
+    remember: Callable[[int, Head], None]
 
 
 class Journal:
@@ -88,39 +118,70 @@ class Journal:
         self._run = run
         self._signer = signer
         self._outside = outside
-        self._peaks = found.peaks
-        self._number = found.last_file
+        self._number = max(found.last_file, 0)
         self._file: AppendFile | None = None
-        self.head: Head | None = found.last.head if found.last is not None else None
-        self.kid = cose.key_id(signer.public_key)
+        self._slot_number = found.next_slot
+        self._since_slot = 0
+        self.state = found.state
         self.seen: tuple[int, bytes, int, bytes] | None = None
         self.reserve_used = False
+        self._ruined: StorageFault | None = None
+        self.tolerated: StorageFault | None = None
+        """The first fault of this run that cost no entry: of the memory beside the key, or of a slot. CONTROL tells."""
+        self.rewritten: StorageFault | None = None
+        """The fault after which an entry went to the next file; CONTROL reports it and sets it back."""
+
+    @property
+    def head(self) -> Head | None:
+        """The newest durable entry."""
+        return self.state.head
+
+    @property
+    def kid(self) -> bytes:
+        """The key that signs now."""
+        return cose.key_id(self._signer.public_key)
 
     @property
     def size(self) -> int:
         """Entries so far; the next one has this seq."""
-        return self._peaks.size
+        return self.state.next_seq
 
-    def append(self, body: EntryBody, *, session_id: bytes | None) -> entry.Position:
+    def append(self, body: EntryBody, *, session_id: bytes | None, signer: cose.Signer | None = None) -> entry.Position:
         """Sign and append one entry; durable on return. Raises StorageFault when even the reserve does not help."""
         seq, prev = (self.head[0] + 1, self.head[1]) if self.head is not None else (0, bytes(32))
         at = entry.Position(log_id=self._spool.identity.log_id, run=self._run, seq=seq, prev=prev)
         encoded = entry.make(
-            body, at=at, clock=self._outside.read_clock(), session_id=session_id, seen=self.seen, signer=self._signer
+            body,
+            at=at,
+            clock=self._outside.read_clock(),
+            session_id=session_id,
+            seen=self.seen,
+            signer=signer or self._signer,
         )
-        self._write(encoded)
-        self._peaks.append(merkle.leaf_hash(encoded))
+        place = self._write(encoded)
         digest = sha256(encoded)
-        self.head = (seq, digest)
-        if isinstance(body, REMEMBERED):
-            self._outside.remember(self.head)
+        self._remember((seq, digest))
+        self.state = journal_state.after(self.state, entry.parse(encoded, where=f"entry {seq}"))
+        self._keep_slot(body, place)
         self._outside.on_durable(seq, digest)
         return at
 
+    def _remember(self, head: Head) -> None:
+        """The entry is on the disk, remembered or not; without the memory only a roll-back may stay unnoticed."""
+        try:
+            self._outside.remember(self._run, head)
+        except StorageFault as fault:
+            self.tolerated = self.tolerated or fault
+
     def checkpoint(self, *, session_id: bytes | None) -> None:
         """Sign size and root of everything so far."""
-        body = Checkpoint(size=self._peaks.size, root=self._peaks.root(), peaks=self._peaks.peaks())
+        tree = merkle.Peaks(self.state.tree_size, self.state.peaks)
+        body = Checkpoint(size=tree.size, root=tree.root(), peaks=tree.peaks())
         self.append(body, session_id=session_id)
+
+    def sign_with(self, signer: cose.Signer) -> None:
+        """From the next entry on, the key that the last entry named."""
+        self._signer = signer
 
     def use_reserve(self) -> bool:
         """Give the reserved space back to a full disk; False if it was given already. Raises StorageFault."""
@@ -128,24 +189,62 @@ class Journal:
         self.reserve_used = self.reserve_used or released
         return released
 
+    def begin_next_file(self) -> None:
+        """Leave the last file as it is: what cannot be read at its end stays there."""
+        self.close()
+        self._number += 1
+
     def close(self) -> None:
         """Close the open file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _write(self, encoded: bytes) -> None:
+    def _keep_slot(self, body: EntryBody, place: Place) -> None:
+        self._since_slot += 1
+        due = isinstance(body, SLOTTED) or self._since_slot >= SLOT_EVERY_ENTRIES
+        if not due or not journal_slots.worth_a_slot(self.state):
+            return
+        path = journal_slots.slot_paths(self._spool.root)[self._slot_number]
         try:
-            self._append(encoded)
+            journal_slots.write_slot(path, Slot(state=self.state, place=place), self._signer)
         except StorageFault as fault:
-            if not fault.full or not self.use_reserve():
-                raise
-            # A full disk: the reserve gives its space back. The failed write may have left a part of the entry behind,
-            # which is cut off before the file is opened anew.
-            self._drop_torn_tail()
-            self._append(encoded)
+            if not fault.full:
+                self.tolerated = self.tolerated or fault
+            return  # no evidence: the entry itself is what had to be written, and a start reads more of it
+        self._slot_number = 1 - self._slot_number
+        self._since_slot = 0
 
-    def _append(self, encoded: bytes) -> None:
+    def _write(self, encoded: bytes) -> Place:
+        if self._ruined is not None:
+            raise self._ruined
+        try:
+            return self._append(encoded)
+        except StorageFault as fault:
+            if fault.full:
+                if not self.use_reserve():
+                    raise
+            elif fault.read_only or self.rewritten is not None:
+                raise
+            else:
+                self.rewritten = fault
+            return self._write_again(encoded, same_file=fault.full)
+
+    def _write_again(self, encoded: bytes, *, same_file: bool) -> Place:
+        """After a failed write: what it left of the entry is cut off, and the whole entry is written from memory.
+
+        It goes to a fresh file, for the kernel may call a second flush of the failed one a success although the bytes
+        are gone; after a full disk, where nothing was taken that could be lost, to the same. If this fails too, nobody
+        knows whether the entry will be found: its number must never be used again, so that nothing more is written.
+        """
+        try:
+            self._leave_failed_file(same_file=same_file)
+            return self._append(encoded)
+        except StorageFault as fault:
+            self._ruined = fault
+            raise
+
+    def _append(self, encoded: bytes) -> Place:
         if self._file is None:
             self._file = self._open_last()
         if self._file.size and self._file.size + len(encoded) > self._outside.file_limit_bytes:
@@ -153,20 +252,34 @@ class Journal:
             self._file = None
             self._number += 1
             self._file = AppendFile(file_path(self._spool.journal_directory, self._number), new=True)
+        start = self._file.size
         self._file.append(encoded)
+        return Place(file=self._number, start=start, end=start + len(encoded))
 
     def _open_last(self) -> AppendFile:
         path = file_path(self._spool.journal_directory, self._number)
-        return AppendFile(path, new=not path.exists())
+        with durable.reading(path):
+            there = path.exists()
+        return AppendFile(path, new=not there)
 
-    def _drop_torn_tail(self) -> None:
-        """Cut what a failed write left after the last durable entry; those bytes were never named by anything."""
-        if self._file is None:
-            return
-        whole_bytes = self._file.size
-        self._file.close()
-        self._file = None
-        durable.shorten(file_path(self._spool.journal_directory, self._number), whole_bytes)
+    def _leave_failed_file(self, *, same_file: bool) -> None:
+        """Cut what a failed write left after the last durable entry; those bytes were never named by anything.
+
+        A file without a whole entry is removed and its number used again, for the numbers have no holes.
+        """
+        path = file_path(self._spool.journal_directory, self._number)
+        if self._file is not None:
+            whole_bytes = self._file.size
+            self.close()
+            if whole_bytes:
+                durable.shorten(path, whole_bytes)
+        else:
+            with durable.reading(path):
+                whole_bytes = path.stat().st_size if path.exists() else 0
+        if not whole_bytes:
+            durable.remove_file(path, missing_ok=True)
+        elif not same_file:
+            self._number += 1
 
 
 def file_path(directory: Path, number: int) -> Path:
@@ -174,70 +287,138 @@ def file_path(directory: Path, number: int) -> Path:
     return directory / f"{number:0{FILE_NAME_DIGITS}d}.cbor"
 
 
-def find(directory: Path) -> Found:
-    """Read the journal's end: back to the newest checkpoint and the newest session. Raises JournalError."""
-    numbers = sorted(int(path.stem) for path in directory.glob("*.cbor") if path.stem.isdecimal())
-    if numbers != list(range(len(numbers))):
-        raise JournalError(f"{directory}: journal files have holes: {numbers[:8]}")
-    entries: list[entry.Entry] = []
-    torn_bytes = 0
-    for number in reversed(numbers):
-        path = file_path(directory, number)
-        read, rest = _read_file(path)
-        if rest and number != numbers[-1]:
-            raise JournalError(f"{path}: {len(rest)} unreadable bytes before later files")
-        _refuse_rot(path, rest)
-        torn_bytes += len(rest)
-        entries = read + entries
-        if _holds(entries, Checkpoint) and _holds(entries, Session):
-            break
-    _check_chain(directory, entries)
-    return Found(
-        entries=tuple(entries),
-        peaks=_peaks(entries),
-        last_file=numbers[-1] if numbers else 0,
-        torn_bytes=torn_bytes,
-    )
+# -- what a start finds ------------------------------------------------------------------------------------------------
 
 
-def entry_at(directory: Path, seq: int) -> entry.Entry | None:
-    """The entry with this number, newest files first, or None. Raises JournalError."""
-    for path in sorted(directory.glob("*.cbor"), reverse=True):
-        for found in entries_of(path):
-            if found.common.seq == seq:
-                return found
-    return None
+def find(root: Path, beliefs: Beliefs) -> Found:
+    """Read a spool's journal from the newest slot that its entry confirms, or else from the first entry.
+
+    Reads what follows the slot and nothing before it. Raises JournalError where the system cannot read a file.
+    """
+    directory = root / "journal"
+    for number, slot in journal_slots.read_slots(root):
+        if _confirmed(directory, slot):
+            found = Found(beliefs=beliefs, state=slot.state, place=slot.place, next_slot=1 - number)
+            return _read_on(directory, slot, found)
+    return _read_on(directory, None, Found(beliefs=beliefs, state=beliefs.blank))
 
 
-def key_statements(directory: Path) -> list[bytes]:
-    """The endorsements the log itself carries, from its first entry and every key entry of its first and last file."""
-    files = sorted(directory.glob("*.cbor"))
-    endorsements: list[bytes] = []
-    for path in dict.fromkeys((*files[:1], *files[-1:])):
-        for found in entries_of(path):
-            if isinstance(found.body, Enrolment | Key):
-                endorsements.extend(found.body.endorsements)
-    return endorsements
+def file_numbers(directory: Path) -> list[int]:
+    """The journal's files. Raises JournalError."""
+    try:
+        return sorted(int(path.stem) for path in directory.glob("*.cbor") if path.stem.isdecimal())
+    except OSError as error:
+        raise JournalError(f"{directory}: {error.strerror}") from error
+
+
+def _confirmed(directory: Path, slot: Slot) -> bool:
+    """Whether the entry that the slot reaches to lies where it says."""
+    place = slot.place
+    try:
+        with file_path(directory, place.file).open("rb") as file:
+            file.seek(place.start)
+            encoded = file.read(min(place.end - place.start, cose.ENTRY_LIMIT_BYTES))
+    except OSError:
+        return False
+    return slot.state.head is not None and sha256(encoded) == slot.state.head[1]
+
+
+def _read_on(directory: Path, slot: Slot | None, found: Found) -> Found:
+    numbers = file_numbers(directory)
+    found.last_file = numbers[-1] if numbers else -1
+    begin, offset = (slot.place.file, slot.place.end) if slot is not None else (0, 0)
+    if found.state.head is not None:
+        found.hashes[found.state.head[0]] = found.state.head[1]
+    unreadable: list[Unreadable] = []
+    for number in [n for n in numbers if n >= begin]:
+        unreadable = _read_file_on(found, directory, (number, offset if number == begin else 0), unreadable)
+    if unreadable and not _followed(found, unreadable[-1]):
+        found.tail = unreadable.pop()
+    found.rotten = tuple(unreadable[:ROTTEN_LIMIT])
+    return found
+
+
+def _followed(found: Found, last: Unreadable) -> bool:
+    """Whether an entry stands behind these bytes."""
+    return found.place is not None and (found.place.file, found.place.start) > (last.file, last.offset)
+
+
+def _read_file_on(
+    found: Found, directory: Path, begin: tuple[int, int], unreadable: list[Unreadable]
+) -> list[Unreadable]:
+    """Fold the entries of one file from an offset on; returns what could not be read so far."""
+    number, start = begin
+    path = file_path(directory, number)
+    content = _content(path, start)
+    at, bad_from = 0, None
+    while at < len(content):
+        candidate = _entry_at(content, at, path)
+        if candidate is None or not _continues(found, candidate):
+            bad_from = at if bad_from is None else bad_from
+            following = content.find(ENVELOPE_START, at + 1)
+            at = len(content) if following < 0 else following
+            continue
+        if bad_from is not None:
+            unreadable.append(Unreadable(file=number, offset=start + bad_from, size=at - bad_from))
+            bad_from = None
+        end = at + len(candidate.envelope.encoded)
+        found.skipped += candidate.common.seq - found.state.next_seq
+        found.state = journal_state.after(found.state, candidate)
+        found.place = Place(file=number, start=start + at, end=start + end)
+        found.hashes[candidate.common.seq] = candidate.hash
+        at = end
+    if bad_from is not None:
+        unreadable.append(Unreadable(file=number, offset=start + bad_from, size=len(content) - bad_from))
+    return unreadable
+
+
+def _continues(found: Found, candidate: entry.Entry) -> bool:
+    """Whether this genuine entry of this log comes next, or after some that cannot be read."""
+    common, state = candidate.common, found.state
+    if common.log_id != state.log_id or common.seq < state.next_seq:
+        return False
+    if state.head is not None and common.seq == state.next_seq and common.prev != state.head[1]:
+        return False
+    return _genuine(candidate, _signing_key(found, candidate))
+
+
+def _signing_key(found: Found, candidate: entry.Entry) -> bytes:
+    """The key in force; entry 0, an emergency key and the key that comes back after it bring their own (5.3.1)."""
+    state, seq = found.state, candidate.common.seq
+    match candidate.body:
+        case Enrolment(public_key=public_key) if seq == 0:
+            return public_key
+        case Key(act=KeyAct.EMERGENCY, new_public_key=bytes(public_key)) if found.beliefs.emergency(seq, public_key):
+            return public_key
+        case Key(act=KeyAct.RETURNED, new_public_key=bytes(public_key)) if public_key == state.lost_key:
+            return public_key
+        case _:
+            return state.public_key
+
+
+def _genuine(candidate: entry.Entry, public_key: bytes) -> bool:
+    try:
+        cose.verify(candidate.envelope, public_key, where=f"entry {candidate.common.seq}")
+    except FormatError:
+        return False
+    return True
 
 
 def entries_of(path: Path) -> Iterator[entry.Entry]:
     """The whole entries of one file, up to the first that is not whole. Raises JournalError."""
-    return iter(_read_file(path)[0])
+    content, offset = _content(path, 0), 0
+    while (found := _entry_at(content, offset, path)) is not None:
+        yield found
+        offset += len(found.envelope.encoded)
 
 
-def _read_file(path: Path) -> tuple[list[entry.Entry], bytes]:
-    """The whole entries of a file, and the bytes that follow them."""
+def _content(path: Path, start: int) -> bytes:
     try:
         with path.open("rb") as source:
-            content = source.read(READ_LIMIT_BYTES)
+            source.seek(start)
+            return source.read(READ_LIMIT_BYTES)
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}") from error
-    entries: list[entry.Entry] = []
-    offset = 0
-    while (found := _entry_at(content, offset, path)) is not None:
-        entries.append(found)
-        offset += len(found.envelope.encoded)
-    return entries, content[offset:]
 
 
 def _entry_at(content: bytes, offset: int, path: Path) -> entry.Entry | None:
@@ -248,40 +429,3 @@ def _entry_at(content: bytes, offset: int, path: Path) -> entry.Entry | None:
         return entry.parse(content[offset:end], where=where) if end is not None else None
     except FormatError:
         return None
-
-
-def _refuse_rot(path: Path, rest: bytes) -> None:
-    """One write holds one entry, so a power cut leaves the beginning of one; anything more is rot, and stays."""
-    if len(rest) > cose.ENTRY_LIMIT_BYTES:
-        raise JournalError(f"{path}: {len(rest)} unreadable bytes are more than one write leaves behind")
-    at = rest.find(ENVELOPE_START)
-    while at >= 0:
-        if _entry_at(rest, at, path) is not None:
-            raise JournalError(f"{path}: an unreadable entry stands before whole ones")
-        at = rest.find(ENVELOPE_START, at + 1)
-
-
-def _check_chain(directory: Path, entries: list[entry.Entry]) -> None:
-    """Each entry continues the one before. Raises JournalError."""
-    for before, after in itertools.pairwise(entries):
-        if (after.common.seq, after.common.prev) != (before.common.seq + 1, before.hash):
-            raise JournalError(f"{directory}: entry {after.common.seq} does not continue the one before")
-
-
-def _holds(entries: list[entry.Entry], kind: type[EntryBody]) -> bool:
-    return any(isinstance(found.body, kind) for found in entries)
-
-
-def _peaks(entries: list[entry.Entry]) -> merkle.Peaks:
-    """Continue the tree from the newest checkpoint among these entries, or from the first entry of the log."""
-    tree = merkle.Peaks()
-    for found in entries:
-        match found.body:
-            case Checkpoint(size=size, peaks=peaks):
-                tree = merkle.Peaks(size, peaks)
-            case _ if found.common.seq != tree.size:
-                continue
-            case _:
-                pass
-        tree.append(merkle.leaf_hash(found.envelope.encoded))
-    return tree

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
 from edge.ports import PictureMeasure, SoundMeasure
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from liuhen.kinds import Segment
 from liuhen.registry import EndCause, StopCause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaBegan:
+    """The first fragment of this run is durable; its media was captured from this BOOTTIME on."""
+
+    boottime_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +32,13 @@ class SegmentClosed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterFailed:
     """WRITER cannot write any more; nothing after the last durable fragment exists."""
+
+    fault: StorageFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageFaulted:
+    """A write was refused or lost once; WRITER has left that file and writes the same media to a new one."""
 
     fault: StorageFault
 
@@ -50,8 +65,12 @@ class StopRequested:
 
 
 Message = (
-    SegmentClosed
+    MediaBegan
+    | SegmentClosed
     | WriterFailed
+    | StorageFaulted
+    | StorageSlow
+    | StorageSlowEnded
     | WriterCrashed
     | WriterEnded
     | StopRequested

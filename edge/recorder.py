@@ -12,19 +12,31 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge import recovery
+from edge import durable, recovery
 from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
+from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
-from edge.journal import Journal
-from edge.messages import Message, SegmentClosed, StopRequested, WriterCrashed, WriterEnded, WriterFailed
+from edge.journal import Journal, clock_row
+from edge.messages import (
+    MediaBegan,
+    Message,
+    SegmentClosed,
+    StopRequested,
+    StorageFaulted,
+    WriterCrashed,
+    WriterEnded,
+    WriterFailed,
+)
 from edge.packet_queue import PacketQueue
 from edge.ports import Clock, ClockReading, HardwareFault, PictureMeasure, SoundMeasure, Stream
+from edge.recovery import Continuation
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.spool import Spool
 from edge.status import Status
 from edge.writer import Writer
-from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Session, SessionEnd
+from liuhen.kinds import Clock as ClockRow
+from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Instant, Session, SessionEnd
 from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, StopCause
 
 INBOX_LIMIT = 4096
@@ -48,15 +60,18 @@ class Ended:
     words_zh: str = ""
     words_en: str = ""
     gaps: int = 0
+    told: bool = True
+    """Whether the journal holds the session's end; without it the run must not look ended in order either."""
 
 
 @dataclass(slots=True)
 class _OpenGap:
-    """A gap entry without its end."""
+    """A gap entry without its end; `anchor` is a reading of both clocks in the boot of its begin."""
 
     seq: int
-    since_ns: int
+    since: Instant
     lost: int
+    anchor: ClockRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +92,9 @@ class _Counts:
     rms_millibel: int | None = None
     peak_millibel: int | None = None
     clock_offset_ms: int | None = None
+    free_bytes: int = 0
+    space_unknown: bool = False
+    tolerance_told: bool = False
     warnings: dict[str, str] = field(default_factory=dict)
 
 
@@ -141,6 +159,9 @@ class Recorder:
         self._failure: StorageFault | None = None
         self._fault: HardwareFault | WriterCrashed | None = None
         self._short_of_space = False
+        self._end_told = False
+        self._owed: dict[Stream | None, tuple[int, bool]] = {}
+        """Ends of gaps that the journal did not take: until when, and whether media is back."""
         self._revivals: dict[Stream, _Revival] = {}
         self.revive: Callable[[Stream], None] | None = None
         """Starts a lost source again (raises HardwareFault); given by whoever conducts real sources."""
@@ -150,10 +171,32 @@ class Recorder:
     def open(self, session: Session) -> None:
         """Append the session entry and start the promised clocks."""
         self._tools.spool.make_session(self._session_id)
+        self._counts.free_bytes = self._tools.spool.free_bytes()
         self._tools.journal.append(session, session_id=self._session_id)
+        self._start_promises()
+
+    def resume(self, continuation: Continuation) -> None:
+        """Go on with the session that an earlier run left open; its gaps end when their media is back."""
+        self._counts.segments = continuation.segments
+        self._counts.stated = (continuation.frames, continuation.samples)
+        self._counts.gaps = continuation.gaps
+        for gap in continuation.open_gaps:
+            stream = None if gap.stream is None else Stream(gap.stream)
+            self._gaps[stream] = _OpenGap(seq=gap.seq, since=gap.since, lost=gap.lost, anchor=continuation.anchor)
+            self._counts.warnings[_absence(stream)] = _absence(stream)
+        self._start_promises()
+        for stream in self._gaps:
+            if stream is not None:
+                self._revive_later(stream)
+
+    def _start_promises(self) -> None:
         self._started_ns = self._tools.clock.boottime_ns()
         self._heartbeat_due_ns = self._started_ns + self._heartbeat_ns
         self._checkpoint_due_ns = self._started_ns + self._tools.config.journal.checkpoint_seconds * 10**9
+
+    def _revive_later(self, stream: Stream) -> None:
+        due_ns = self._tools.clock.boottime_ns() + REVIVE_FIRST_NS
+        self._revivals[stream] = _Revival(due_ns=due_ns, wait_ns=2 * REVIVE_FIRST_NS)
 
     def record(self) -> None:
         """Work until somebody asks for the end or nothing can be written any more."""
@@ -200,16 +243,25 @@ class Recorder:
         deadline_ns = self._tools.clock.boottime_ns() + int(limit_seconds * 10**9)
         while self._writer_ended is None and not self._crashed() and self._tools.clock.boottime_ns() < deadline_ns:
             self.turn(0.1)
-        ended = self._ended()
+        if self._writer_ended is None and not self._crashed():
+            return self._left_open(limit_seconds)
         try:
             if self._failure is not None or self._crashed():
                 self._state_unfinished()
             self._close_gaps()
-            self._append_end(ended.cause)
+            self._append_end(self.end_cause())
         except StorageFault as fault:
             self._failure = self._failure or fault
-            ended = self._ended()
-        return ended
+        return self._ended()
+
+    def _left_open(self, limit_seconds: float) -> Ended:
+        """WRITER waits for a disk that does not answer and may still write: only the next start can state its file."""
+        now_ns = self._tools.clock.boottime_ns()
+        try:
+            self._event(EventCode.STORAGE_SLOW, None, (now_ns, now_ns), (int(1000 * limit_seconds),))
+        except StorageFault as fault:
+            self._failure = self._failure or fault
+        return self._ended()
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
@@ -221,6 +273,8 @@ class Recorder:
                 self._counts.stated = (sum(message.statement.frames), sum(message.statement.samples))
             case StopRequested():
                 self._stop = message
+            case MediaBegan():
+                self._close_gap(None, message.boottime_ns, resumed=True)
             case WriterEnded():
                 self._writer_ended = message
             case WriterFailed():
@@ -228,8 +282,26 @@ class Recorder:
             case WriterCrashed():
                 self._fault = message
                 self._open_gap(None, GapCause.DEVICE_FAULT, self._tools.clock.boottime_ns(), (), lost=0)
+            case StorageFaulted() | StorageSlow() | StorageSlowEnded():
+                self._storage_troubled(message)
             case _:
                 self._observe(message)
+
+    def _storage_troubled(self, trouble: StorageFaulted | StorageSlow | StorageSlowEnded) -> None:
+        """The disk failed once or is slow; nothing is lost, and whoever looks after it must hear of it."""
+        now_ns = self._tools.clock.boottime_ns()
+        measured: tuple[int, ...]
+        match trouble:
+            case StorageFaulted():
+                code, measured = EventCode.STORAGE_FAULT, (trouble.fault.code,)
+                self._counts.warnings[code.name] = "存储写入出错一次，已换新文件续录，本场次结束后请检查或更换存储盘"
+            case StorageSlow():
+                code, measured = EventCode.STORAGE_SLOW, (trouble.milliseconds,)
+                self._counts.warnings[code.name] = EVENTS[code].words_zh
+            case StorageSlowEnded():
+                code, measured = EventCode.STORAGE_SLOW_ENDED, (trouble.longest_milliseconds, trouble.writes)
+                self._counts.warnings.pop(EventCode.STORAGE_SLOW.name, None)
+        self._event(code, None, (now_ns, now_ns), measured)
 
     def _observe(self, message: StreamAbsent | StreamPresent | Missed | PictureMeasure | SoundMeasure) -> None:
         """What was seen of the streams; none of it ends the session."""
@@ -251,15 +323,14 @@ class Recorder:
         evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
         self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, (evidence,), lost=absent.lost)
         if not absent.overflow:
-            due_ns = self._tools.clock.boottime_ns() + REVIVE_FIRST_NS
-            self._revivals[absent.stream] = _Revival(due_ns=due_ns, wait_ns=2 * REVIVE_FIRST_NS)
+            self._revive_later(absent.stream)
         judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge
         self._judged(judge.withdraw(absent.since_ns), absent.stream, ())
 
     def _stream_present(self, present: StreamPresent) -> None:
         self._revivals.pop(present.stream, None)
         gap = self._gaps.get(present.stream)
-        absent_ms = (present.until_ns - gap.since_ns) // 1_000_000 if gap is not None else 0
+        absent_ms = self._length_ns(gap, present.until_ns)[0] // 1_000_000 if gap is not None else 0
         self._event(EventCode.SOURCE_BACK, present.stream, (present.until_ns, present.until_ns), (absent_ms,))
         self._close_gap(present.stream, present.until_ns, resumed=True)
 
@@ -287,9 +358,11 @@ class Recorder:
 
     def _state_unfinished(self) -> None:
         """Give the segments WRITER could not end the statements their seals prove. Raises StorageFault."""
-        rescued = recovery.rescue(
-            self._tools.spool, self._session_id, kid=self._tools.journal.kid, first=self._counts.segments
-        )
+        with durable.reading(self._tools.spool.root):
+            left = recovery.survey(
+                self._tools.spool, self._session_id, kid=self._tools.journal.kid, first=self._counts.segments
+            )
+            rescued = recovery.rescue(self._tools.spool, left)
         rescued.cut()
         for statement in rescued.statements:
             self._append(statement)
@@ -339,8 +412,18 @@ class Recorder:
         if reading.boottime_ns >= self._checkpoint_due_ns:
             self._checkpoint_due_ns = reading.boottime_ns + self._tools.config.journal.checkpoint_seconds * 10**9
             self._tools.journal.checkpoint(session_id=self._session_id)
+        self._tell_journal_troubles()
         self._revive_sources(reading.boottime_ns)
         self._tools.show(self._status(reading.boottime_ns))
+
+    def _tell_journal_troubles(self) -> None:
+        """What the journal bore by itself: an entry that went to the next file, a memory or a slot not written."""
+        journal = self._tools.journal
+        fault, journal.rewritten = journal.rewritten, None
+        if fault is None and not self._counts.tolerance_told and journal.tolerated is not None:
+            fault, self._counts.tolerance_told = journal.tolerated, True
+        if fault is not None:
+            self._storage_troubled(StorageFaulted(fault=fault))
 
     def _revive_sources(self, now_ns: int) -> None:
         """Start what was lost again, ever more rarely; the gap stays open until its packets come."""
@@ -369,7 +452,7 @@ class Recorder:
 
     def _heartbeat(self) -> None:
         position = self._tools.writer.position
-        free_bytes = self._tools.spool.free_bytes()
+        free_bytes = self._free_bytes()
         level = None
         if self._counts.rms_millibel is not None and self._counts.peak_millibel is not None:
             level = (self._counts.peak_millibel, self._counts.rms_millibel)
@@ -387,6 +470,16 @@ class Recorder:
         self._append(beat)
         self._watch_space(free_bytes)
 
+    def _free_bytes(self) -> int:
+        """Free space; where the disk does not say, what it said last: a write will tell whether it is gone."""
+        try:
+            self._counts.free_bytes = self._tools.spool.free_bytes()
+        except StorageFault as fault:
+            if not self._counts.space_unknown:
+                self._counts.space_unknown = True
+                self._storage_troubled(StorageFaulted(fault=fault))
+        return self._counts.free_bytes
+
     def _watch_space(self, free_bytes: int) -> None:
         needed_bytes = SPACE_FLOOR_SECONDS * self._tools.config.media_bytes_per_second()
         if free_bytes >= needed_bytes:
@@ -399,7 +492,7 @@ class Recorder:
 
     def _status(self, now_ns: int) -> Status:
         position = self._tools.writer.position
-        free_bytes = self._tools.spool.free_bytes()
+        free_bytes = self._free_bytes()
         return Status(
             elapsed_ns=now_ns - self._started_ns,
             segments_closed=self._counts.segments,
@@ -459,21 +552,23 @@ class Recorder:
             )
         )
         self._counts.gaps += 1
-        self._gaps[stream] = _OpenGap(seq=seq, since_ns=since_ns, lost=lost)
+        anchor, since = clock_row(self._tools.clock), (self._tools.clock.boot_id, since_ns)
+        self._gaps[stream] = _OpenGap(seq=seq, since=since, lost=lost, anchor=anchor)
         self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{cause.words_zh}）"
 
     def _close_gap(self, stream: Stream | None, until_ns: int, *, resumed: bool) -> None:
-        gap = self._gaps.pop(stream, None)
-        self._counts.warnings.pop(_absence(stream), None)
+        gap = self._gaps.get(stream)
         if gap is None:
             return
-        length_ns = max(0, until_ns - gap.since_ns)
+        if gap.since[0] == self._tools.clock.boot_id:
+            until_ns = max(until_ns, gap.since[1])
         known = gap.lost or None
+        self._owed[stream] = (until_ns, resumed)
         self._append(
             GapEnd(
                 gap_seq=gap.seq,
-                until=(self._tools.clock.boot_id, max(until_ns, gap.since_ns)),
-                length_ns=(length_ns, length_ns),
+                until=(self._tools.clock.boot_id, until_ns),
+                length_ns=self._length_ns(gap, until_ns),
                 lost=(
                     known if stream is Stream.PICTURE else None,
                     known if stream is Stream.SOUND else None,
@@ -481,12 +576,19 @@ class Recorder:
                 resumed=int(resumed),
             )
         )
+        del self._gaps[stream], self._owed[stream]
+        self._counts.warnings.pop(_absence(stream), None)
+
+    def _length_ns(self, gap: _OpenGap, until_ns: int) -> tuple[int, int]:
+        clock = self._tools.clock
+        return recovery.length_ns(gap.anchor, gap.since, (clock.boot_id, until_ns), clock.read())
 
     def _close_gaps(self) -> None:
-        """A session ends with its gaps closed; one that never resumed says so."""
+        """A session ends with its gaps closed; one that never resumed says so, one whose end failed is told again."""
         now_ns = self._tools.clock.boottime_ns()
         for stream in list(self._gaps):
-            self._close_gap(stream, now_ns, resumed=False)
+            until_ns, resumed = self._owed.get(stream, (now_ns, False))
+            self._close_gap(stream, until_ns, resumed=resumed)
 
     def _append_end(self, cause: EndCause) -> None:
         if self._tools.journal.reserve_used:
@@ -505,11 +607,12 @@ class Recorder:
             )
         )
         self._tools.journal.checkpoint(session_id=None)
+        self._end_told = True
 
     def _ended(self) -> Ended:
         cause = self.end_cause()
         clean = cause in (EndCause.STOPPED, EndCause.SHUTDOWN) and self._writer_ended is not None
-        words = _failure_words(self._failure, self._short_of_space, self._writer_ended is None)
+        words = _failure_words(self._failure, self._short_of_space, self._writer_ended is None, told=self._end_told)
         if self._fault is not None and self._failure is None:
             words = _fault_words(self._fault)
         return Ended(
@@ -519,6 +622,7 @@ class Recorder:
             words_zh=words[0],
             words_en=words[1],
             gaps=self._counts.gaps,
+            told=self._end_told,
         )
 
 
@@ -534,23 +638,40 @@ def _fault_words(fault: HardwareFault | WriterCrashed) -> tuple[str, str]:
     )
 
 
-def _failure_words(failure: StorageFault | None, short_of_space: bool, writer_stuck: bool) -> tuple[str, str]:
-    if failure is not None and not failure.full:
+def _failure_words(
+    failure: StorageFault | None, short_of_space: bool, writer_stuck: bool, *, told: bool
+) -> tuple[str, str]:
+    """What the operator reads; `told` is whether the journal could be given the reason."""
+    if failure is None and not short_of_space:
+        return _stuck_words() if writer_stuck else ("", "")
+    what_zh = "并记下原因" if told else "，日志也无法写入，原因将由下次启动补记"
+    what_en = (
+        "the session ended with that reason"
+        if told
+        else "the journal could not be written either; the next start says so"
+    )
+    if failure is None or failure.full:
         return (
-            f"存储写入失败（{failure}），场次已中止并记下原因；请更换存储盘后重新开始",
-            f"writing failed ({failure}); the session ended with that reason; replace the disk and start again",
+            f"存储空间不足，场次已中止{what_zh}；请先把已入库的录像归档，再开始新的场次",
+            f"storage is full; {what_en}; offload recordings before the next session",
         )
-    if failure is not None or short_of_space:
+    if failure.read_only:
         return (
-            "存储空间不足，场次已中止并记下原因；请先把已入库的录像归档，再开始新的场次",
-            "storage is full; the session ended with that reason; offload recordings before the next session",
+            f"存储盘已变为只读（{failure}），场次已中止{what_zh}；请重启设备，用 fsck 检查存储盘，必要时更换",
+            f"the disk has become read-only ({failure}); {what_en}; reboot, run fsck on it, replace it if need be",
         )
-    if writer_stuck:
-        return (
-            "写入线程未在限时内结束，最后一段没有结束封签；已落盘的内容不受影响",
-            "the writer did not end in time, so the last segment has no final seal; what is on disk is unaffected",
-        )
-    return "", ""
+    return (
+        f"存储写入失败（{failure}），场次已中止{what_zh}；请更换存储盘后重新开始",
+        f"writing failed ({failure}); {what_en}; replace the disk and start again",
+    )
+
+
+def _stuck_words() -> tuple[str, str]:
+    return (
+        "存储盘没有响应，写入未在限时内结束；已落盘的内容不受影响，由下次启动核实并补记；请检查或更换存储盘",
+        "the disk does not answer, so writing did not end in time; what is on disk is unaffected and the next start "
+        "states it; examine or replace the disk",
+    )
 
 
 def _absence(stream: Stream | None) -> str:

@@ -1,8 +1,9 @@
 """Recovery: what a start does with what an unclean end left behind, before anything new is written.
 
-Runs on CONTROL before the sources start, and once more where a session ends because its disk failed. It alone shortens
-files, and only after the bytes it cuts are safe in `quarantine/`. A session left open is closed with its bounds: its
-last segments get the statements their seals prove. Every step may be cut short too; the next start takes it up again.
+Runs on CONTROL while the sources already fill the queue, and once more where a session ends because its disk failed.
+It alone shortens files, and only after the bytes it cuts are safe in `quarantine/`. The last segments of a session left
+open get the statements their seals prove; then the session goes on after a gap, or is closed with its bounds. Every
+step may be cut short too; the next start takes it up again.
 """
 
 from __future__ import annotations
@@ -12,209 +13,236 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import durable, journal
-from edge.journal import Found, Journal, JournalError
+from edge.journal import Found, Journal, Unreadable
+from edge.journal_state import JournalState, OpenGap, OpenSession, StreamRow, kid_in_force
 from edge.ports import Clock, ClockReading
 from edge.spool import Spool
 from liuhen import cose
-from liuhen.entry import Entry
-from liuhen.errors import FormatError
-from liuhen.kinds import (
-    Enrolment,
-    Gap,
-    GapEnd,
-    Instant,
-    Pair,
-    Recovered,
-    Seal,
-    Segment,
-    Session,
-    SessionEnd,
-    Stop,
-)
-from liuhen.reader import Initialisation, SealedFragment, read_segment
+from liuhen.kinds import Clock as ClockRow
+from liuhen.kinds import Gap, GapEnd, Head, Instant, Pair, Recovered, Seal, Segment, SessionEnd
+from liuhen.reader import FragmentState, Initialisation, SealedFragment, read_segment
 from liuhen.registry import EndCause, GapCause
 
+QUARANTINED_LIMIT = 64
 
-def check_continuable(spool: Spool, found: Found, public_key: bytes) -> None:
-    """Refuse a journal that cannot be continued without a second entry under a used number. Raises JournalError.
 
-    The last entry must be this log's and genuine, and no seal of the open session may name a later one: an entry that
-    was named has left the device, and a bad tail in its place is rot, which a person has to look at.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setback:
+    """What a start knows before it writes: the state to go on from, and whether anything has to be recovered.
+
+    `lost` is true where a head was named that no readable entry holds: the numbers up to it are never used again.
     """
-    last = found.last
-    if last is None:
-        return
-    if last.common.log_id != spool.identity.log_id:
-        raise JournalError(f"{spool.journal_directory}: the journal is that of another log")
-    try:
-        cose.verify(last.envelope, public_key, where=f"entry {last.common.seq}")
-    except FormatError as error:
-        raise JournalError(f"{spool.journal_directory}: the newest entry is not genuine ({error})") from error
-    session_id = _open_session(found)
-    if session_id is None:
-        return
-    for path in _unstated(spool, session_id, len(_statements(found, session_id))):
-        named = max((seal.head[0] for _, seal in _sealed(path, _Owner.of(spool, last))[1]), default=-1)
-        if named > last.common.seq:
-            raise JournalError(
-                f"{spool.journal_directory}: {path.name} names entry {named}, the journal ends at {last.common.seq}"
-            )
+
+    state: JournalState
+    rotten: tuple[Unreadable, ...]
+    torn: Unreadable | None
+    readable: Head | None
+    lost: bool
+    skipped: int = 0
+
+    @property
+    def orderly(self) -> bool:
+        """Nothing to recover: the log is new, or its last run ended in order and everything named is there."""
+        state = self.state
+        untouched = not (self.rotten or self.lost or self.skipped) and self.torn is None
+        return untouched and (state.head is None or state.in_order)
 
 
-def set_torn_journal_aside(spool: Spool, found: Found) -> None:
+def weigh(found: Found, named: tuple[Head, ...]) -> Setback:
+    """Rot against torn tail, by the highest head named anywhere.
+
+    What cannot be read at or below that head was an entry once: it is rot, and stays. Only beyond it a bad tail is the
+    beginning of a write that nobody ever heard of.
+    """
+    state, readable = found.state, found.state.head
+    highest = max(named, default=None)
+    lost = highest is not None and highest[0] >= state.next_seq
+    if lost and highest is not None:
+        state = state.skip_to(highest)
+    kept = found.rotten + ((found.tail,) if lost and found.tail is not None else ())
+    return Setback(
+        state=state,
+        rotten=kept,
+        torn=None if lost else found.tail,
+        readable=readable,
+        lost=lost,
+        skipped=found.skipped,
+    )
+
+
+def set_torn_journal_aside(spool: Spool, torn: Unreadable | None) -> None:
     """Move bytes after the last whole entry into quarantine, so that the chain can go on. Raises StorageFault."""
-    if not found.torn_bytes:
+    if torn is None:
         return
-    path = journal.file_path(spool.journal_directory, found.last_file)
-    good_bytes = path.stat().st_size - found.torn_bytes
-    _copy_aside(spool, path, good_bytes, f"journal-{path.stem}")
-    durable.shorten(path, good_bytes)
+    path = journal.file_path(spool.journal_directory, torn.file)
+    _copy_aside(spool, path, torn.offset, f"journal-{path.stem}")
+    durable.shorten(path, torn.offset)
 
 
-def sessions_so_far(found: Found) -> int:
-    """Ordinal of the newest session, 0 before the first."""
-    return max((e.body.ordinal for e in found.entries if isinstance(e.body, Session)), default=0)
-
-
-def recover(*, spool: Spool, found: Found, log: Journal, clock: Clock) -> Rescued | None:
-    """Say what an unclean end left behind, then cut what was set aside; None after an orderly one. Raises StorageFault.
-
-    The `recovered` entry is the first of its run, so that no `run` entry ever stands without it.
-    """
-    last = found.last
-    if last is None or (isinstance(last.body, Stop | Enrolment) and not found.torn_bytes):
-        return None
-    session_id = _open_session(found)
-    rescued = Rescued()
-    if session_id is not None:
-        rescued = rescue(spool, session_id, kid=last.envelope.kid, first=len(_statements(found, session_id)))
-    since, now = _last_sign_of_life(found, rescued), clock.read()
-    log.append(
+def announce(log: Journal, setback: Setback, rescued: Rescued, clock: Clock) -> int:
+    """Append the `recovered` entry, then cut what was set aside; returns its seq. Raises StorageFault."""
+    now = clock.read()
+    since = _last_sign_of_life(setback.state, rescued)
+    at = log.append(
         Recovered(
-            head=last.head,
-            torn_journal_bytes=found.torn_bytes,
+            head=setback.readable,
+            torn_journal_bytes=setback.torn.size if setback.torn is not None else 0,
             last_durable=rescued.last_durable,
-            quarantined=rescued.quarantined,
-            rotten=(),
+            quarantined=rescued.quarantined[:QUARANTINED_LIMIT],
+            rotten=tuple((bad.file, bad.offset, bad.size) for bad in setback.rotten[: journal.ROTTEN_LIMIT]),
             since=since,
-            length_ns=_length_ns(found, since, now, clock.boot_id),
-            cause=GapCause.OTHER,
+            length_ns=length_ns(setback.state.clock, since, (clock.boot_id, now.boottime_ns), now),
+            cause=_cause(since, clock.boot_id),
         ),
         session_id=None,
     )
     rescued.cut()
-    return rescued
+    return at.seq
 
 
-def close_open_session(*, found: Found, rescued: Rescued, log: Journal, clock: Clock) -> None:
-    """Close the session an unclean end left open. Raises StorageFault."""
-    session_id = _open_session(found)
-    if session_id is not None:
-        _close(session_id, found, rescued, log, clock)
+def _cause(since: Instant, boot_id: bytes) -> GapCause:
+    """The machine knows one thing: the device never went off, so its program failed. It does not guess the rest."""
+    return GapCause.DEVICE_FAULT if since[0] == boot_id else GapCause.OTHER
 
 
-def _close(session_id: bytes, found: Found, rescued: Rescued, log: Journal, clock: Clock) -> None:
-    for statement in rescued.statements:
-        log.append(statement, session_id=session_id)
-    open_gaps = _open_gaps(found, session_id)
-    if not any(stream is None for stream, _ in open_gaps.values()):
-        since = _end_of_media(found, session_id, rescued)
-        gap = Gap(stream=None, cause=GapCause.OTHER, since=since, measured=(), evidence=(), records=())
-        open_gaps[log.append(gap, session_id=session_id).seq] = (None, since)
-    for seq, (_, since) in open_gaps.items():
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """What a resumed session goes on from: WRITER's next segment, CONTROL's counts and the gaps still open."""
+
+    segments: int
+    frames: int
+    samples: int
+    last: bytes
+    gaps: int
+    open_gaps: tuple[OpenGap, ...]
+    anchor: ClockRow
+    """Both clocks as the dead run last told them, for gaps that began in its boot."""
+
+
+def may_resume(setback: Setback, streams: tuple[StreamRow, ...], clock: Clock, limit_ns: int) -> bool:
+    """Whether the open session goes on: all of it is readable, its streams are the promised ones, it is not too old.
+
+    Where the clocks leave the length of the interruption in doubt, the shortest counts: it must be recorded.
+    """
+    session = setback.state.session
+    if session is None or setback.lost or not session.whole or session.streams != streams:
+        return False
+    now = clock.read()
+    row = setback.state.clock
+    shortest_ns, _ = length_ns(row, (row[2], row[1]), (clock.boot_id, now.boottime_ns), now)
+    return shortest_ns <= limit_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A session an earlier run left open, what its files prove, and the entry that announced its unclean end."""
+
+    state: JournalState
+    rescued: Rescued
+    evidence: int | None
+
+
+def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
+    """State what the dead run left and open the gap that ends with the first new media. Raises StorageFault."""
+    state, rescued, evidence = unfinished.state, unfinished.rescued, unfinished.evidence
+    session = _session(state)
+    _state_rescued(session, rescued, log)
+    open_gaps, gaps = session.open_gaps, session.gaps
+    if not any(gap.stream is None for gap in open_gaps):
+        since = _end_of_media(state, session, rescued)
+        open_gaps = (*open_gaps, _open_gap(session, since, log, clock, evidence))
+        gaps += 1
+    after = rescued.statements[-1] if rescued.statements else None
+    return Continuation(
+        segments=session.segments + len(rescued.statements),
+        frames=sum(after.frames) if after is not None else session.frames,
+        samples=sum(after.samples) if after is not None else session.samples,
+        last=after.last if after is not None else session.last,
+        gaps=gaps,
+        open_gaps=open_gaps,
+        anchor=state.clock,
+    )
+
+
+def close_open_session(unfinished: Unfinished, log: Journal, clock: Clock) -> None:
+    """Close a session that does not go on, with its bounds. Raises StorageFault."""
+    state = unfinished.state
+    session = _session(state)
+    went_on = go_on(unfinished, log, clock)
+    for gap in went_on.open_gaps:
         now = clock.read()
-        end = GapEnd(
-            gap_seq=seq,
-            until=(clock.boot_id, now.boottime_ns),
-            length_ns=_length_ns(found, since, now, clock.boot_id),
-            lost=(None, None),
-            resumed=0,
+        until = (clock.boot_id, now.boottime_ns)
+        log.append(
+            GapEnd(
+                gap_seq=gap.seq,
+                until=until,
+                length_ns=length_ns(state.clock, gap.since, until, now),
+                lost=(None, None),
+                resumed=0,
+            ),
+            session_id=session.id,
         )
-        log.append(end, session_id=session_id)
-    statements = [*_statements(found, session_id), *rescued.statements]
-    told = {e.common.seq for e in _of_session(found, session_id) if isinstance(e.body, Gap)}
     log.append(
         SessionEnd(
             cause=EndCause.RECOVERED,
-            segments=len(statements),
-            frames=sum(statements[-1].frames) if statements else 0,
-            samples=sum(statements[-1].samples) if statements else 0,
-            gaps=len(told | open_gaps.keys()),
+            segments=went_on.segments,
+            frames=went_on.frames,
+            samples=went_on.samples,
+            gaps=went_on.gaps,
             records=(),
         ),
-        session_id=session_id,
+        session_id=session.id,
     )
     log.checkpoint(session_id=None)
 
 
-# -- what the journal says ---------------------------------------------------------------------------------------------
+def _session(state: JournalState) -> OpenSession:
+    if state.session is None:
+        raise LookupError("no session is open")
+    return state.session
 
 
-def _open_session(found: Found) -> bytes | None:
-    open_id: bytes | None = None
-    for entry in found.entries:
-        match entry.body:
-            case Session():
-                open_id = entry.common.session_id
-            case SessionEnd():
-                open_id = None
-            case _:
-                pass
-    return open_id
+def _state_rescued(session: OpenSession, rescued: Rescued, log: Journal) -> None:
+    for statement in rescued.statements:
+        log.append(statement, session_id=session.id)
 
 
-def _of_session(found: Found, session_id: bytes) -> list[Entry]:
-    return [entry for entry in found.entries if entry.common.session_id == session_id]
+def _open_gap(session: OpenSession, since: Instant, log: Journal, clock: Clock, evidence: int | None) -> OpenGap:
+    gap = Gap(
+        stream=None,
+        cause=_cause(since, clock.boot_id),
+        since=since,
+        measured=(),
+        evidence=() if evidence is None else (evidence,),
+        records=(),
+    )
+    return OpenGap(seq=log.append(gap, session_id=session.id).seq, stream=None, since=since, lost=0)
 
 
-def _statements(found: Found, session_id: bytes) -> list[Segment]:
-    return [entry.body for entry in _of_session(found, session_id) if isinstance(entry.body, Segment)]
-
-
-def _open_gaps(found: Found, session_id: bytes) -> dict[int, tuple[int | None, Instant]]:
-    """Gap entries without their end: seq to stream and begin."""
-    gaps: dict[int, tuple[int | None, Instant]] = {}
-    for entry in _of_session(found, session_id):
-        match entry.body:
-            case Gap(stream=stream, since=since):
-                gaps[entry.common.seq] = (stream, (since[0], since[1]))
-            case GapEnd(gap_seq=seq):
-                gaps.pop(seq, None)
-            case _:
-                pass
-    return gaps
-
-
-def _end_of_media(found: Found, session_id: bytes, rescued: Rescued) -> Instant:
+def _end_of_media(state: JournalState, session: OpenSession, rescued: Rescued) -> Instant:
     """From here on nothing of the session is on the disk."""
-    if rescued.media_end is not None:
-        return rescued.media_end
-    entries = _of_session(found, session_id)
-    for entry in reversed(entries):
-        if isinstance(entry.body, Segment):
-            return entry.common.clock[2], entry.body.span_ns[1]
-    clock = entries[0].common.clock
-    return clock[2], clock[1]
+    return rescued.media_end or session.media_end or (session.began[2], session.began[1])
 
 
-def _last_sign_of_life(found: Found, rescued: Rescued) -> Instant:
+def _last_sign_of_life(state: JournalState, rescued: Rescued) -> Instant:
     """The latest instant the dead run proved: its last entry, or the end of its last sealed fragment."""
-    clock = found.entries[-1].common.clock
-    media = rescued.media_end
+    media, clock = rescued.media_end, state.clock
     if media is not None and media[0] == clock[2] and media[1] > clock[1]:
         return media
     return clock[2], clock[1]
 
 
-def _length_ns(found: Found, since: Instant, now: ClockReading, boot_id: bytes) -> Pair:
-    """Exact within one boot; across boots an interval from both claims of UTC and their errors."""
-    if since[0] == boot_id:
-        length = max(0, now.boottime_ns - since[1])
+def length_ns(anchor: ClockRow, since: Instant, until: Instant, now: ClockReading) -> Pair:
+    """Exact within one boot; across boots an interval from both claims of UTC and their errors.
+
+    `anchor` is a reading of both clocks in (or near) the boot of `since`, `now` one in that of `until`.
+    """
+    if since[0] == until[0]:
+        length = max(0, until[1] - since[1])
         return length, length
-    clocks = [entry.common.clock for entry in found.entries]
-    anchor = next((row for row in reversed(clocks) if row[2] == since[0]), clocks[-1])
     since_utc_ms = anchor[0] + (since[1] - anchor[1]) // 1_000_000
-    apart_ms, error_ms = now.utc_ms - since_utc_ms, now.error_ms + anchor[4]
+    until_utc_ms = now.utc_ms + (until[1] - now.boottime_ns) // 1_000_000
+    apart_ms, error_ms = until_utc_ms - since_utc_ms, now.error_ms + anchor[4]
     return max(0, apart_ms - error_ms) * 1_000_000, max(0, apart_ms + error_ms) * 1_000_000
 
 
@@ -250,52 +278,91 @@ class _Owner:
     log_id: bytes
     kid: bytes
 
-    @classmethod
-    def of(cls, spool: Spool, last: Entry) -> _Owner:
-        return cls(log_id=spool.identity.log_id, kid=last.envelope.kid)
-
 
 _Fragments = list[tuple[SealedFragment, Seal]]
 
 
-def rescue(spool: Spool, session_id: bytes, *, kid: bytes, first: int) -> Rescued:
-    """State every file from number `first` on by its good prefix, the rest copied aside. Raises StorageFault.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surveyed:
+    """One file without a statement, as read: its head, what its seals prove, where that ends."""
 
-    WRITER runs ahead of CONTROL, so more than one file may be without a statement. A file that this device did not
-    write for this place is left as it is, unstated, and ends the walk.
+    path: Path
+    number: int
+    size: int
+    head: Initialisation | None
+    fragments: tuple[tuple[SealedFragment, Seal], ...]
+
+    @property
+    def good_bytes(self) -> int:
+        return self.fragments[-1][0].end_offset if self.fragments else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What the files of a session prove beyond its statements; nothing is written yet.
+
+    `foreign` is true where a file stands in the way that must stay as it is: another log's, or one whose damage has
+    whole fragments behind it, which no cut may take away.
     """
+
+    session_id: bytes = b""
+    files: tuple[_Surveyed, ...] = ()
+    foreign: bool = False
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The newest journal head that each file's seals name."""
+        return tuple(file.fragments[-1][1].head for file in self.files if file.fragments)
+
+
+def survey_open_session(spool: Spool, state: JournalState) -> Survey:
+    """The files of the session a dead run left open; nothing where none is."""
+    session = state.session
+    if session is None:
+        return Survey()
+    return survey(spool, session.id, kid=kid_in_force(state), first=session.segments)
+
+
+def survey(spool: Spool, session_id: bytes, *, kid: bytes, first: int) -> Survey:
+    """Read every file from number `first` on. WRITER runs ahead of CONTROL, so there may be more than one."""
     owner = _Owner(log_id=spool.identity.log_id, kid=kid)
+    files: list[_Surveyed] = []
+    for number, path in enumerate(_unstated(spool, session_id, first), start=first):
+        head, fragments, damaged = _sealed(path, owner)
+        misplaced = head is not None and (head.identity.session_id, head.identity.segment) != (session_id, number)
+        if misplaced or damaged or (head is None and not _never_sealed(path)):
+            return Survey(session_id=session_id, files=tuple(files), foreign=True)
+        size = path.stat().st_size
+        files.append(_Surveyed(path=path, number=number, size=size, head=head, fragments=tuple(fragments)))
+        if not fragments:
+            break
+    return Survey(session_id=session_id, files=tuple(files))
+
+
+def rescue(spool: Spool, survey: Survey) -> Rescued:
+    """Statements for what the seals prove, the rest copied aside. Raises StorageFault."""
     statements: list[Segment] = []
     cuts: list[tuple[Path, int]] = []
     quarantined: list[tuple[bytes, int, int, bytes]] = []
-    rescued = Rescued()
-    for number, path in enumerate(_unstated(spool, session_id, first), start=first):
-        head, fragments = _sealed(path, owner)
-        if head is not None and (head.identity.session_id, head.identity.segment) != (session_id, number):
-            break
-        if head is None and not _never_sealed(path):
-            break
-        good_bytes = fragments[-1][0].end_offset if fragments else 0
-        if path.stat().st_size > good_bytes:
-            digest, size = _copy_aside(spool, path, good_bytes, f"{session_id.hex()}-{number:06d}")
-            quarantined.append((session_id, number, size, digest))
-            cuts.append((path, good_bytes))
-        if head is None or not fragments:
-            if not path.stat().st_size:
-                cuts.append((path, 0))
-            break
-        seal = fragments[-1][1]
-        statements.append(_statement(path, head, fragments))
-        rescued = Rescued(
-            last_durable=(session_id, number, seal.fragment),
-            media_end=(head.identity.clock[2], max(seal.span_ns[1] for _, seal in fragments)),
-        )
+    last_durable: tuple[bytes, int, int] | None = None
+    media_end: Instant | None = None
+    for file in survey.files:
+        if file.size > file.good_bytes:
+            name = f"{survey.session_id.hex()}-{file.number:06d}"
+            digest, size = _copy_aside(spool, file.path, file.good_bytes, name)
+            quarantined.append((survey.session_id, file.number, size, digest))
+        if file.size > file.good_bytes or not file.size:
+            cuts.append((file.path, file.good_bytes))
+        if file.head is not None and file.fragments:
+            statements.append(_statement(file.path, file.head, file.fragments))
+            last_durable = (survey.session_id, file.number, file.fragments[-1][1].fragment)
+            media_end = (file.head.identity.clock[2], max(seal.span_ns[1] for _, seal in file.fragments))
     return Rescued(
         statements=tuple(statements),
         cuts=tuple(cuts),
         quarantined=tuple(quarantined),
-        last_durable=rescued.last_durable,
-        media_end=rescued.media_end,
+        last_durable=last_durable,
+        media_end=media_end,
     )
 
 
@@ -307,21 +374,30 @@ def _unstated(spool: Spool, session_id: bytes, first: int) -> list[Path]:
     return paths
 
 
-def _sealed(path: Path, owner: _Owner) -> tuple[Initialisation | None, _Fragments]:
-    """The head, if this device wrote it, and the fragments up to the first that does not verify."""
+def _sealed(path: Path, owner: _Owner) -> tuple[Initialisation | None, _Fragments, bool]:
+    """The head, if this device wrote it, the fragments before the first that fails, and whether that one is rot.
+
+    One write holds a fragment and its seal, flushed before the next begins: a power cut may leave the seal without all
+    of its fragment, but only in the last place. A genuine seal behind one that fails proves that both were durable.
+    """
     head: Initialisation | None = None
     fragments: _Fragments = []
+    altered = damaged = False
     for item in read_segment(path):
         match item:
             case Initialisation(identity=found):
                 if (found.log_id, cose.key_id(found.public_key)) != (owner.log_id, owner.kid):
-                    return None, []
+                    return None, [], False
                 head = item
             case SealedFragment(seal=Seal() as seal) if item.valid:
                 fragments.append((item, seal))
+            case SealedFragment(state=FragmentState.AFTER_DAMAGE):
+                damaged = True
+            case SealedFragment(state=FragmentState.ALTERED):
+                altered, damaged = True, altered or damaged
             case _:
                 pass
-    return head, fragments
+    return head, fragments, damaged
 
 
 def _never_sealed(path: Path) -> bool:
@@ -329,7 +405,7 @@ def _never_sealed(path: Path) -> bool:
     return not any(isinstance(item, SealedFragment) for item in read_segment(path))
 
 
-def _statement(path: Path, head: Initialisation, fragments: _Fragments) -> Segment:
+def _statement(path: Path, head: Initialisation, fragments: tuple[tuple[SealedFragment, Seal], ...]) -> Segment:
     """The statement WRITER would have made, from the seals alone; what only the sound clock knew is not in it."""
     identity, (last, seal) = head.identity, fragments[-1]
     with path.open("rb") as source:

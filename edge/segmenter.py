@@ -1,7 +1,8 @@
 """Encoded packets in, fragments of segments out: where a stream of packets is cut, and what each piece contains.
 
 Pure: no file, no clock, no key. WRITER owns one `Segmenter` per session, feeds it in arrival order and carries out the
-steps it returns. Nothing is held back longer than a fragment: a step is returned as soon as its media is complete.
+steps it returns. Nothing is held back longer than a fragment: a step is returned as soon as its media is complete. A
+fragment carries its packets beside its bytes: WRITER can begin a new file with it where the disk lost the first one.
 
 A segment opens on a keyframe (or on a sound packet where there is no picture), its media time 0 is the earliest capture
 time of its first fragment, and its sound is anchored anew by the sound clock, so that no drift outlives a segment. A
@@ -17,18 +18,17 @@ from dataclasses import dataclass, field, replace
 
 from edge import mp4
 from edge.audio_clock import AudioClock
+from edge.fragment_muxer import PICTURE_TIMESCALE, Content, FragmentMuxer, Heard, Rates, SoundAnchor
 from edge.h264 import AccessUnit, ParameterSets, access_unit
 from edge.packet_queue import Lapse
 from edge.ports import PictureFormat, PicturePacket, SoundFormat, SoundPacket, SourceLost, Stream
 from liuhen.registry import EndCause
 
-PICTURE_TIMESCALE = 90_000
 OVERDUE_NS = 250_000_000
 """How much longer than its length a fragment waits for a picture before it is closed without one."""
 ROOMY_SEGMENT_BYTES = 48 * 1024 * 1024
 ROOMY_SEGMENT_FRAGMENTS = 600
 """Past either a segment ends at the next keyframe, well before the format's limits (64 MiB, 700 fragments)."""
-_LONGEST_DURATION_TICKS = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,23 +51,20 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoundAnchor:
-    """Capture time of a segment's first sample and the measured deviation of the sound clock."""
-
-    anchor_ns: int
-    parts_per_billion: int
-    measured: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """The media of one fragment (empty only to end a segment); counts are the session's, this fragment included."""
+    """The media of one fragment (empty only to end a segment); counts are the session's, this fragment included.
+
+    `missed` counts the frames and samples known to be missing in its segment so far. `content` is what `media` was made
+    of.
+    """
 
     media: bytes
     frames: int
     samples: int
     span_ns: tuple[int, int]
     end_cause: EndCause | None
+    missed: tuple[int, int]
+    content: Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,29 +117,12 @@ class Missed:
 Step = Opened | Fragment | Closed | StreamAbsent | StreamPresent | Missed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
-    """A sound packet with the clock of its source; `skip` samples are absent directly before it."""
-
-    packet: SoundPacket
-    clock: AudioClock
-    skip: int
-
-    @property
-    def start_ns(self) -> int:
-        return self.clock.boottime_of(self.packet.first_sample)
-
-    @property
-    def end_ns(self) -> int:
-        return self.clock.boottime_of(self.packet.first_sample + self.packet.samples)
-
-
 @dataclass(slots=True)
 class _Piece:
     """The open fragment."""
 
     pictures: list[tuple[AccessUnit, int]] = field(default_factory=list)
-    sounds: list[_Heard] = field(default_factory=list)
+    sounds: list[Heard] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -162,11 +142,8 @@ class _Open:
     cut_cause: EndCause | None = None
     deaf: bool = False
     size_bytes: int = 0
-    fragments: int = 0
-    zero_ns: int = -1
+    muxer: FragmentMuxer | None = None
     end_ns: int = 0
-    sound: SoundAnchor | None = None
-    sound_ticks: int = 0
     missed_frames: int = 0
     missed_samples: int = 0
 
@@ -196,10 +173,18 @@ class Segmenter:
         self._live = {s for s, f in ((Stream.PICTURE, picture), (Stream.SOUND, sound)) if f is not None}
         self._open: _Open | None = None
         self._piece = _Piece()
-        self._waiting: list[_Heard] = []
+        self._waiting: list[Heard] = []
         self._undecodable = 0
         self._last_picture_ns = 0
         self._last_sound_end_ns = 0
+
+    def go_on_from(self, *, number: int, frames: int, samples: int, absent: frozenset[Stream]) -> None:
+        """Before the first packet: numbers and indices go on where an earlier run of the session ended.
+
+        A stream that was absent then is told as present with its first packet.
+        """
+        self._number, self.frames, self.samples = number, frames, samples
+        self._live -= absent
 
     # -- what WRITER calls ------------------------------------------------------------------------------------------
 
@@ -281,9 +266,16 @@ class Segmenter:
         due = now_ns - opened.start_ns >= self._cutting.segment_ns - self._frame_ns // 2
         return EndCause.ROTATED if due or self._to_be_cut(opened) or sets != opened.sets else None
 
+    @property
+    def rates(self) -> Rates:
+        """What a muxer of this session's fragments has to know."""
+        return Rates(frame_ns=self._frame_ns, sound_hz=self._rate_hz())
+
     @staticmethod
     def _to_be_cut(opened: _Open) -> bool:
-        full = opened.size_bytes >= ROOMY_SEGMENT_BYTES or opened.fragments >= ROOMY_SEGMENT_FRAGMENTS
+        full = opened.size_bytes >= ROOMY_SEGMENT_BYTES or (
+            opened.muxer is not None and opened.muxer.fragments >= ROOMY_SEGMENT_FRAGMENTS
+        )
         return full or opened.cut_cause is not None
 
     def _fragment_due(self, now_ns: int) -> bool:
@@ -308,7 +300,7 @@ class Segmenter:
         clock.observe(
             first_sample=packet.first_sample, samples=packet.samples, arrival_boottime_ns=packet.arrival_boottime_ns
         )
-        heard = _Heard(packet=packet, clock=clock, skip=packet.missed_samples)
+        heard = Heard(packet=packet, clock=clock, skip=packet.missed_samples)
         if Stream.SOUND not in self._live:
             heard = replace(heard, skip=self._hole_samples(heard.start_ns))
             yield from self._return_of(Stream.SOUND, heard.start_ns)
@@ -324,7 +316,7 @@ class Segmenter:
             yield from self._cut_sound(heard.start_ns)
         yield from self._add_sound(heard)
 
-    def _add_sound(self, heard: _Heard) -> Iterator[Step]:
+    def _add_sound(self, heard: Heard) -> Iterator[Step]:
         """Put a packet into the open fragment; after a hole into a new one, for only its start can skip time."""
         if heard.skip and self._piece.sounds:
             yield from self._close_piece(None)
@@ -350,7 +342,7 @@ class Segmenter:
     def _waiting_samples(self) -> int:
         return sum(heard.packet.samples for heard in self._waiting)
 
-    def _missed_samples(self, heard: _Heard) -> Missed:
+    def _missed_samples(self, heard: Heard) -> Missed:
         """Samples the source lost: the time line skips them."""
         self.missed_samples += heard.skip
         if self._open is not None:
@@ -467,14 +459,16 @@ class Segmenter:
             return
         yield from self._close_piece(cause, next_picture_ns=next_picture_ns)
         self._open = None
+        if opened.muxer is None:
+            return  # nothing ever came, so there is no file
         yield Closed(
             number=opened.number,
             frames=(opened.first_frame, self.frames - opened.first_frame),
             samples=(opened.first_sample, self.samples - opened.first_sample),
-            span_ns=(opened.zero_ns, max(opened.end_ns, opened.zero_ns)),
+            span_ns=(opened.muxer.zero_ns, max(opened.end_ns, opened.muxer.zero_ns)),
             missed=(opened.missed_frames, opened.missed_samples),
             end_cause=cause,
-            sound=opened.sound,
+            sound=opened.muxer.sound,
         )
 
     def _close_piece(self, cause: EndCause | None, *, next_picture_ns: int | None = None) -> Iterator[Step]:
@@ -483,20 +477,18 @@ class Segmenter:
             return
         self._piece = _Piece()
         if piece.empty:
-            if cause is not None and opened.fragments:
-                yield self._fragment(b"", (opened.end_ns, opened.end_ns), cause)
+            if cause is not None and opened.muxer is not None:
+                yield self._fragment(opened, b"", Content(), (opened.end_ns, opened.end_ns), cause)
             return
-        if not opened.fragments:
-            opened.zero_ns = self._earliest_ns(piece)
+        content = Content(pictures=tuple(piece.pictures), sounds=tuple(piece.sounds), next_picture_ns=next_picture_ns)
+        if opened.muxer is None:
+            opened.muxer = FragmentMuxer(zero_ns=content.start_ns, rates=self.rates)
             yield self._opened(opened)
-        opened.fragments += 1
-        picture = self._picture_run(opened, piece, next_picture_ns)
-        sound = self._sound_run(opened, piece)
-        span_ns = self._span_ns(piece, next_picture_ns)
+        span_ns = content.span_ns(self._frame_ns)
         opened.end_ns = max(opened.end_ns, span_ns[1])
-        media = mp4.fragment(sequence=opened.fragments, picture=picture, sound=sound, utc_ms=self.utc_ms_of(span_ns[0]))
+        media = opened.muxer.media(content, utc_ms=self.utc_ms_of(span_ns[0]))
         opened.size_bytes += len(media)
-        yield self._fragment(media, span_ns, cause)
+        yield self._fragment(opened, media, content, span_ns, cause)
 
     def utc_ms_of(self, boottime_ns: int) -> int:
         """UTC for players (`prft`), from the anchor WRITER last set; never used for order or position."""
@@ -506,8 +498,18 @@ class Segmenter:
     utc_anchor: tuple[int, int] = (0, 0)
     """(utc_ms, boottime_ns) read together by WRITER when a segment file opens."""
 
-    def _fragment(self, media: bytes, span_ns: tuple[int, int], cause: EndCause | None) -> Fragment:
-        return Fragment(media=media, frames=self.frames, samples=self.samples, span_ns=span_ns, end_cause=cause)
+    def _fragment(
+        self, opened: _Open, media: bytes, content: Content, span_ns: tuple[int, int], cause: EndCause | None
+    ) -> Fragment:
+        return Fragment(
+            media=media,
+            frames=self.frames,
+            samples=self.samples,
+            span_ns=span_ns,
+            end_cause=cause,
+            missed=(opened.missed_frames, opened.missed_samples),
+            content=content,
+        )
 
     def _opened(self, opened: _Open) -> Opened:
         picture = None
@@ -532,47 +534,6 @@ class Segmenter:
             first_sample=opened.first_sample,
         )
 
-    def _picture_run(self, opened: _Open, piece: _Piece, next_picture_ns: int | None) -> mp4.Run | None:
-        if not piece.pictures:
-            return None
-        times = [time_ns for _, time_ns in piece.pictures]
-        times.append(next_picture_ns if next_picture_ns is not None else times[-1] + self._frame_ns)
-        ticks = [round((time_ns - opened.zero_ns) * PICTURE_TIMESCALE / 10**9) for time_ns in times]
-        samples = tuple(
-            mp4.Sample(payload=unit.sample, duration=_ticks_between(at, after), keyframe=unit.keyframe)
-            for (unit, _), at, after in zip(piece.pictures, ticks, ticks[1:], strict=False)
-        )
-        return mp4.Run(decode_time=ticks[0], samples=samples)
-
-    def _sound_run(self, opened: _Open, piece: _Piece) -> mp4.Run | None:
-        if not piece.sounds:
-            return None
-        first = piece.sounds[0]
-        if opened.sound is None:
-            opened.sound = _anchor(first)
-            opened.sound_ticks = max(0, (opened.sound.anchor_ns - opened.zero_ns) * self._rate_hz() // 10**9)
-        else:
-            opened.sound_ticks += first.skip
-        start = opened.sound_ticks
-        samples = tuple(
-            mp4.Sample(payload=heard.packet.payload, duration=heard.packet.samples, keyframe=True)
-            for heard in piece.sounds
-        )
-        opened.sound_ticks += sum(heard.packet.samples for heard in piece.sounds)
-        return mp4.Run(decode_time=start, samples=samples)
-
-    def _earliest_ns(self, piece: _Piece) -> int:
-        starts = [piece.pictures[0][1]] if piece.pictures else []
-        return min(starts + [heard.start_ns for heard in piece.sounds[:1]])
-
-    def _span_ns(self, piece: _Piece, next_picture_ns: int | None) -> tuple[int, int]:
-        ends = [heard.end_ns for heard in piece.sounds[-1:]]
-        if piece.pictures:
-            end_ns = piece.pictures[-1][1] + self._frame_ns
-            ends.append(end_ns if next_picture_ns is None else min(next_picture_ns, end_ns))
-        start_ns = self._earliest_ns(piece)
-        return start_ns, max(start_ns, *ends)
-
     def _piece_start_ns(self) -> int:
         """Capture time the open fragment is measured from: its first picture, else its first sound."""
         if self._piece.pictures:
@@ -586,13 +547,3 @@ class Segmenter:
 
     def _rate_hz(self) -> int:
         return self._sound.rate_hz if self._sound is not None else 1
-
-
-def _anchor(first: _Heard) -> SoundAnchor:
-    ppm = first.clock.rate_error_ppm()
-    return SoundAnchor(anchor_ns=first.start_ns, parts_per_billion=1000 * (ppm or 0), measured=ppm is not None)
-
-
-def _ticks_between(at: int, after: int) -> int:
-    """A picture's duration as `trun` can hold it."""
-    return min(max(1, after - at), _LONGEST_DURATION_TICKS)

@@ -6,6 +6,7 @@ same chain. Layout (FORMAT.md 1.1): `journal/ sessions/ records/ quarantine/` ar
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -86,26 +87,31 @@ class Spool:
     def hold_reserve(self, size_bytes: int) -> None:
         """Keep space for the journal, unless that much is kept already. Raises StorageFault."""
         path = self.root / RESERVE_FILE
-        if path.exists() and path.stat().st_blocks * STAT_BLOCK_BYTES < size_bytes:
+        with durable.reading(path):
+            held_bytes = path.stat().st_blocks * STAT_BLOCK_BYTES if path.exists() else None
+        if held_bytes is not None and held_bytes >= size_bytes:
+            return
+        if held_bytes is not None:
             durable.remove_file(path)  # a start that was cut short, or a smaller setting, left less than is promised
-        if not path.exists():
-            durable.reserve_space(path, size_bytes)
+        durable.reserve_space(path, size_bytes)
 
     def release_reserve(self) -> bool:
         """Give the journal its reserve; False if it is gone already. Raises StorageFault."""
         path = self.root / RESERVE_FILE
-        if not path.exists():
-            return False
-        durable.remove_file(path)
-        return True
+        with durable.reading(path):
+            held = path.exists()
+        if held:
+            durable.remove_file(path)
+        return held
 
     def segment_files(self) -> Iterator[tuple[bytes, int, Path]]:
         """(session id, number, path) of every segment file, in name order."""
         return segment_files(self.root)
 
     def close(self) -> None:
-        """Release the lock."""
-        os.close(self._lock)
+        """Release the lock, whatever the disk says to it."""
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
 
 
 def segment_files(root: Path) -> Iterator[tuple[bytes, int, Path]]:
@@ -149,7 +155,11 @@ def create_spool(root: Path, identity: Identity) -> None:
 
 def open_spool(root: Path) -> Spool:
     """Lock and identify an existing spool. Raises SpoolError: missing, not writable, foreign, or in use."""
-    if not (root / IDENTITY_FILE).is_file():
+    try:
+        prepared = (root / IDENTITY_FILE).is_file()
+    except OSError as error:
+        raise _unwritable(root, error.errno or errno.EIO) from error
+    if not prepared:
         raise SpoolError(
             f"{root} is not a spool (no {IDENTITY_FILE})",
             remedy_zh="请检查存储盘是否已挂载、配置 spool.directory 是否正确；新盘请先执行 `liuhen spool init`",
@@ -190,7 +200,11 @@ def _check_writable(root: Path) -> None:
     for folder in FOLDERS:
         if not os.access(root / folder, os.W_OK | os.X_OK):
             raise _unwritable(root / folder, errno.EACCES)
-    if os.statvfs(root).f_flag & os.ST_RDONLY:
+    try:
+        read_only = os.statvfs(root).f_flag & os.ST_RDONLY
+    except OSError as error:
+        raise _unwritable(root, error.errno or errno.EIO) from error
+    if read_only:
         raise _unwritable(root, errno.EROFS)
 
 

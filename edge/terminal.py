@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from liuhen.errors import KeyFileError
 EXIT_CLEAN = 0
 EXIT_FAULT = 1
 EXIT_USAGE = 2
+OVER = b"\0"
+END_LIMIT_SECONDS = 120.0
+"""Longer than every limit of an orderly end together: after it only a disk that never answers can hold the end up."""
 PLAIN_EVERY_NS = 10 * 10**9
 USUAL_COLUMNS = 80
 UNSAID_LIMIT = 100
@@ -137,17 +141,67 @@ def _columns() -> int:
         return USUAL_COLUMNS
 
 
-def record(make_start: Callable[[Terminal, threading.Event], Start], *, acknowledgements: int | None = None) -> int:
+def record(
+    make_start: Callable[[Terminal, threading.Event], Start],
+    *,
+    acknowledgements: int | None = None,
+    end_limit_seconds: float = END_LIMIT_SECONDS,
+) -> int:
     """Run one session under the terminal; returns the exit code. No exception of a known kind leaves."""
     terminal, stop = Terminal(acknowledgements), threading.Event()
 
     def work() -> int:
-        with _stopping_on_signals(stop):
+        with _stopping_on_signals(stop), _ending_in_time(end_limit_seconds):
             ended = run(make_start(terminal, stop))
         terminal.done()
         return _tell_end(ended)
 
     return guarded(work)
+
+
+@contextmanager
+def _ending_in_time(limit_seconds: float) -> Iterator[None]:
+    """Once a signal asks for the end it comes, even where CONTROL itself waits for a disk that never answers.
+
+    What is on the disk proves itself, and the next start says what it found; a process that cannot be ended would keep
+    the lock. A thread in an uninterruptible call of the kernel can hold the process up even so; no program mends that.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(
+        writing, warn_on_full_buffer=False
+    )  # written at once, whatever CONTROL is waiting for
+    watcher = threading.Thread(target=_force_end, args=(reading, limit_seconds), name="OVERDUE", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.write(writing, OVER)
+        watcher.join()
+        os.close(reading)
+        os.close(writing)
+
+
+def _force_end(reading: int, limit_seconds: float) -> None:
+    """The OVERDUE thread: from the first signal on the end has so long."""
+    deadline_seconds: float | None = None
+    while True:
+        left = None if deadline_seconds is None else deadline_seconds - time.monotonic()
+        if left is not None and left <= 0:
+            break
+        if not select.select([reading], [], [], left)[0]:
+            continue
+        if os.read(reading, 1) == OVER:
+            return
+        deadline_seconds = deadline_seconds or time.monotonic() + limit_seconds
+    if _takes_text():
+        complain(
+            "the disk does not answer",
+            "存储盘没有响应，程序已在限时后强行结束；已落盘的内容不受影响，请检查或更换存储盘",
+            "the program was ended by force after its limit; what is on disk is unaffected; examine the disk",
+        )
+    os._exit(EXIT_FAULT)
 
 
 def guarded(work: Callable[[], int]) -> int:

@@ -3,20 +3,36 @@
 Owns the open segment file. On return of every step the media and its seal are on the disk, file and directory, and only
 then is the position published or acknowledged to anybody. It never touches the journal: it reads its durable head and
 posts what happened to CONTROL.
+
+A write or flush that failed is never tried again on its file: the file is cut to what is sealed of it and stated so,
+and the fragment's packets begin the next segment. A second failure soon after ends the writing (STORAGE_FAULTS.md).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
+from edge import durable
+from edge.disk_pace import DiskPace
 from edge.durable import Appender, AppendFile, StorageFault
-from edge.messages import Message, SegmentClosed, WriterCrashed, WriterEnded, WriterFailed
+from edge.fragment_muxer import FragmentMuxer, SoundAnchor
+from edge.messages import (
+    MediaBegan,
+    Message,
+    SegmentClosed,
+    StorageFaulted,
+    WriterCrashed,
+    WriterEnded,
+    WriterFailed,
+)
 from edge.packet_queue import PacketQueue
-from edge.ports import Clock, PictureMeasure, SoundMeasure
-from edge.segmenter import Closed, Fragment, Missed, Opened, Segmenter, SoundAnchor, Step, StreamAbsent, StreamPresent
+from edge.ports import Clock, PictureMeasure, SoundMeasure, Stream
+from edge.recovery import Continuation
+from edge.segmenter import Closed, Fragment, Missed, Opened, Segmenter, Step, StreamAbsent, StreamPresent
 from edge.spool import Spool
 from liuhen import cose
 from liuhen.kinds import Head, Identity, Segment
@@ -24,6 +40,9 @@ from liuhen.registry import EndCause
 from liuhen.segment import NO_PREVIOUS, FragmentFacts, Sealer, identity_box
 
 TAKE_LIMIT_SECONDS = 0.1
+SLOW_WRITE_NS = 2_000_000_000
+FAULTS_APART_FRAGMENTS = 20
+"""A fault with fewer durable fragments since the one before it ends the session: the disk is not to be relied on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,24 +88,99 @@ class WriterPorts:
     force_keyframe: Callable[[], None]
     post: Callable[[Message], None]
     acknowledge: Acknowledge
+    slow_write_ns: int = SLOW_WRITE_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reached:
+    """How far a segment file is durable: the number of fragments, and what the statement says up to there."""
+
+    fragments: int
+    size: int
+    r: bytes
+    span_ns: tuple[int, int]
+    frames: int
+    samples: int
+    missed: tuple[int, int]
 
 
 class _OpenFile:
-    """The segment file being written."""
+    """The segment file being written; it is made with its first fragment, so no empty file is ever left."""
 
-    def __init__(self, opened: Opened, file: Appender, sealer: Sealer, initialisation: bytes, previous: bytes) -> None:
+    def __init__(
+        self, *, opened: Opened, path: Path, sealer: Sealer, initialisation: bytes, after: _OpenFile | None
+    ) -> None:
+        """`after` is the file that was lost, where this one begins with the media it could not take."""
         self.opened = opened
-        self.file = file
+        self.path = path
         self.sealer = sealer
-        self.unwritten = initialisation
-        self.previous = previous
-        self.digest = hashlib.sha256()
+        self.reached: _Reached | None = None
+        self.muxer: FragmentMuxer | None = None
+        self._initialisation = initialisation
+        self._missed_before = after.missed_so_far if after is not None else (0, 0)
+        self._digest = hashlib.sha256()
+        self._file: Appender | None = None
 
-    def write(self, content: bytes) -> None:
-        """One write, one flush; the first one carries the initialisation too."""
-        content, self.unwritten = self.unwritten + content, b""
-        self.file.append(content)
-        self.digest.update(content)
+    def write(self, fragment: Fragment, media: bytes, box: bytes) -> None:
+        """One write, one flush; the first one carries the initialisation too. Raises StorageFault."""
+        content = media + box
+        if self._file is None:
+            self._file = AppendFile(self.path, new=True)
+            content = self._initialisation + content
+        self._file.append(content)
+        self._digest.update(content)
+        start_ns, end_ns = self.reached.span_ns if self.reached is not None else fragment.span_ns
+        self.reached = _Reached(
+            fragments=self.sealer.count,
+            size=self._file.size,
+            r=self.sealer.r,
+            span_ns=(start_ns, max(end_ns, fragment.span_ns[1])),
+            frames=fragment.frames,
+            samples=fragment.samples,
+            missed=fragment.missed,
+        )
+
+    @property
+    def missed_so_far(self) -> tuple[int, int]:
+        """What the statements of this file and of those it was begun after say is missing."""
+        return self.reached.missed if self.reached is not None else self._missed_before
+
+    def continued(self) -> Opened:
+        """What the file that goes on after this one says of its beginning; it takes the number if nothing is sealed."""
+        if self.reached is None:
+            return self.opened
+        return replace(
+            self.opened,
+            number=self.opened.number + 1,
+            first_frame=self.reached.frames,
+            first_sample=self.reached.samples,
+        )
+
+    def close(self) -> None:
+        """Close the descriptor, if there is one; what was written is durable or lost already."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def statement(self, reached: _Reached, previous: bytes, cause: EndCause, sound: SoundAnchor | None) -> Segment:
+        """What the journal says of this file, up to its last durable fragment."""
+        first_frame, first_sample = self.opened.first_frame, self.opened.first_sample
+        before = self._missed_before
+        return Segment(
+            number=self.opened.number,
+            size=reached.size,
+            file_hash=self._digest.digest(),
+            initial=self.sealer.initial,
+            fragments=tuple(self.sealer.fragments[: reached.fragments]),
+            last=reached.r,
+            frames=(first_frame, reached.frames - first_frame),
+            samples=(first_sample, reached.samples - first_sample),
+            span_ns=reached.span_ns,
+            missed=(reached.missed[0] - before[0], reached.missed[1] - before[1]),
+            end_cause=cause,
+            sound_clock=_sound_clock(sound),
+            previous=previous,
+        )
 
 
 class Writer:
@@ -103,6 +197,9 @@ class Writer:
         self._ports = ports
         self._open: _OpenFile | None = None
         self._previous = NO_PREVIOUS
+        self._added_segments = 0
+        self._faulted_after: int | None = None
+        self._pace = DiskPace(ports.slow_write_ns)
         self._failed = False
         self._keyframe_asked_for = -1
         self._delay_peak_ms = 0
@@ -110,6 +207,17 @@ class Writer:
         self.position: Position | None = None
         self._anchor_utc()
         self.end_cause = EndCause.STOPPED
+
+    def go_on_from(self, continuation: Continuation) -> None:
+        """Before the first packet: the session was begun by an earlier run."""
+        streams = (gap.stream for gap in continuation.open_gaps)
+        self._segmenter.go_on_from(
+            number=continuation.segments,
+            frames=continuation.frames,
+            samples=continuation.samples,
+            absent=frozenset(Stream(stream) for stream in streams if stream is not None),
+        )
+        self._previous = continuation.last
 
     def run(self) -> None:
         """Write until the queue is closed and empty, then end the segment and say so. The thread's whole body."""
@@ -143,7 +251,7 @@ class Writer:
     def _let_go(self) -> None:
         """Close the file of a segment that could not be ended; what its seals prove is stated by others."""
         if self._open is not None:
-            self._open.file.close()
+            self._open.close()
             self._open = None
 
     def delay_peak_ms(self) -> int:
@@ -187,6 +295,9 @@ class Writer:
                 self._ports.post(step)
 
     def _open_file(self, opened: Opened) -> None:
+        self._open = self._new_file(replace(opened, number=opened.number + self._added_segments), after=None)
+
+    def _new_file(self, opened: Opened, *, after: _OpenFile | None) -> _OpenFile:
         reading = self._ports.clock.read()
         identity = Identity(
             version=1,
@@ -203,13 +314,27 @@ class Writer:
             streams=tuple(int(stream) for stream in opened.streams),
         )
         initialisation = opened.initialisation + identity_box(identity)
-        path = self._spool.segment_path(self._session.session_id, opened.number)
-        sealer = Sealer(identity, initialisation, self._ports.signer)
-        self._open = _OpenFile(opened, AppendFile(path, new=True), sealer, initialisation, self._previous)
+        return _OpenFile(
+            opened=opened,
+            path=self._spool.segment_path(self._session.session_id, opened.number),
+            sealer=Sealer(identity, initialisation, self._ports.signer),
+            initialisation=initialisation,
+            after=after,
+        )
 
     def _write_fragment(self, fragment: Fragment) -> None:
         if self._open is None:
             return
+        try:
+            self._put(self._open, fragment)
+        except StorageFault as fault:
+            self._begin_anew(self._open, fragment, fault)
+
+    def _put(self, file: _OpenFile, fragment: Fragment) -> None:
+        """Seal, write and flush one fragment, then publish it. Raises StorageFault."""
+        media = fragment.media
+        if file.muxer is not None and media:
+            media = file.muxer.media(fragment.content, utc_ms=self._segmenter.utc_ms_of(fragment.span_ns[0]))
         now_ns = self._anchor_utc()
         facts = FragmentFacts(
             head=self._ports.journal_head(),
@@ -219,9 +344,53 @@ class Writer:
             delay_ms=_milliseconds_up(now_ns - fragment.span_ns[0]),
             end_cause=fragment.end_cause,
         )
-        box = self._open.sealer.seal(fragment.media, facts)
-        self._open.write(fragment.media + box)
-        self._publish(fragment)
+        box = file.sealer.seal(media, facts)
+        file.write(fragment, media, box)
+        self._publish(file, fragment)
+        told = self._pace.after(self._ports.clock.boottime_ns() - now_ns)
+        if told is not None:
+            self._ports.post(told)
+
+    def _begin_anew(self, lost: _OpenFile, fragment: Fragment, fault: StorageFault) -> None:
+        """The fragment's packets begin a new file. Raises StorageFault if the disk is full, read-only or fails again.
+
+        The new file need not begin with a keyframe: what stands before the next one, which is asked for at once, shows
+        nothing in a player that has this file alone, but it is sealed, and it follows the file before.
+        """
+        if fault.full or fault.read_only or self._faulted_lately():
+            raise fault
+        self._faulted_after = self._sealed
+        self._ports.post(StorageFaulted(fault=fault))
+        self._abandon(lost)
+        if not fragment.media:
+            return  # there was only the end left to seal
+        self._added_segments += lost.reached is not None  # a file with nothing sealed left its number free
+        file = self._new_file(lost.continued(), after=lost)
+        file.muxer = FragmentMuxer(zero_ns=fragment.span_ns[0], rates=self._segmenter.rates)
+        self._open = file
+        self._put(file, fragment)
+        self._ports.force_keyframe()
+
+    def _faulted_lately(self) -> bool:
+        return self._faulted_after is not None and self._sealed - self._faulted_after < FAULTS_APART_FRAGMENTS
+
+    def _abandon(self, lost: _OpenFile) -> None:
+        """Cut a file to what is sealed of it and state that; one with nothing sealed is removed. Raises StorageFault.
+
+        The statement is made only once the cut is on the disk: it says that nothing follows.
+        """
+        self._open = None
+        lost.close()
+        if lost.reached is None:
+            durable.remove_file(lost.path, missing_ok=True)
+            return
+        durable.shorten(lost.path, lost.reached.size)
+        self._state(lost, lost.reached, EndCause.RECOVERED, None)
+
+    def _state(self, file: _OpenFile, reached: _Reached, cause: EndCause, sound: SoundAnchor | None) -> None:
+        statement = file.statement(reached, self._previous, cause, sound)
+        self._previous = reached.r
+        self._ports.post(SegmentClosed(statement=statement))
 
     def _anchor_utc(self) -> int:
         """Tell the segmenter which UTC players may show for the next fragment; returns BOOTTIME now."""
@@ -229,16 +398,16 @@ class Writer:
         self._segmenter.utc_anchor = (reading.utc_ms, reading.boottime_ns)
         return reading.boottime_ns
 
-    def _publish(self, fragment: Fragment) -> None:
+    def _publish(self, file: _OpenFile, fragment: Fragment) -> None:
         """Durable now: only from here on may anything name this fragment."""
-        if self._open is None:
-            return
-        sealer = self._open.sealer
         delay_ms = _milliseconds_up(self._ports.clock.boottime_ns() - fragment.span_ns[0]) if fragment.media else 0
         self._delay_peak_ms = max(self._delay_peak_ms, delay_ms)
         self._sealed += 1
+        number, sealer = file.opened.number, file.sealer
+        if self.position is None:
+            self._ports.post(MediaBegan(boottime_ns=fragment.span_ns[0]))
         self.position = Position(
-            segment=self._open.opened.number,
+            segment=number,
             fragment=sealer.count,
             r=sealer.r,
             frames=fragment.frames,
@@ -249,33 +418,15 @@ class Writer:
             seal_delay_ms=delay_ms,
             fragments_sealed=self._sealed,
         )
-        self._ports.acknowledge.fragment(self._open.opened.number, sealer.count, sealer.r)
+        self._ports.acknowledge.fragment(number, sealer.count, sealer.r)
 
     def _close_file(self, closed: Closed) -> None:
         done, self._open = self._open, None
-        if done is None:
+        if done is None or done.reached is None:
             return
-        done.file.close()
-        self._previous = done.sealer.r
-        self._ports.post(SegmentClosed(statement=_statement(closed, done)))
-
-
-def _statement(closed: Closed, done: _OpenFile) -> Segment:
-    return Segment(
-        number=closed.number,
-        size=done.sealer.size,
-        file_hash=done.digest.digest(),
-        initial=done.sealer.initial,
-        fragments=tuple(done.sealer.fragments),
-        last=done.sealer.r,
-        frames=closed.frames,
-        samples=closed.samples,
-        span_ns=closed.span_ns,
-        missed=closed.missed,
-        end_cause=closed.end_cause,
-        sound_clock=_sound_clock(closed.sound),
-        previous=done.previous,
-    )
+        done.close()
+        sound = closed.sound if done.muxer is None else done.muxer.sound
+        self._state(done, done.reached, closed.end_cause, sound)
 
 
 def _sound_clock(sound: SoundAnchor | None) -> tuple[int, int, int] | None:

@@ -110,11 +110,14 @@ def conduct_virtual(
     end_ns = FAR_FUTURE_NS if asked is None else room.clock.boottime_ns() + int(asked * NS_PER_SECOND)
     try:
         _start_sources(room, stage)
+        stage.begin()
+    except BaseException:
+        _stop_sources(room)
+        raise
+    try:
         _play(room, stage, end_ns, pace)
     finally:
-        for source in (room.camera, room.microphone):
-            if source is not None:
-                source.stop(STOP_LIMIT_SECONDS)
+        _stop_sources(room)
         stage.writer.end_cause = stage.recorder.end_cause()
         stage.packets.close()
         while not stage.packets.ended:
@@ -129,6 +132,12 @@ def _start_sources(room: VirtualRoom, stage: Stage) -> None:
         room.microphone.start(stage.packets.deliver)
     if room.camera is not None:
         room.camera.start(stage.packets.deliver, stage.caption)
+
+
+def _stop_sources(room: VirtualRoom) -> None:
+    for source in (room.camera, room.microphone):
+        if source is not None:
+            source.stop(STOP_LIMIT_SECONDS)
 
 
 def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None]) -> None:

@@ -13,7 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.crash.campaign import crash, kill
+from tests.edge.errno_runs import campaign as errno
+from tests.fuzz.campaign import campaign as fuzz
+from tests.longlog.campaign import recovery
+from tests.memory import campaign as memory
 from tests.scenarios.test_hour import faults, hold
+from tests.signing.attacks_campaign import campaign as attacks
+from tests.signing.big_verify import campaign as big
 
 RESULTS = Path(__file__).parent / "campaign_results"
 HOUR_MINUTES = 60
@@ -38,7 +45,17 @@ def hour(folder: Path) -> Outcome:
     return lines, not found
 
 
-CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {"hour": hour}
+CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {
+    "hour": hour,
+    "crash": crash,
+    "kill": kill,
+    "recovery": recovery,
+    "fuzz": fuzz,
+    "attacks": attacks,
+    "big": big,
+    "errno": errno,
+    "memory": memory,
+}
 
 
 def main() -> int:

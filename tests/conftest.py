@@ -1,7 +1,9 @@
 """What every test gets: nothing may be left running, and the required tests may not be missing.
 
-Runs in pytest's main thread. The first rule is an autouse fixture with a bounded wait; the second is the option
-`--required`, judged at the end of the session against `tests/required.py`.
+Runs in pytest's main thread, and with `-n` in that of each worker too: a worker judges what its own tests left and
+hands its lines to the controller, which alone has all outcomes. The first rule is an autouse fixture with a bounded
+wait; the second is the option `--required`, judged at the end against `tests/required.py`. Where a full run is made
+of several sessions, each but the last leaves its outcomes in a file, and the last one counts them in.
 """
 
 from __future__ import annotations
@@ -9,29 +11,40 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import footage, leaks
+from tests.outcomes import Outcomes
 from tests.required import REQUIRED, in_ci, shortfalls, unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 2.0
-OUTCOMES = pytest.StashKey[dict[str, str]]()
+OUTCOMES = pytest.StashKey[Outcomes]()
 SHORTFALLS = pytest.StashKey[list[str]]()
 BEFORE_SESSION = pytest.StashKey[leaks.Running]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--required`: this is a full run, judge it against the list of required tests."""
+    """`--required`: this is a full run, or its last session; judge it against the list of required tests."""
     parser.addoption("--required", action="store_true", help="judge the run against tests/required.py (CI: fail)")
+    parser.addoption("--leave-outcomes", type=Path, metavar="FILE", help="write every test's outcome there")
+    parser.addoption(
+        "--count-outcomes",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="outcomes of an earlier session",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the session's two books: outcomes of tests, and what already runs."""
-    config.stash[OUTCOMES] = {}
+    config.stash[OUTCOMES] = outcomes = Outcomes()
+    config.pluginmanager.register(outcomes)
     config.stash[SHORTFALLS] = []
     leaks.adopt_orphans()
     config.stash[BEFORE_SESSION] = leaks.running()
@@ -62,39 +75,33 @@ def _end_children_since(before: leaks.Running) -> None:
 # --- the required tests have run -------------------------------------------------------------------------------------
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Notes tests that a marker or a keyword took out."""
-    for item in items:
-        item.config.stash[OUTCOMES][item.nodeid] = "deselected"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Notes the worst outcome of a test's three phases."""
-    report = yield
-    outcome = "xfailed" if hasattr(report, "wasxfail") else report.outcome
-    outcomes = item.config.stash[OUTCOMES]
-    if outcomes.get(item.nodeid, "passed") == "passed":
-        outcomes[item.nodeid] = outcome
-    return report
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Turns a shortfall, or anything that outlived its fixture, into a failed session."""
-    config = session.config
-    config.stash[SHORTFALLS] += leaks.leftovers(config.stash[BEFORE_SESSION], grace_seconds=GRACE_SECONDS)
+    config, outcomes = session.config, session.config.stash[OUTCOMES]
+    outcomes.left += leaks.leftovers(config.stash[BEFORE_SESSION], grace_seconds=GRACE_SECONDS)
     _end_children_since(config.stash[BEFORE_SESSION])
-    severe = bool(config.stash[SHORTFALLS])
-    if config.getoption("--required") and not config.getoption("--collect-only"):
-        outcomes = config.stash[OUTCOMES]
-        missing = shortfalls(REQUIRED, outcomes)
-        config.stash[SHORTFALLS] += [f"required, but {line}" for line in missing]
-        severe = severe or (bool(missing) and in_ci())
-    if severe and exitstatus == pytest.ExitCode.OK:
+    if hasattr(config, "workeroutput"):
+        outcomes.tell_controller(config.workeroutput)
+        return
+    missing = _missing(config)
+    config.stash[SHORTFALLS] += [*outcomes.left, *(f"required, but {line}" for line in missing)]
+    severe = bool(outcomes.left) or (bool(missing) and in_ci())
+    if severe and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _missing(config: pytest.Config) -> list[str]:
+    """Keeps the books of a run of several sessions, and judges them where this is the last."""
+    outcomes, leave_at = config.stash[OUTCOMES], config.getoption("--leave-outcomes")
+    if config.getoption("--collect-only"):
+        return []
+    if leave_at is not None:
+        outcomes.leave(leave_at)
+    if not config.getoption("--required"):
+        return []
+    absent = [line for file in config.getoption("--count-outcomes") for line in outcomes.count_in(file)]
+    return absent + shortfalls(REQUIRED, outcomes.of_tests)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,6 +1,7 @@
-"""A recorded session as a source: its real packets, played again in virtual time through the product's own pipeline.
+"""Encoded packets as a source, played in virtual time through the product's own pipeline.
 
-For benchmarks and long archives: nothing is encoded twice, so what is measured is everything after the encoder.
+For benchmarks and long archives: nothing is encoded twice, so what is measured is everything after the encoder. Owns no
+thread: one caller plays camera, microphone, WRITER and CONTROL in turn.
 """
 
 from __future__ import annotations
@@ -10,10 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import av
-from av.bitstream import BitStreamFilterContext
-
-from edge.app import Stage, Start, run
+from edge.app import Stage, Start, Watcher, run
 from edge.config import Config
 from edge.packet_queue import PacketQueue
 from edge.ports import (
@@ -34,7 +32,6 @@ from edge.status import Status
 from liuhen.registry import EndCause
 
 UTC_MS = 1_800_000_000_000
-STREAMINFO_BYTES = 34
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,33 +49,8 @@ class Recording:
         return len(self.pictures) * 10**9 // self.picture.frames_per_second
 
 
-def load_recording(spool: Path) -> Recording:
-    """Read the first full segment of a spool's first session back into packets."""
-    path = min(spool.glob("sessions/*/000000.mp4"))
-    with av.open(str(path)) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
-        annexb = BitStreamFilterContext("h264_mp4toannexb", video)
-        pictures = tuple(
-            (0, bytes(packet), packet.is_keyframe)
-            for raw in container.demux(video)
-            if raw.size
-            for packet in annexb.filter(raw)
-        )
-        rate = int(video.average_rate or 25)
-        streaminfo = (audio.codec_context.extradata or b"")[-STREAMINFO_BYTES:]
-        picture = PictureFormat(width=video.width, height=video.height, frames_per_second=rate)
-        sound = SoundFormat(rate_hz=audio.rate, channels=audio.channels, streaminfo=streaminfo)
-    with av.open(str(path)) as container:
-        audio = container.streams.audio[0]
-        sounds = tuple(
-            (0, bytes(packet), int(packet.duration or 0)) for packet in container.demux(audio) if packet.size
-        )
-    return Recording(picture=picture, sound=sound, pictures=pictures, sounds=sounds)
-
-
-def packets(recording: Recording, seconds: int) -> Iterator[PicturePacket | SoundPacket]:
-    """Pictures and sounds in time order for so many seconds, repeated from the recording, starting at 1 s."""
-    origin_ns = 10**9
+def packets(recording: Recording, seconds: int, *, origin_ns: int = 10**9) -> Iterator[PicturePacket | SoundPacket]:
+    """Pictures and sounds in time order for so many seconds from the origin on, repeated from the recording."""
     frame_ns = 10**9 // recording.picture.frames_per_second
     sample, sound_index = 0, 0
     for frame in range(seconds * recording.picture.frames_per_second):
@@ -107,9 +79,9 @@ class ReplayClock:
 
     boot_id = bytes(range(16))
 
-    def __init__(self) -> None:
-        """Start at boot."""
-        self.now_ns = 0
+    def __init__(self, now_ns: int = 0) -> None:
+        """Start at boot, or so long after it."""
+        self.now_ns = now_ns
 
     def boottime_ns(self) -> int:
         """The set time."""
@@ -186,21 +158,24 @@ class Silent:
         """Nothing."""
 
 
-def replay_session(folder: Path, recording: Recording, seconds: int) -> Path:
-    """One whole session through `edge.app.run` with the real spool, journal and writer; returns the trust file."""
-    folder.mkdir()
-    spool = folder / "spool"
-    identity = demo_identity(spool, folder / "keys", now_utc_ms=UTC_MS)
-    base = Config()
-    config = replace(
-        base,
-        spool=replace(base.spool, directory=spool, minimum_free_hours=0.1),
-        key=replace(base.key, file=identity.key_file, endorsements=(identity.endorsement_file,)),
-    )
-    clock = ReplayClock()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playing:
+    """One run with one session: what is played, for how long, and who is told of every durable write."""
+
+    config: Config
+    recording: Recording
+    seconds: int
+    clock: ReplayClock
+    watcher: Watcher
+
+
+def play(playing: Playing) -> Ended:
+    """Record it through `edge.app.run` with the real spool, journal, keys and writer. Raises what that raises."""
+    recording, clock = playing.recording, playing.clock
 
     def conduct(stage: Stage) -> Ended:
-        for packet in packets(recording, seconds):
+        stage.begin()
+        for packet in packets(recording, playing.seconds, origin_ns=clock.now_ns + 10**9):
             at_ns = packet.boottime_ns if isinstance(packet, PicturePacket) else packet.arrival_boottime_ns
             clock.now_ns = max(clock.now_ns, at_ns)
             stage.packets.deliver(packet)
@@ -214,8 +189,29 @@ def replay_session(folder: Path, recording: Recording, seconds: int) -> Path:
     hardware = Hardware(
         camera=ReplayCamera(recording.picture), microphone=ReplayMicrophone(recording.sound), clock=clock
     )
-    start = Start(config=config, hardware=hardware, watcher=Silent(), stop=threading.Event(), conduct=conduct)
-    ended = run(start)
+    return run(
+        Start(
+            config=playing.config,
+            hardware=hardware,
+            watcher=playing.watcher,
+            stop=threading.Event(),
+            conduct=conduct,
+        )
+    )
+
+
+def replay_session(folder: Path, recording: Recording, seconds: int) -> Path:
+    """One whole session in a new spool with a new demo key; returns the trust file."""
+    folder.mkdir()
+    spool = folder / "spool"
+    identity = demo_identity(spool, folder / "keys", now_utc_ms=UTC_MS)
+    base = Config()
+    config = replace(
+        base,
+        spool=replace(base.spool, directory=spool, minimum_free_hours=0.1),
+        key=replace(base.key, file=identity.key_file, endorsements=(identity.endorsement_file,)),
+    )
+    ended = play(Playing(config=config, recording=recording, seconds=seconds, clock=ReplayClock(), watcher=Silent()))
     if not ended.clean:
         raise RuntimeError(ended.words_en)
     return identity.trust_file

@@ -14,7 +14,8 @@ P, Y8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28
 BAD_Y = {0, 1, P - 1, Y8, P - Y8, *range(P, 2**255)}  # of keys of small order (Y8: order 8) or not canonical
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}
-LOG = State(at="1", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set())
+LOG = State(at="1", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set(),
+            ended=set(), terms={}, holds=set())
 def must(section: str, **rules: object) -> None:
     if broken := [name for name, holds in rules.items() if not holds]:
         raise ValueError(f"{section}: {', '.join(broken)}")
@@ -40,10 +41,25 @@ def envelope(data: bytes, key: bytes) -> tuple[str, Any, bytes, bytes]:
     header, p = decode(protected), decode(payload)
     kind = re.findall(r"^application/vnd\.liuhen\.([a-z0-9-]+)\+cbor\Z", header[3])
     must("3.1", header=list(header) == [1, 3, 4] and header[1] == -8, content_type=kind, version=p[0] == 1)
-    key = p[11] if kind == ["key"] and p[9] == 3 else key or p[9]  # act 3 and entry 0 bring their key (5.3.1)
+    key = p[11] if kind == ["key"] and p[9] in (3, 4) else key or p[9]  # acts 3, 4, entry 0 (5.3.1)
     must("3", kid=header[4] == sha(key), public_key=int.from_bytes(key, "little") % 2**255 not in BAD_Y)
     Ed25519PublicKey.from_public_bytes(key).verify(signature, b"\x84\x6aSignature1" + b"\x40".join(middle))
     return kind[0], p, raw, key
+
+def keeping(kind: str, p: Any, n: int) -> None:
+    LOG.ended |= {p[5]} if kind == "session-end" else set()
+    if kind == "retention":
+        until = float("inf") if p[10] is None else p[10]
+        must("5.6.1", extends=until > LOG.terms.get(p[9], float("-inf")))
+        LOG.terms[p[9]] = until
+    elif kind == "hold":
+        hold = (n if p[9] == 0 else p[11], p[10])
+        must("5.6.2", pairs=p[11] is None if p[9] == 0 else p[9] == 1 and hold in LOG.holds)
+        LOG.holds ^= {hold}
+    elif kind == "destroyed":
+        must("5.6.3", ended=p[5] in LOG.ended, held=not {p[5], None} & {session for _, session in LOG.holds},
+             term=p[6][0] - p[6][4] >= LOG.terms.get(p[5], float("inf")), sync=p[6][3] == 2)
+        LOG.gone |= {(p[5], digest) for what, digest in p[9] if what == 1}
 
 def entry(data: bytes) -> int:
     LOG.at = f"5, entry {(n := len(LOG.raws))}"
@@ -54,7 +70,7 @@ def entry(data: bytes) -> int:
     must("5.3.7", root=kind != "checkpoint" or (p[9] == n and p[10] == tree(LOG.raws)))
     LOG.id, LOG.run, LOG.head, LOG.keys = p[1], p[2], sha(raw), LOG.keys | {(p[2], key)}
     LOG.key = key if kind != "key" else p[11] or (bytes(32) if p[9] == 1 else key)
-    LOG.gone |= {digest for what, digest in p[9] if what == 1} if kind == "destroyed" else set()
+    keeping(kind, p, n)
     if kind == "session":
         must("5.3.3", id=LOG.sessions.setdefault(p[5], []) == [], ordinal=p[9] == len(LOG.sessions))
     elif kind == "segment":
@@ -102,7 +118,7 @@ def main(root: Path) -> str:
         for i, p in enumerate([*statements, None]):
             LOG.at = "6, " + (name := f"sessions/{session.hex()}/{i:06d}.mp4")
             must("5.3.4", number=not p or p[9] == i, previous=not p or p[21] == last)
-            must("6.4", missing=name in files or not p or p[11] in LOG.gone)
+            must("6.4", missing=name in files or not p or (session, p[11]) in LOG.gone)
             if name in files:
                 same = {0: 1, 1: LOG.id, 5: session, 9: i, 12: last, 13: floor[1], 14: floor[2]}
                 counts.append(segment((root / name).read_bytes(), p, floor, same))

@@ -32,8 +32,8 @@ def inner_pytest(tmp_path: Path) -> Inner:
         body: str, *arguments: str, required: tuple[str, ...] = (), ci: bool = True
     ) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / "tests"
-        folder.mkdir()
-        for name in ("__init__.py", "conftest.py", "footage.py", "leaks.py", "required.py"):
+        folder.mkdir(exist_ok=True)
+        for name in ("__init__.py", "conftest.py", "footage.py", "leaks.py", "outcomes.py", "required.py"):
             shutil.copy(HERE / name, folder / name)
         with (folder / "required.py").open("a", encoding="utf-8") as module:
             module.write(f"\nREQUIRED = {required!r}\n")
@@ -158,6 +158,69 @@ def test_a_full_run_in_ci_fails_when_a_required_test_is_deselected_or_gone(inner
     assert done.returncode == 1, done.stdout
     assert "required, but deselected: tests/test_inner.py::test_b" in done.stdout
     assert "required, but no test matches tests/test_renamed.py::*" in done.stdout
+
+
+# --- the same with workers, and over two sessions ---------------------------------------------------------------------
+
+
+def test_what_a_worker_left_running_fails_the_test_and_the_session_as_without_workers(inner_pytest: Inner) -> None:
+    done = inner_pytest(
+        "import subprocess, threading, pytest\n"
+        "release = threading.Event()\n"
+        "@pytest.fixture(scope='module')\n"
+        "def server():\n"
+        "    return subprocess.Popen(['sleep', '310'])\n"
+        "def test_culprit():\n"
+        "    threading.Thread(target=release.wait, name='lost', daemon=True).start()\n"
+        "def test_detaches():\n"
+        "    subprocess.run(['sh', '-c', 'setsid sleep 311 >/dev/null 2>&1 &'], check=True)\n"
+        "def test_uses_it(server):\n"
+        "    assert server.poll() is None\n",
+        *("-n", "2"),
+    )
+    assert done.returncode == 1, done.stdout
+    assert "3 passed, 2 errors" in done.stdout
+    assert "thread 'lost' (daemon)" in done.stdout
+    assert "'sleep 311'" in done.stdout
+    assert "'sleep 310'" in done.stdout.partition("session fell short")[2]
+
+
+def test_workers_that_leave_nothing_pass(inner_pytest: Inner) -> None:
+    done = inner_pytest("def test_a(): pass\ndef test_b(): pass\n", "-n", "2")
+    assert (done.returncode, "fell short" in done.stdout) == (0, False), done.stdout
+
+
+def test_required_tests_are_judged_over_the_workers_too(inner_pytest: Inner) -> None:
+    body = SKIPPING + "@pytest.mark.slow\ndef test_c(): pass\n"
+    done = inner_pytest(body, "--required", "-n", "2", "-m", "not slow", required=("tests/test_inner.py::*",))
+    short = done.stdout.partition("session fell short")[2]
+    assert done.returncode == 1, done.stdout
+    assert "required, but skipped: tests/test_inner.py::test_b" in short
+    assert "required, but deselected: tests/test_inner.py::test_c" in short
+    assert "test_a" not in short
+
+
+JUDGING = ("-m", "slow", "--required", "--count-outcomes=outcomes.json")
+TWO_PARTS = "import pytest\ndef test_a(): assert {good}\n@pytest.mark.slow\ndef test_b(): pass\n"
+
+
+@pytest.mark.parametrize(("good", "code"), [(True, 0), (False, 1)])
+def test_the_last_session_judges_what_an_earlier_one_found(inner_pytest: Inner, good: bool, code: int) -> None:
+    body = TWO_PARTS.format(good=good)
+    first = inner_pytest(body, "-m", "not slow", "-n", "2", "--leave-outcomes=outcomes.json")
+    assert first.returncode == code, first.stdout
+    last = inner_pytest(body, *JUDGING, required=("tests/test_inner.py::*",))
+    assert last.returncode == code, last.stdout
+    assert ("required, but failed: tests/test_inner.py::test_a" in last.stdout) is not good
+
+
+def test_an_earlier_session_that_did_not_take_place_fails_the_last_one(inner_pytest: Inner) -> None:
+    last = inner_pytest(TWO_PARTS.format(good=True), *JUDGING, required=("tests/test_inner.py::test_b",))
+    assert last.returncode == 1, last.stdout
+    assert "no outcomes in outcomes.json: that session did not come to its end" in last.stdout
+
+
+# --- what a machine lacks ---------------------------------------------------------------------------------------------
 
 
 def test_what_is_not_on_the_machine_fails_in_ci(inner_pytest: Inner) -> None:

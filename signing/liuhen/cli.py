@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,10 +25,12 @@ from liuhen.errors import FormatError
 from liuhen.findings import printable
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
+from liuhen.verify_ahead import WorkerError
 
 OK, NOT_VERIFIED, UNUSABLE = 0, 1, 2
 SESSION_ID_BYTES = 16
 SMALLEST_SEGMENT_BYTES = 8
+MOST_JOBS = 64
 
 
 class UnusableError(Exception):
@@ -38,11 +41,25 @@ class UnusableError(Exception):
         self.line = f"liuhen-verify: {zh} / {en}"
 
 
+_ARGUMENT_WORDS = (
+    (r"the following arguments are required: (.*)", r"缺少参数 \1"),
+    (r"unrecognized arguments: (.*)", r"不认识的参数 \1"),
+    (r"argument (.*): expected one argument", r"参数 \1 之后缺少内容"),
+    (r"argument (.*): expected .*", r"参数 \1 的内容不全"),
+    (r"argument (.*): ignored explicit argument (.*)", r"参数 \1 不带内容，却给了 \2"),
+    (r"argument (.*): invalid choice: (.*) \(choose from (.*)\)", r"参数 \1 不能是 \2，只能是 \3"),
+    (r"argument (.*): invalid .* value: (.*)", r"参数 \1 不能是 \2"),
+    (r"ambiguous option: (.*) could match (.*)", r"参数 \1 不明确，可能是 \2"),
+)
+"""What `argparse` says, and the same in Chinese."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise UnusableError(f"参数有误（{message}）；用 --help 查看用法", f"bad arguments ({message}); see --help")
+        zh = next((re.sub(said, words, message) for said, words in _ARGUMENT_WORDS if re.match(said, message)), message)
+        raise UnusableError(f"参数有误：{zh}；用 --help 查看用法", f"bad arguments: {message}; see --help")
 
 
 def _parser() -> _Parser:
@@ -59,9 +76,22 @@ def _parser() -> _Parser:
     add("--sha256", action="store_true", help="同时核对整个文件的 SHA-256 / also check each file's SHA-256")
     add("--session", metavar="HEX", help="只核验一个场次的段文件 / read the segments of one session only")
     add(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="同时读取的文件数，默认为处理器数 / files read at a time (default: cores)",
+    )
+    add(
         "--language", choices=list(Language), default=Language.ZH, help="报告语言 / language of the report (default zh)"
     )
     return parser
+
+
+def _jobs(text: str) -> int:
+    jobs = int(text)
+    if not 1 <= jobs <= MOST_JOBS:
+        raise ValueError(text)
+    return jobs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
     session = target.session if options.session is None else _session(options.session, target)
     trust, trust_sha256 = _trust(options.trust, target)
     progress = _Progress(target.root or target.path) if sys.stderr.isatty() else None
-    report = verify(
+    report = _verify(
         Request(
             target=target,
             trust=trust,
@@ -107,6 +137,7 @@ def _run(options: argparse.Namespace) -> int:
             whole_file_hash=options.sha256,
             on_read=progress.read if progress else _no_progress,
             trust_sha256=trust_sha256,
+            jobs=options.jobs or min(MOST_JOBS, len(os.sched_getaffinity(0))),
         )
     )
     if progress:
@@ -119,6 +150,15 @@ def _run(options: argparse.Namespace) -> int:
     _print(report, options)
     passed = report.intact and (options.integrity_only or report.vouched is not None)
     return OK if passed else NOT_VERIFIED
+
+
+def _verify(request: Request) -> Report:
+    try:
+        return verify(request)
+    except WorkerError as error:
+        raise UnusableError(
+            "一个校验进程意外结束，没有结论；请用 --jobs 1 再试", f"{error}; no verdict; try again with --jobs 1"
+        ) from error
 
 
 def _print(report: Report, options: argparse.Namespace) -> None:
@@ -181,7 +221,7 @@ def _trust(path: Path | None, target: Target) -> tuple[Trust | None, bytes | Non
     """The trust file and its SHA-256."""
     if path is None:
         return None, None
-    if _surroundings(target) in _resolved(path).parents:
+    if _lies_inside(path, _surroundings(target)):
         raise UnusableError(
             f"信任文件 {path} 在档案之内，不能采信；请使用另行取得的信任文件",
             f"the trust file {path} lies inside the archive and proves nothing; use one obtained separately",
@@ -197,6 +237,21 @@ def _trust(path: Path | None, target: Target) -> tuple[Trust | None, bytes | Non
             f"信任文件 {path} 无效（{error.what}）；请向发放机构重新索取",
             f"the trust file {path} is not valid ({error.what}); ask the issuing organisation for it again",
         ) from error
+
+
+def _lies_inside(path: Path, surroundings: Path | None) -> bool:
+    """Whether the trust file came with the evidence: by its path, through a link, or as another name of the same file.
+
+    A copy cannot be told from the original: for that the report gives its SHA-256.
+    """
+    if surroundings is None:
+        return False
+    named, meant = _resolved(path.parent) / path.name, _resolved(path)
+    try:
+        inside = surroundings in (*named.parents, *meant.parents)
+        return inside or archive.has_name_for(surroundings, meant.stat())
+    except OSError as error:
+        raise _unreadable_trust(path, error) from error
 
 
 def _resolved(path: Path) -> Path:

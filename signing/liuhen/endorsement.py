@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from liuhen import cbor, cose, ed25519
 from liuhen.errors import FormatError
-from liuhen.kinds import Body, Endorsement, key
+from liuhen.kinds import Body, Endorsement, Head, key
 from liuhen.registry import Purpose
-from liuhen.shapes import CODE, HASH, ID16, SINT, UINT, Integer, Nullable, Rows, Text, row
+from liuhen.shapes import CODE, HASH, HEAD, ID16, SINT, Integer, Nullable, Rows, Text, row
 
 TRUST_FILE_LIMIT_BYTES = 65536
 
@@ -39,8 +39,8 @@ class Trust(Body):
     issued_ms: int = key(2, SINT)
     threshold: int = key(3, Integer(low=1, high=16, name="1..16"))
     roots: tuple[tuple[bytes, str], ...] = key(4, Rows(row(public_key=HASH, label=Text(128)), limit=16))
-    revoked: tuple[tuple[bytes, int | None, int], ...] = key(
-        5, Rows(row(kid=HASH, last_trusted_seq=Nullable(UINT), cause=CODE), limit=1024)
+    revoked: tuple[tuple[bytes, Head | None, int], ...] = key(
+        5, Rows(row(kid=HASH, last_trusted=Nullable(HEAD), cause=CODE), limit=512)
     )
 
 

@@ -81,6 +81,7 @@ class Code(enum.StrEnum):
     CHECKPOINT_WRONG = "checkpoint-wrong"
     KEY_ORDER = "key-order"
     REFERENCE_WRONG = "reference-wrong"
+    SEEN_WRONG = "seen-wrong"
     UNKNOWN_KIND = "unknown-kind"
     UNKNOWN_STATE_KIND = "unknown-state-kind"
     UNKNOWN_CODE = "unknown-code"
@@ -88,15 +89,24 @@ class Code(enum.StrEnum):
     EVENT_FAULT = "event-fault"
     EVENT_WARNING = "event-warning"
     START_REFUSED = "start-refused"
+    DESTRUCTION_REFUSED = "destruction-refused"
     CHOICE = "choice"
     RECOVERED = "recovered"
+    LOSS_ANNOUNCED = "loss-announced"
+    QUARANTINE_ALTERED = "quarantine-altered"
+    QUARANTINE_ABSENT = "quarantine-absent"
     SUBSTITUTED_SOURCE = "substituted-source"
     SUBSTITUTED_SOURCE_DEMO = "substituted-source-demo"
     SESSION_OPEN_END = "session-open-end"
     RUN_OPEN_END = "run-open-end"
     RECORD_ALTERED = "record-altered"
     RECORD_ABSENT = "record-absent"
+    RECORD_DESTROYED = "record-destroyed"
     RECORD_FOREIGN = "record-foreign"
+    RETENTION_ORDER = "retention-order"
+    DESTROYED = "destroyed"
+    DESTRUCTION_UNFOUNDED = "destruction-unfounded"
+    DESTROYED_STILL_HERE = "destroyed-still-here"
 
     SEGMENT_MISSING = "segment-missing"
     SEGMENT_DESTROYED = "segment-destroyed"
@@ -245,6 +255,12 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.KEY_ORDER: Meaning(_B, "J14", "密钥条目不合规则：{}", "a key entry breaks the rules: {}"),
     Code.REFERENCE_WRONG: Meaning(_B, "J15", "条目所指的条目不符：{}", "an entry refers to one that is not there: {}"),
+    Code.SEEN_WRONG: Meaning(
+        _B,
+        "J15",
+        "条目所称的最近见证检查点不能成立：{}",
+        "what an entry says of the newest cosigned checkpoint cannot be: {}",
+    ),
     Code.UNKNOWN_KIND: Meaning(
         _N, "J16", "本校验程序不认识的条目种类：{}", "entries of a kind this verifier does not know: {}"
     ),
@@ -264,8 +280,19 @@ MEANINGS: dict[Code, Meaning] = {
     Code.EVENT_FAULT: Meaning(_W, "J19", "设备记录的故障：{}", "a fault the device recorded: {}"),
     Code.EVENT_WARNING: Meaning(_N, "J19", "设备记录的提示：{}", "a warning the device recorded: {}"),
     Code.START_REFUSED: Meaning(_W, "J19", "设备拒绝开始录制：{}", "the device refused to start recording: {}"),
+    Code.DESTRUCTION_REFUSED: Meaning(_W, "J19", "设备拒绝销毁内容：{}", "the device refused to destroy content: {}"),
     Code.CHOICE: Meaning(_N, "J19", "设备的选项：{}", "a choice in force on the device: {}"),
     Code.RECOVERED: Meaning(_W, "J19", "非正常结束后设备移出：{}", "after an unclean end the device set aside: {}"),
+    Code.LOSS_ANNOUNCED: Meaning(
+        _N,
+        "J22",
+        "设备自己声明已无法读取，其后的条目仍予采信：{}",
+        "the device itself announced that it can no longer read this; what follows is believed all the same: {}",
+    ),
+    Code.QUARANTINE_ALTERED: Meaning(
+        _B, "J22", "移出的字节与签名条目所述不符：{}", "bytes set aside are not those a signed entry names: {}"
+    ),
+    Code.QUARANTINE_ABSENT: Meaning(_N, "J22", "移出的字节未提交：{}", "bytes set aside are not presented: {}"),
     Code.SUBSTITUTED_SOURCE: Meaning(
         _U,
         "J20",
@@ -292,7 +319,26 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.RECORD_ALTERED: Meaning(_B, "J18", "附录内容与承诺不符：{}", "a record does not match its commitment: {}"),
     Code.RECORD_ABSENT: Meaning(_N, "J18", "附录内容未提交：{}", "content not presented: {}"),
+    Code.RECORD_DESTROYED: Meaning(
+        _N,
+        "J18",
+        "附录内容已不在；签名条目称其保存期满后已销毁：{}",
+        "content not there; a signed entry says it was destroyed after its term: {}",
+    ),
     Code.RECORD_FOREIGN: Meaning(_N, "J18", "没有条目提及的附录：{}", "a record no entry names: {}"),
+    Code.RETENTION_ORDER: Meaning(
+        _B, "J21", "保存期限或保全条目不合规则：{}", "a term of keeping or a hold breaks the rules: {}"
+    ),
+    Code.DESTROYED: Meaning(_N, "J21", "期满后依令销毁：{}", "destroyed by order after its term: {}"),
+    Code.DESTRUCTION_UNFOUNDED: Meaning(
+        _B,
+        "J21",
+        "销毁违反此前条目，不能免除缺失：{}",
+        "a destruction goes against the entries before it and excuses nothing: {}",
+    ),
+    Code.DESTROYED_STILL_HERE: Meaning(
+        _W, "J21", "签名条目称已销毁，内容却仍在：{}", "a signed entry says it was destroyed, yet it is still here: {}"
+    ),
     Code.SEGMENT_MISSING: Meaning(
         _B,
         "S1",

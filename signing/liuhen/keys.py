@@ -33,13 +33,14 @@ from liuhen.endorsement import (
 )
 from liuhen.errors import KeyFileError
 from liuhen.kinds import Endorsement
-from liuhen.registry import Custody, Purpose
+from liuhen.registry import Custody, KeyCause, Purpose
 
 __all__ = [
     "TRUST_FILE_LIMIT_BYTES",
     "Card",
     "FileSigner",
     "Trust",
+    "UnusableKey",
     "card_bytes",
     "endorse",
     "generate",
@@ -47,13 +48,23 @@ __all__ = [
     "parse_card",
     "parse_endorsement",
     "parse_trust",
+    "private_pem",
     "purpose_of",
+    "read_private_file",
     "save_new",
     "save_private_key",
     "trust_bytes",
 ]
 
 KEY_FILE_LIMIT_BYTES = 16384
+
+
+class UnusableKey(KeyFileError):
+    """A private key that cannot be used now; `cause` is what a `key` entry says of it."""
+
+    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, cause: KeyCause) -> None:
+        super().__init__(what, remedy_zh=remedy_zh, remedy_en=remedy_en)
+        self.cause = cause
 
 
 class FileSigner:
@@ -75,8 +86,12 @@ def generate() -> Ed25519PrivateKey:
 
 def save_private_key(path: Path, private_key: Ed25519PrivateKey) -> None:
     """Write a new 0600 key file, durably. Raises KeyFileError if it exists or cannot be written."""
-    pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    save_new(path, pem, mode=0o600)
+    save_new(path, private_pem(private_key), mode=0o600)
+
+
+def private_pem(private_key: Ed25519PrivateKey) -> bytes:
+    """The content of a key file."""
+    return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def save_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -106,14 +121,15 @@ def save_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def load_signer(path: Path) -> FileSigner:
-    """Read a private key file. Raises KeyFileError if it is missing, readable by others, or not an Ed25519 key."""
+    """Read a private key file. Raises UnusableKey if it is missing, readable by others, or not an Ed25519 key."""
     try:
-        pem = _read_private_file(path)
+        pem = read_private_file(path)
     except OSError as error:
-        raise KeyFileError(
+        raise UnusableKey(
             f"key file {path}: {error.strerror}",
             remedy_zh="请用 `liuhen keys init device` 生成设备密钥，或在配置 key.file 中写明正确路径",
             remedy_en="make a device key with `liuhen keys init device`, or correct key.file in the configuration",
+            cause=KeyCause.KEY_FILE_MISSING if isinstance(error, FileNotFoundError) else KeyCause.KEY_FILE_UNUSABLE,
         ) from error
     try:
         private_key = load_pem_private_key(pem, password=None)
@@ -137,18 +153,20 @@ def endorse(root: cose.Signer, card: Card, *, purpose: Purpose, not_before_ms: i
     return cose.sign(root, Endorsement.KIND, cbor.encode(endorsement.to_map()))
 
 
-def _read_private_file(path: Path) -> bytes:
-    """The bytes of a regular file nobody else can read; O_NONBLOCK so that a pipe cannot hang a start."""
+def read_private_file(path: Path) -> bytes:
+    """The bytes of a regular file nobody else can read. Raises UnusableKey, OSError."""
+    # O_NONBLOCK: a pipe cannot hang a start.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise _not_a_key(path)
         if mode & 0o077:
-            raise KeyFileError(
+            raise UnusableKey(
                 f"key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
                 remedy_zh=f"请执行 chmod 600 {path}；若已被他人读过，请更换密钥",
                 remedy_en=f"run chmod 600 {path}; if others may have read it, replace the key",
+                cause=KeyCause.KEY_FILE_EXPOSED,
             )
         return os.read(descriptor, KEY_FILE_LIMIT_BYTES)
     finally:
@@ -163,9 +181,10 @@ def _unwritable(path: Path, error: OSError) -> KeyFileError:
     )
 
 
-def _not_a_key(path: Path) -> KeyFileError:
-    return KeyFileError(
+def _not_a_key(path: Path) -> UnusableKey:
+    return UnusableKey(
         f"{path} is not an unencrypted Ed25519 private key in PKCS#8 PEM",
         remedy_zh="请用 `liuhen keys init device` 重新生成，或恢复备份",
         remedy_en="make a new one with `liuhen keys init device`, or restore the file",
+        cause=KeyCause.KEY_FILE_UNUSABLE,
     )

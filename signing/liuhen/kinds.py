@@ -307,7 +307,7 @@ class Recovered(EntryBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destroyed(EntryBody):
-    """Content was destroyed by order, as this entry says; its commitment stays in the chain."""
+    """Content is destroyed by order; written before the content goes, and its commitment stays in the chain."""
 
     KIND: ClassVar[str] = "destroyed"
     CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
@@ -318,7 +318,7 @@ class Destroyed(EntryBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key(EntryBody):
-    """A key was rotated, retired, found compromised, or replaced in an emergency."""
+    """A key was rotated, retired, found compromised, replaced in an emergency, or is back after one."""
 
     KIND: ClassVar[str] = "key"
     CLASS: ClassVar[EntryClass] = EntryClass.STATE
@@ -326,14 +326,14 @@ class Key(EntryBody):
     subject: bytes = key(10, HASH)
     new_public_key: bytes | None = key(11, Nullable(HASH))
     endorsements: tuple[bytes, ...] = key(12, ENDORSEMENTS)
-    last_trusted_seq: int | None = key(13, Nullable(UINT))
+    last_trusted: Head | None = key(13, Nullable(HEAD))
     old_head: Head | None = key(14, Nullable(HEAD))
     cause: int = key(15, CODE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal(EntryBody):
-    """A start was refused; it opens the duty to report."""
+    """A start was refused, which opens the duty to report; or the destruction of content was."""
 
     KIND: ClassVar[str] = "refusal"
     CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
@@ -351,6 +351,30 @@ class Choice(EntryBody):
     code: int = key(9, CODE)
     value: int = key(10, SINT)
     records: Commitments = key(11, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention(EntryBody):
+    """How long a session must be kept; later entries only ever extend it."""
+
+    KIND: ClassVar[str] = "retention"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    session: bytes = key(9, ID16)
+    until_ms: int | None = key(10, Nullable(SINT))
+    basis: int = key(11, CODE)
+    records: Commitments = key(12, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(EntryBody):
+    """Nothing of a session may be destroyed, whatever its term, until the hold is lifted."""
+
+    KIND: ClassVar[str] = "hold"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    act: int = key(9, CODE)
+    session: bytes | None = key(10, Nullable(ID16))
+    placed: int | None = key(11, Nullable(UINT))
+    records: Commitments = key(12, COMMITMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,6 +451,8 @@ ENTRY_KINDS: dict[str, type[EntryBody]] = {
         Key,
         Refusal,
         Choice,
+        Retention,
+        Hold,
     )
 }
 

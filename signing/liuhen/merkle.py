@@ -40,6 +40,21 @@ class Peaks:
         self._peaks.append(carry)
         self.size += 1
 
+    def append_same(self, leaf: bytes, count: int) -> None:
+        """Add one leaf hash `count` times, in a number of steps that follows the logarithm: counts come from files."""
+        subtrees = [leaf]
+        while count > 0:
+            height = min(count.bit_length() - 1, (self.size & -self.size).bit_length() - 1 if self.size else 63)
+            while len(subtrees) <= height:
+                subtrees.append(node_hash(subtrees[-1], subtrees[-1]))
+            carry, position = subtrees[height], self.size >> height
+            while position & 1:
+                carry = node_hash(self._peaks.pop(), carry)
+                position >>= 1
+            self._peaks.append(carry)
+            self.size += 1 << height
+            count -= 1 << height
+
     def peaks(self) -> tuple[bytes, ...]:
         """The roots of the perfect subtrees, largest first."""
         return tuple(self._peaks)

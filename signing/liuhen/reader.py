@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from liuhen import archive, cose, ed25519
 from liuhen.boxes import (
     FRAGMENT_LIMIT_BYTES,
+    FRAGMENTS_LIMIT,
     IDENTITY_USERTYPE,
     SEAL_BOX_LIMIT_BYTES,
     SEAL_USERTYPE,
@@ -40,6 +41,7 @@ FRAGMENT_BOXES = (b"prft", b"moof", b"mdat")
 NO_SEAL_BYTES = 1 << 62
 _SEAL_MARK = b"uuid" + SEAL_USERTYPE
 _SIZE_BYTES = 4
+SECTOR_BYTES = 512
 _USERTYPE_BYTES = 16
 
 
@@ -310,6 +312,8 @@ def read_initialisation(cursor: Cursor) -> Initialisation:
         raise StructureError("no identity box after moov")
     if cursor.offset > INIT_LIMIT_BYTES:
         raise StructureError("init exceeds 1 MiB")
+    if _zeroed(rest, cursor.offset):
+        raise StructureError("zeros where the identity box belongs", cut=True, zeros=True)
     try:
         identity = parse_identity(rest[_USERTYPE_BYTES:], where="identity box")
         ed25519.check_public_key(identity.public_key, where="identity box")
@@ -334,7 +338,7 @@ def box_size(header: bytes, kind: bytes, limit: int, digest: _Hash | None) -> in
     if len(header) < BOX_HEADER_BYTES:
         raise StructureError(f"ends before {kind.decode()}", cut=True)
     size = int.from_bytes(header[:4], "big")
-    if header == bytes(BOX_HEADER_BYTES):
+    if header[4:] != kind and kind.startswith(header[4:].rstrip(b"\0")):
         raise StructureError(f"zeros where {kind.decode()} belongs", cut=True, zeros=True)
     if header[4:] != kind:
         raise StructureError(f"a box {header[4:]!r} where {kind.decode()} belongs")
@@ -370,7 +374,7 @@ class _Seals:
 
     def walk(self) -> Iterator[Item]:
         """Each sealed fragment until the boxes end, then what remains."""
-        while not self._finished:
+        while not self._finished and self._index < FRAGMENTS_LIMIT:
             start = self._cursor.offset
             try:
                 piece = _read_piece(self._cursor)
@@ -379,11 +383,30 @@ class _Seals:
                 if tail.size:
                     yield tail
                 return
-            yield self._judge(piece)
+            fragment = self._judge(piece)
+            if fragment.state is FragmentState.SEAL_BAD and self._is_zeroed(piece):
+                yield self._zeroed_tail(start, piece)
+                return
+            yield fragment
         offset = self._cursor.offset
         size, _ = self._cursor.drain()
         if size:
-            yield Tail(offset=offset, size=size, torn=False, why="follows the final seal")
+            why = "follows the final seal" if self._finished else f"follows the last of {FRAGMENTS_LIMIT} fragments"
+            yield Tail(offset=offset, size=size, torn=False, why=why)
+
+    def _is_zeroed(self, piece: _Piece) -> bool:
+        """Whether the seal ends in the zeros that a power cut left in place of the file's last sectors."""
+        end = self._cursor.offset
+        if not _zeroed(piece.seal, end):
+            return False
+        if self._cursor.zeros():
+            return True
+        self._cursor.rewind(end)
+        return False
+
+    def _zeroed_tail(self, start: int, piece: _Piece) -> Tail:
+        size = self._cursor.offset - start
+        return Tail(offset=start, size=size, torn=True, why="ends in zeros inside its seal", media=piece.size > 0)
 
     def _judge(self, piece: _Piece) -> SealedFragment:
         """Step S5: the seal's signature, then its fields, then r_i."""
@@ -480,8 +503,16 @@ def _read_boxes(cursor: Cursor, met: list[bytes]) -> _Piece:
         _check_cut_seal(content)
         raise StructureError("ends inside the seal box", cut=True)
     if content[:_USERTYPE_BYTES] != SEAL_USERTYPE:
+        if SEAL_USERTYPE.startswith(content.rstrip(b"\0")) and _zeroed(content, cursor.offset):
+            raise StructureError("zeros where the seal belongs", cut=True, zeros=True)
         raise StructureError("a uuid box that is not a seal")
     return _Piece(size=seal_offset - start, h=digest.digest(), seal=content[_USERTYPE_BYTES:], seal_offset=seal_offset)
+
+
+def _zeroed(content: bytes, end: int) -> bool:
+    """Whether these bytes, which end at this offset of a file, are zeros from the edge of a disk's sector on."""
+    written = end - len(content) + len(content.rstrip(b"\0"))
+    return -(-written // SECTOR_BYTES) * SECTOR_BYTES < end
 
 
 def _check_cut_seal(content: bytes) -> None:

@@ -110,6 +110,20 @@ class KeyAct(enum.IntEnum):
     RETIRED = 1
     COMPROMISED = 2
     EMERGENCY = 3
+    RETURNED = 4
+
+
+class KeyCause(enum.IntEnum):
+    """Why a key entry was made; for an emergency, what was wrong with the key."""
+
+    ORDERED = 0
+    KEY_FILE_MISSING = 1
+    KEY_FILE_UNUSABLE = 2
+    KEY_FILE_EXPOSED = 3
+    TOKEN_ABSENT = 4
+    TOKEN_REFUSED = 5
+    ANOTHER_KEY = 6
+    KEY_BACK = 7
 
 
 class RunCause(enum.IntEnum):
@@ -178,6 +192,7 @@ class EventCode(enum.IntEnum):
     STORAGE_SLOW = 41
     STORAGE_FAULT = 42
     JOURNAL_RESERVE_USED = 43
+    STORAGE_SLOW_ENDED = 44
     REFUSED_REQUEST = 50
     ENCODER_CHANGED = 51
 
@@ -232,13 +247,16 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.STORAGE_SLOW: _meaning(Severity.WARNING, "存储写入缓慢", "storage slow", "milliseconds"),
     EventCode.STORAGE_FAULT: _meaning(Severity.FAULT, "存储写入失败", "storage fault", "errno"),
     EventCode.JOURNAL_RESERVE_USED: _meaning(Severity.FAULT, "动用日志预留空间", "journal reserve used", "bytes"),
+    EventCode.STORAGE_SLOW_ENDED: _meaning(
+        Severity.NOTICE, "存储写入恢复正常", "storage no longer slow", "longest_ms", "slow_writes"
+    ),
     EventCode.REFUSED_REQUEST: _meaning(Severity.NOTICE, "请求被拒绝", "request refused", "verb"),
     EventCode.ENCODER_CHANGED: _meaning(Severity.NOTICE, "编码参数变化", "encoder parameters changed"),
 }
 
 
 class RefusalCode(enum.IntEnum):
-    """Why a start was refused."""
+    """Why a start, or the destruction of content, was refused."""
 
     NO_CAMERA = 1
     CAMERA_BUSY = 2
@@ -250,6 +268,13 @@ class RefusalCode(enum.IntEnum):
     KEY = 8
     INTERLOCK = 9
     OTHER = 10
+    TERM_UNSET = 11
+    IN_TERM = 12
+    PERMANENT = 13
+    HELD = 14
+    SESSION_OPEN = 15
+    CLOCK_UNPROVEN = 16
+    JOURNAL_INCOMPLETE = 17
 
     @property
     def words_zh(self) -> str:
@@ -273,7 +298,51 @@ _REFUSAL_WORDS = {
     RefusalCode.KEY: ("签名密钥不可用", "signing key unusable"),
     RefusalCode.INTERLOCK: ("防爆联锁", "explosion-zone interlock"),
     RefusalCode.OTHER: ("其他", "other"),
+    RefusalCode.TERM_UNSET: ("未设定保存期限", "no term of keeping was ever set"),
+    RefusalCode.IN_TERM: ("保存期限未满", "the term of keeping is not over"),
+    RefusalCode.PERMANENT: ("须长期保存", "to be kept for good"),
+    RefusalCode.HELD: ("处于保全之中，尚未解除", "under a hold that was not lifted"),
+    RefusalCode.SESSION_OPEN: ("场次尚未结束", "the session has not ended"),
+    RefusalCode.CLOCK_UNPROVEN: ("时钟未与基准同步，期限是否届满无法确认", "the clock is not synchronised"),
+    RefusalCode.JOURNAL_INCOMPLETE: ("日志有缺失，可能漏看期限或保全", "entries of the journal are missing"),
 }
+
+DESTRUCTION_REFUSALS = frozenset(
+    {
+        RefusalCode.TERM_UNSET,
+        RefusalCode.IN_TERM,
+        RefusalCode.PERMANENT,
+        RefusalCode.HELD,
+        RefusalCode.SESSION_OPEN,
+        RefusalCode.CLOCK_UNPROVEN,
+        RefusalCode.JOURNAL_INCOMPLETE,
+    }
+)
+"""What was refused under these codes is the destruction of content, not a start."""
+
+
+class RetentionBasis(enum.IntEnum):
+    """Where a term of keeping comes from."""
+
+    OTHER = 0
+    CASE_FILE = 1
+    LONG_TERM = 2
+    LAW = 3
+
+
+class HoldAct(enum.IntEnum):
+    """What a hold entry does."""
+
+    PLACED = 0
+    LIFTED = 1
+
+
+class ContentKind(enum.IntEnum):
+    """What a destroyed entry names, and which hash names it."""
+
+    RECORD = 0
+    SEGMENT = 1
+    QUARANTINED = 2
 
 
 class ChoiceCode(enum.IntEnum):

@@ -14,6 +14,7 @@ from liuhen.verify_session import SessionSummary
 FORMAT = "liuhen-verify 1"
 MOST_LINES_PER_CODE = 10
 MS_PER_DAY = 24 * 3600 * 1000
+OLD_TRUST_DAYS = 365
 MOST_KEYS_TOLD = 10
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _FINGERPRINT_GROUP = 8
@@ -128,7 +129,7 @@ def to_json(report: Report) -> dict[str, object]:
         "format": FORMAT,
         "demo": report.demo,
         "intact": report.intact,
-        "vouched": None if vouched is None else {"by": vouched.by, "trust_age_days": vouched.trust_age_days},
+        "vouched": None if vouched is None else {"by": printable(vouched.by), "trust_age_days": vouched.trust_age_days},
         "complete_up_to": None
         if upto is None
         else {"entry": upto.entry, "time": _iso(upto.utc_ms), "basis": upto.basis.value},
@@ -144,20 +145,23 @@ def to_json(report: Report) -> dict[str, object]:
         "upto_fragment": None if report.upto_fragment is None else list(report.upto_fragment),
         "unsealed_bytes": report.unsealed_bytes,
         "torn_journal_bytes": report.torn_journal_bytes,
+        "limits": [{"code": code, "what_zh": zh, "what_en": en} for code, zh, en in limits(report)],
     }
 
 
 def _trust_json(given: GivenTrust) -> dict[str, object]:
     return {
-        "organisation": given.organisation,
+        "organisation": printable(given.organisation),
         "issued": _iso(given.issued_ms),
+        "age_days": given.age_days,
         "from_the_future": given.age_days < 0,
+        "old": given.age_days > OLD_TRUST_DAYS,
         "sha256": None if given.sha256 is None else given.sha256.hex(),
     }
 
 
 def _key_json(key: DeviceKey) -> dict[str, object]:
-    roots = [{"label": label, "fingerprint": kid.hex()} for label, kid in key.roots]
+    roots = [{"label": printable(label), "fingerprint": kid.hex()} for label, kid in key.roots]
     return {"fingerprint": key.kid.hex(), "endorsed_by": roots}
 
 
@@ -306,6 +310,8 @@ def _reach(report: Report, words: _Words) -> str:
         return words.say("截至最后一个封签", "up to the last seal")
     if report.torn_journal_bytes:
         return words.say("截至最后一个完整条目", "up to the last whole entry")
+    if report.complete_up_to is not None and any(f.code is Code.RUN_OPEN_END for f in report.findings):
+        return words.say(f"截至第 {report.complete_up_to.entry} 号条目", f"up to entry {report.complete_up_to.entry}")
     return ""
 
 
@@ -347,6 +353,11 @@ def _age(given: GivenTrust, words: _Words) -> str:
         return words.say(
             f"信任文件的签发时间（{words.time(given.issued_ms)}）晚于本机时间，二者必有一误",
             f"the trust file is dated {words.time(given.issued_ms)}, later than this computer's clock: one is wrong",
+        )
+    if given.age_days > OLD_TRUST_DAYS:
+        return words.say(
+            f"信任文件已有 {given.age_days} 天，此后撤销的密钥不在其中；请向签发单位索取新的",
+            f"the trust file is {given.age_days} days old and knows no key revoked since; ask for a newer one",
         )
     return words.say(f"信任文件已有 {given.age_days} 天", f"the trust file is {given.age_days} days old")
 
@@ -496,17 +507,29 @@ def _where(finding: Finding, words: _Words) -> str:
 
 
 def _limits(report: Report, words: _Words) -> list[str]:
-    upto = report.complete_up_to
-    if upto is None or upto.basis is Basis.SEALS:
-        unseen_zh = "没有日志，此前此后的段、中止和结束均无从得知。"
-        unseen_en = "without the journal nothing is known of other segments, gaps or the session's end."
-    else:
-        unseen_zh = f"第 {upto.entry} 号条目之后若被整齐截去，仅凭本档案看不出来。"
-        unseen_en = f"a clean cut after entry {upto.entry} cannot be seen in this archive alone."
+    rows = limits(report)
     return [
         words.say(
-            f"界限：签名不能证明镜头前的事是否属实；设备时间是设备自称；{unseen_zh}",
-            "Limits: no signature shows that what stood before the lens was true; the device's time is its own claim; "
-            + unseen_en,
+            "界限：" + "；".join(zh for _, zh, _ in rows) + "。", "Limits: " + "; ".join(en for _, _, en in rows) + "."
         )
+    ]
+
+
+def limits(report: Report) -> list[tuple[str, str, str]]:
+    """What no signature in this archive can show, as (code, Chinese, English); FORMAT.md 11."""
+    upto = report.complete_up_to
+    tail = ("tail", "没有日志，此前此后的段、中止和结束均无从得知")
+    tail_en = "without the journal nothing is known of other segments, gaps or the session's end"
+    if upto is not None and upto.basis is Basis.JOURNAL:
+        tail = ("tail", f"第 {upto.entry} 号条目之后若被整齐截去，仅凭本档案看不出来")
+        tail_en = f"a clean cut after entry {upto.entry} cannot be seen in this archive alone"
+    return [
+        ("scene", "签名不能证明镜头前的事是否属实", "no signature shows that what stood before the lens was true"),
+        ("device-time", "设备时间是设备自称", "the device's time is its own claim"),
+        (
+            "device-key",
+            "持有设备密钥者可另签一部历史，仅凭本档案看不出来",
+            "whoever holds the device's key can sign another history, which cannot be seen in this archive alone",
+        ),
+        (*tail, tail_en),
     ]

@@ -1,7 +1,8 @@
 """The verification, in the order of the numbered steps of FORMAT.md 10.1.
 
 Reads only; streams. Memory does not grow with the length of a recording, but with its sessions, gaps, records, key
-entries and with the files of a directory. Runs in the caller's thread and opens no network connection. What the files
+entries and with the names in a directory. Runs in the caller's thread, with other processes reading ahead where
+`Request.jobs` allows (verify_ahead), and opens no network connection. What the files
 hold ends in a Report; only what the system refuses to read (permissions, a directory that fails) raises.
 """
 
@@ -19,10 +20,14 @@ from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Severity
 from liuhen.reader import CHUNK_BYTES
 from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, DeviceKey, GivenTrust, Report, Vouched, age_days, label_of
+from liuhen.verify_ahead import Ahead
+from liuhen.verify_aside import Aside
 from liuhen.verify_bare import BareSegments
 from liuhen.verify_journal import Chain, Item, items
+from liuhen.verify_keeping import KeepingCheck
 from liuhen.verify_keys import KeyRing
 from liuhen.verify_media import Heads, Media
+from liuhen.verify_seen import SeenCheck
 from liuhen.verify_session import Sessions, SessionSummary
 from liuhen.verify_tree import Tree
 
@@ -44,6 +49,7 @@ class Request:
     session: bytes | None = None
     whole_file_hash: bool = False
     on_read: Callable[[int], None] = _ignore
+    jobs: int = 1
     trust_sha256: bytes | None = None
 
 
@@ -53,9 +59,10 @@ def verify(request: Request) -> Report:
     ring = KeyRing(findings=findings, given=request.trust)
     target = request.target
     request = replace(request, session=request.session or target.session)
-    if target.root is not None and archive.journal_files(target.root):
-        return _Archive(request, target.root, findings, ring).report()
-    return _bare(request, findings, ring)
+    with Ahead(jobs=request.jobs, on_read=request.on_read) as pool:
+        if target.root is not None and archive.journal_files(target.root):
+            return _Archive(request, target.root, findings, ring, pool).report()
+        return _bare(request, findings, ring, pool)
 
 
 # --- with a journal --------------------------------------------------------------------------------------------------
@@ -64,7 +71,7 @@ def verify(request: Request) -> Report:
 class _Archive:
     """A journal and what it speaks of."""
 
-    def __init__(self, request: Request, root: Path, findings: Findings, ring: KeyRing) -> None:
+    def __init__(self, request: Request, root: Path, findings: Findings, ring: KeyRing, pool: Ahead) -> None:
         self._request = request
         self._root = root
         self._findings = findings
@@ -77,14 +84,16 @@ class _Archive:
             heads=self._heads,
             whole_file_hash=request.whole_file_hash,
             only=request.session,
-            on_read=request.on_read,
-            buffer=bytearray(CHUNK_BYTES),
+            pool=pool,
         )
+        self._pool = pool
         self._chain = Chain(findings, ring)
         self._tree = Tree(findings)
         self._sessions = Sessions(findings, self._media)
-        self._torn_journal_bytes = 0
+        self._keeping = KeepingCheck(findings, self._media.wanted, request.now_ms)
         self._clocks = SessionClocks()
+        self._aside = Aside(findings, self._media.wanted)
+        self._seen = SeenCheck(findings)
 
     def report(self) -> Report:
         """All steps, in order."""
@@ -93,8 +102,9 @@ class _Archive:
         self._read_journal()  # J2 to J17, and S1 to S7 for each segment as its statement passes
         self._sessions.conclude(self._chain)  # S8, S10
         self._heads.conclude(self._chain.end_seq, lambda: self._items(_ignore))  # S9, J15
-        self._media.conclude(self._sessions.destroyed)  # S1
+        self._media.conclude(self._keeping.segments)  # S1, J21
         self._check_records()  # J18
+        self._aside.conclude(self._root)  # J22
         self._ring.conclude()  # A2 to A5
         return _report(self._request, self._findings, self._ring, self._answers())
 
@@ -117,20 +127,28 @@ class _Archive:
 
     def _read_journal(self) -> None:
         try:
-            for item in self._items(self._request.on_read):
-                entry = self._chain.accept(item)  # J2 to J8
-                if entry is None:
-                    self._torn_journal_bytes += item.size * item.tail
-                    continue
-                self._clocks.accept(entry.common.session_id, entry.common.clock[3])
-                self._tree.accept(entry, self._chain.breaks)  # J13
-                self._sessions.accept(entry, self._chain)  # J9 to J12, J15, J16, S1 to S7
-                self._ring.apply(entry)  # J14
+            for item in self._pool.through(
+                self._items(self._request.on_read), self._media.begin, lambda item: item.size
+            ):
+                self._accept(item)
+                self._pool.drop(item.hash)
         except PermissionError:
             raise
         except (FormatError, OSError) as error:
             self._findings.add(Code.UNREADABLE, Place(entry=self._chain.next_seq), en=f"journal: {error}")
         self._chain.end()  # J8, J16, J17
+
+    def _accept(self, item: Item) -> None:
+        entry = self._chain.accept(item)  # J2 to J8
+        if entry is None:
+            return
+        self._clocks.accept(entry.common.session_id, entry.common.clock[3])
+        self._tree.accept(entry, self._chain.breaks)  # J13
+        self._sessions.accept(entry, self._chain)  # J9 to J12, J15, J16, S1 to S7
+        self._keeping.accept(entry)  # J21
+        self._aside.accept(entry, self._chain)  # J22
+        self._seen.accept(entry)  # J15
+        self._ring.apply(entry)  # J14
 
     def _check_records(self) -> None:
         """Step J18."""
@@ -146,9 +164,11 @@ class _Archive:
         try:
             if not self._record_fits(commitment):
                 self._findings.add(Code.RECORD_ALTERED, place, en=commitment.hex())
+            elif commitment in self._keeping.records:
+                self._findings.add(Code.DESTROYED_STILL_HERE, place, en=commitment.hex())
         except FileNotFoundError:
-            if commitment not in self._sessions.destroyed_records:
-                self._findings.add(Code.RECORD_ABSENT, place, en=commitment.hex())
+            gone = commitment in self._keeping.records
+            self._findings.add(Code.RECORD_DESTROYED if gone else Code.RECORD_ABSENT, place, en=commitment.hex())
         except PermissionError:
             raise
         except (FormatError, OSError) as error:
@@ -176,7 +196,7 @@ class _Archive:
             complete_up_to=upto,
             sessions=tuple(chosen),
             unknown_kinds=unknown,
-            torn_journal_bytes=self._torn_journal_bytes,
+            torn_journal_bytes=self._chain.torn_bytes,
             unsynchronised=self._clocks.unsynchronised(),
         )
 
@@ -223,10 +243,10 @@ def survey(target: Target, findings: Findings) -> None:
 # --- without a journal -----------------------------------------------------------------------------------------------
 
 
-def _bare(request: Request, findings: Findings, ring: KeyRing) -> Report:
+def _bare(request: Request, findings: Findings, ring: KeyRing, pool: Ahead) -> Report:
     """A bare segment, a session directory, or an archive that has lost its journal."""
     target = request.target
-    bare = _new_bare(request, findings, ring)
+    bare = _new_bare(request, findings, ring, pool)
     summaries: list[SessionSummary] = []
     survey(target, findings)
     if target.root is not None:
@@ -238,7 +258,7 @@ def _bare(request: Request, findings: Findings, ring: KeyRing) -> Report:
     else:
         for session in archive.session_ids(target.path):
             if request.session in (None, session):
-                bare = _new_bare(request, findings, ring)
+                bare = _new_bare(request, findings, ring, pool)
                 bare.summary = SessionSummary(id=session)
                 bare.directory(archive.session_path(target.path, session))
                 summaries.append(bare.summary)
@@ -261,12 +281,11 @@ def _bare(request: Request, findings: Findings, ring: KeyRing) -> Report:
     return _report(request, findings, ring, answers)
 
 
-def _new_bare(request: Request, findings: Findings, ring: KeyRing) -> BareSegments:
+def _new_bare(request: Request, findings: Findings, ring: KeyRing, pool: Ahead) -> BareSegments:
     return BareSegments(
         findings=findings,
         ring=ring,
-        on_read=request.on_read,
-        buffer=bytearray(CHUNK_BYTES),
+        pool=pool,
         root=request.target.root if request.target.scope is Scope.ARCHIVE else None,
     )
 

@@ -5,19 +5,17 @@ What a journal would say is unknown here: gaps, the session's end, whether more 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from liuhen import archive, cose
-from liuhen.boxes import SEGMENT_LIMIT_BYTES
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.kinds import Identity
-from liuhen.reader import Cursor
+from liuhen.verify_ahead import Ahead
 from liuhen.verify_journal import NS_PER_MS
 from liuhen.verify_keys import KeyRing
-from liuhen.verify_segment import NOTHING, Outcome, SegmentCheck, check_size, verify_by_seals
+from liuhen.verify_segment import NOTHING, Job, Outcome
 from liuhen.verify_session import SessionSummary
 
 
@@ -42,8 +40,7 @@ class BareSegments:
 
     findings: Findings
     ring: KeyRing
-    on_read: Callable[[int], None]
-    buffer: bytearray
+    pool: Ahead
     root: Path | None
     summary: SessionSummary | None = None
     last_sealed: LastSealed | None = None
@@ -52,11 +49,18 @@ class BareSegments:
     def directory(self, path: Path) -> None:
         """Every segment of a session directory, from 0, without holes."""
         expected = 0
-        for number in archive.segment_numbers(path):
+        for number in self.pool.through(archive.segment_numbers(path), lambda number: self._begin(path, number)):
             if number > expected:
                 self._missing(expected, number - 1)
             self.file(archive.segment_path(path, number), number=number)
             expected = number + 1
+
+    def _begin(self, directory: Path, number: int) -> None:
+        path = archive.segment_path(directory, number)
+        self.pool.begin(path, self._job(path))
+
+    def _job(self, path: Path) -> Job:
+        return Job(path=path, root=self.root, may_be_open=True)
 
     def _missing(self, first: int, last: int) -> None:
         """One finding however many are gone: a name costs its maker nothing."""
@@ -72,21 +76,18 @@ class BareSegments:
     def file(self, path: Path, *, number: int | None) -> None:
         """One file; `number` is None where nothing says which segment it should be."""
         place = Place(segment=number, session=self.summary.id if self.summary else None)
-        check = SegmentCheck(findings=self.findings, place=place)
+        outcome = NOTHING
         try:
-            with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
-                check_size(file, check)
-                outcome = verify_by_seals(
-                    Cursor(file, on_read=self.on_read, buffer=self.buffer),
-                    check,
-                    may_be_open=True,
-                    on_identity=lambda identity: self._meet(identity, place),
-                )
+            seen = self.pool.take(path, self._job(path))
+        except PermissionError:
+            raise
         except (FormatError, OSError) as error:
-            if isinstance(error, PermissionError):
-                raise
-            check.add(Code.EVIDENCE_NOT_A_FILE if isinstance(error, FormatError) else Code.UNREADABLE, en=error)
-            outcome = NOTHING
+            code = Code.EVIDENCE_NOT_A_FILE if isinstance(error, FormatError) else Code.UNREADABLE
+            self.findings.add(code, place, en=error)
+        else:
+            outcome = seen.outcome
+            good = self._meet(outcome.identity, place) if outcome.identity is not None else Verdict.AUTHENTIC
+            seen.check.tell(self.findings, place, good)
         self._account(outcome, place)
         self._before = outcome
 

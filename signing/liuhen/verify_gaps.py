@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from liuhen.kinds import Instant
+
+MOST_CROSSINGS = 1000
+REACHES_BACK_NS = 60 * 10**9
+FOREVER_NS = 1 << 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,50 +30,109 @@ class GapSummary:
     explained: bool = False
 
 
-def uncovered_ns(since: Instant, until: Instant, gaps: list[GapSummary]) -> int | None:
-    """How much of the time from `since` to `until` no gap covers; None where no gap leads from one boot to the next.
+class Coverage:
+    """The gaps of one stream in a form that answers quickly, however many a journal lists.
 
-    Time between two boots is on no clock; only the parts inside the boots are measured.
+    `recovered` are what `recovered` entries cover. Time between two boots is on no clock; only the parts inside the
+    boots are measured. Of the gaps that lead from one boot to another a thousand count.
     """
-    left, place, uncovered = list(gaps), since, 0
-    while place[0] != until[0]:
-        crossing = [gap for gap in left if _leaves(gap, place[0])]
-        if not crossing:
-            return None
-        gap = min(crossing, key=_begin_ns)
-        left.remove(gap)
-        uncovered += _uncovered_in_boot(place, _begin_ns(gap), gaps)
-        if gap.until is None:
-            return uncovered
-        place = gap.until
-    return uncovered + _uncovered_in_boot(place, until[1], gaps)
+
+    def __init__(self, gaps: Sequence[GapSummary], recovered: Sequence[GapSummary]) -> None:
+        recovered = recovered[:MOST_CROSSINGS]
+        every = [gap for gap in (*gaps, *recovered) if gap.since is not None]
+        self._boots = {boot: _Union(spans) for boot, spans in _by_boot(every).items()}
+        self._reaching = {boot: sorted(spans) for boot, spans in _by_boot(recovered).items()}
+        self._open_since = {gap.since[0] for gap in every if gap.since is not None and gap.until is None}
+        self._leaving: dict[bytes, list[GapSummary]] = {}
+        crossing = (gap for gap in every if gap.since is not None and (gap.until or (b"",))[0] != gap.since[0])
+        for gap in islice(sorted(crossing, key=_begin_ns), MOST_CROSSINGS):
+            self._leaving.setdefault(gap.since[0] if gap.since is not None else b"", []).append(gap)
+
+    def uncovered_ns(self, since: Instant, until: Instant) -> int | None:
+        """How much of this time no gap covers; None where none leads from one boot to the next."""
+        place = (since[0], self._reached_ns(since, until))
+        uncovered, used = 0, dict.fromkeys(self._leaving, 0)
+        while place[0] != until[0]:
+            leaving, at = self._leaving.get(place[0], []), used.get(place[0], 0)
+            if at >= len(leaving):
+                return None
+            used[place[0]] = at + 1
+            gap = leaving[at]
+            uncovered += self._uncovered_in_boot(place, _begin_ns(gap))
+            if gap.until is None:
+                return uncovered
+            place = gap.until
+        return uncovered + self._uncovered_in_boot(place, until[1])
+
+    def _reached_ns(self, since: Instant, until: Instant) -> int:
+        """A `recovered` entry counts from the last sign of life, which may come a little after the last media."""
+        reaching = self._reaching.get(since[0], [])
+        reached_ns = since[1]
+        for first_ns, last_ns in reaching[bisect_right(reaching, (since[1], FOREVER_NS)) :]:
+            if first_ns - since[1] > REACHES_BACK_NS:
+                break
+            reached_ns = max(reached_ns, min(last_ns, until[1]) if since[0] == until[0] else last_ns)
+        return reached_ns
+
+    def _uncovered_in_boot(self, since: Instant, until_ns: int) -> int:
+        boot, since_ns = since
+        open_elsewhere = len(self._open_since) > (boot in self._open_since)
+        if until_ns <= since_ns or open_elsewhere:
+            return 0
+        union = self._boots.get(boot)
+        return until_ns - since_ns - (union.covered_ns(since_ns, until_ns) if union is not None else 0)
 
 
-def _leaves(gap: GapSummary, boot: bytes) -> bool:
-    begins = gap.since is not None and gap.since[0] == boot
-    return begins and (gap.until is None or gap.until[0] != boot)
+class _Union:
+    """Time that at least one of many intervals covers."""
+
+    def __init__(self, spans: list[tuple[int, int]]) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._before: list[int] = []
+        total = 0
+        for first_ns, last_ns in sorted(spans):
+            if self._lasts and first_ns <= self._lasts[-1]:
+                grown = max(0, last_ns - self._lasts[-1])
+                self._lasts[-1] += grown
+            else:
+                self._before.append(total)
+                self._firsts.append(first_ns)
+                self._lasts.append(last_ns)
+                grown = last_ns - first_ns
+            total += grown
+
+    def covered_ns(self, since_ns: int, until_ns: int) -> int:
+        """How much of this time is covered."""
+        return self._until(until_ns) - self._until(since_ns)
+
+    def _until(self, moment_ns: int) -> int:
+        at = bisect_right(self._firsts, moment_ns) - 1
+        if at < 0:
+            return 0
+        return self._before[at] + min(moment_ns, self._lasts[at]) - self._firsts[at]
+
+
+def _by_boot(gaps: Sequence[GapSummary]) -> dict[bytes, list[tuple[int, int]]]:
+    found: dict[bytes, list[tuple[int, int]]] = {}
+    for gap in gaps:
+        for boot, first_ns, last_ns in _spans(gap):
+            found.setdefault(boot, []).append((first_ns, last_ns))
+    return found
+
+
+def _spans(gap: GapSummary) -> Iterator[tuple[bytes, int, int]]:
+    """The boots a gap touches, and from when to when."""
+    if gap.since is None:
+        return
+    boot, since_ns = gap.since
+    if gap.until is not None and gap.until[0] == boot:
+        yield boot, since_ns, max(since_ns, gap.until[1])
+        return
+    yield boot, since_ns, FOREVER_NS
+    if gap.until is not None:
+        yield gap.until[0], 0, gap.until[1]
 
 
 def _begin_ns(gap: GapSummary) -> int:
     return 0 if gap.since is None else gap.since[1]
-
-
-def _uncovered_in_boot(since: Instant, until_ns: int, gaps: list[GapSummary]) -> int:
-    boot, reached = since
-    uncovered = 0
-    for start, end in sorted(span for gap in gaps if (span := _within(gap, boot, reached, until_ns)) is not None):
-        uncovered += max(0, start - reached)
-        reached = max(reached, end)
-    return uncovered + max(0, until_ns - reached)
-
-
-def _within(gap: GapSummary, boot: bytes, since_ns: int, until_ns: int) -> tuple[int, int] | None:
-    """The part of a gap inside an interval of one boot; an open end reaches to the interval's end."""
-    if gap.since is None:
-        return None
-    begins, ends = gap.since[0] == boot, gap.until is not None and gap.until[0] == boot
-    if not begins and not ends and gap.until is not None:
-        return None
-    start = min(max(gap.since[1], since_ns), until_ns) if begins else since_ns
-    end = min(gap.until[1], until_ns) if ends and gap.until is not None else until_ns
-    return start, max(start, end)

@@ -6,7 +6,7 @@ Reads forward in bounded pieces and keeps O(1) state. Read only; runs in the cal
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -18,6 +18,7 @@ from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place
 from liuhen.hashing import ZERO_HASH, sha256
 from liuhen.kinds import Clock, Enrolment, Event, Key, Recovered, Run, Stop
+from liuhen.reader import SECTOR_BYTES
 from liuhen.registry import EventCode, RunCause
 from liuhen.verify_keys import KeyRing
 
@@ -31,13 +32,17 @@ STEP_EVENT_WITHIN_NS = 60 * 10**9
 SYNCHRONISED = 2
 NS_PER_MS = 1_000_000
 _ENVELOPE_START = b"\xd2\x84\x58"
+_CONTENT_TYPE = cose.CONTENT_TYPE_PREFIX.encode("ascii")
+_CONTENT_TYPE_AT = 10
+"""Where the content type stands in an envelope whose protected header is shorter than 256 bytes (FORMAT.md 3.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """Bytes of the journal that are one entry, or (`entry` None) bytes that are refused and `why`.
 
-    `tail`: the bytes reach the end of the journal and could be the beginning of an entry.
+    `tail`: the bytes reach the end of the journal and could be the beginning of an entry. `zeroed`: it is an entry, the
+    last one, and zeros that a power cut may have left stand in place of its end.
     """
 
     file: int
@@ -47,9 +52,10 @@ class Item:
     entry: Entry | None
     why: str = ""
     tail: bool = False
+    zeroed: bool = False
 
 
-def items(files: list[tuple[int, Path]], root: Path, on_read: Callable[[int], None]) -> Iterator[Item]:
+def items(files: Sequence[tuple[int, Path]], root: Path, on_read: Callable[[int], None]) -> Iterator[Item]:
     """Steps J1, J2: everything the journal's files hold, in order. After refused bytes it looks for the next entry."""
     for position, (number, path) in enumerate(files):
         with archive.opened(path, root=root) as file:
@@ -94,48 +100,67 @@ class _FileItems:
             try:
                 parsed = entries.parse(encoded, where=self._where(start))
             except FormatError as error:
-                yield self._skip(start, self._end_of_refused(start, end), str(error), cut=False)
+                yield self._skip(start, end, str(error), cut=False)
                 continue
-            self._at = end
-            yield Item(file=self._number, offset=self._base + start, size=end - start, hash=parsed.hash, entry=parsed)
+            yield self._whole_entry(start, end, parsed)
+
+    def _whole_entry(self, start: int, end: int, parsed: Entry) -> Item:
+        self._at = end
+        zeroed = self._window[end - 1] == 0 and self._last and self._whole and self._is_zeroed(start)
+        offset = self._base + start
+        return Item(file=self._number, offset=offset, size=end - start, hash=parsed.hash, entry=parsed, zeroed=zeroed)
 
     def _where(self, at: int) -> str:
         return f"{self._number:08d}.cbor@{self._base + at}"
-
-    def _end_of_refused(self, start: int, end: int) -> int:
-        """Trust the length of a refused envelope only if another one, or the end of the file, follows it."""
-        if end == len(self._window) or self._window.startswith(_ENVELOPE_START, end):
-            return end
-        return self._next_envelope(start + 1)
 
     def _refused(self, start: int, why: str, *, cut: bool) -> Item:
         return self._skip(start, self._next_envelope(start + 1), why, cut=cut)
 
     def _skip(self, start: int, end: int, why: str, *, cut: bool) -> Item:
         refused = self._window[start:end]
-        self._at = end
+        ends = self._last and self._whole and not self._window[end:].strip(b"\0")
+        tail = ends and ((cut and end == len(self._window)) or self._is_zeroed(start))
+        self._at = len(self._window) if tail else end
         return Item(
             file=self._number,
             offset=self._base + start,
-            size=end - start,
+            size=self._at - start,
             hash=sha256(refused),
             entry=None,
             why=why,
-            tail=cut and self._last and self._whole and end == len(self._window),
+            tail=tail,
         )
 
+    def _is_zeroed(self, start: int) -> bool:
+        """Whether what is left is zeros, or the beginning of an envelope and zeros from a disk's next sector on."""
+        rest, offset = self._window[start:], self._base + start
+        written = len(rest.rstrip(b"\0"))
+        edge = -(-(offset + written) // SECTOR_BYTES) * SECTOR_BYTES - offset
+        if written == 0 or edge >= len(rest):
+            return written == 0
+        try:
+            return cose.item_end(rest[:edge], 0, where="") is None
+        except FormatError:
+            return False
+
     def _next_envelope(self, at: int) -> int:
-        """Where the next bytes in view begin that are an entry; else as far as is known that there is none."""
-        while (found := self._window.find(_ENVELOPE_START, at)) >= 0:
-            try:
-                end = cose.item_end(self._window, found, where="")
-                if end is not None:
-                    entries.parse(self._window[found:end], where="")
-                    return found
-            except FormatError:
-                pass
-            at = found + 1
+        """Where the next bytes in view begin that have the layout of an envelope; else as far as none can begin.
+
+        Only the layout is asked (FORMAT.md 3.1), never the payload: each place costs the same, however many overlap.
+        """
+        while (found := self._window.find(_CONTENT_TYPE, at + _CONTENT_TYPE_AT)) >= 0:
+            start = found - _CONTENT_TYPE_AT
+            if self._window.startswith(_ENVELOPE_START, start) and self._has_layout(start):
+                return start
+            at = start + 1
         return len(self._window) if self._whole else max(self._at + 1, len(self._window) - cose.ENTRY_LIMIT_BYTES)
+
+    def _has_layout(self, start: int) -> bool:
+        try:
+            end = cose.layout_end(self._window, start, where="")
+        except FormatError:
+            return False
+        return end is not None and end - start <= cose.ENTRY_LIMIT_BYTES
 
 
 def hashes_of(journal: Iterator[Item], wanted: set[int]) -> dict[int, set[bytes]]:
@@ -145,6 +170,15 @@ def hashes_of(journal: Iterator[Item], wanted: set[int]) -> dict[int, set[bytes]
         if item.entry is not None and item.entry.common.seq in wanted:
             found.setdefault(item.entry.common.seq, set()).add(item.hash)
     return found
+
+
+def holds(entry: Entry, public_key: bytes) -> bool:
+    """Whether an entry's signature verifies under a key."""
+    try:
+        cose.verify(entry.envelope, public_key, where="entry")
+    except FormatError:
+        return False
+    return True
 
 
 class Chain:
@@ -168,7 +202,11 @@ class Chain:
         self._runs = RunOrder(findings)
         self._clocks = Clocks(findings)
         self.unknown_kinds: dict[str, int] = {}
-        self.torn = False
+        self.torn_bytes = 0
+        self.refused: deque[tuple[int, int, int]] = deque(maxlen=MOST_DISBELIEVED)
+        self.missing: deque[tuple[int, int]] = deque(maxlen=MOST_DISBELIEVED)
+        self.run_began = 0
+        self._breaks_before = 0
         self._begun = False
         self._disbelieved: list[bytes] = []
         self._disbelieved_count = 0
@@ -179,6 +217,9 @@ class Chain:
             self._refuse(item)
             return None
         entry = item.entry
+        if item.zeroed and not self._signature_holds(entry):
+            self._tear(item)
+            return None
         place = Place(entry=entry.common.seq, offset=item.offset, session=entry.common.session_id)
         if not self._begun:
             self._check_head(entry, place)
@@ -187,7 +228,8 @@ class Chain:
             return None
         if not self._continues(entry, place):
             return None
-        self._runs.accept(entry, certain=self.certain)
+        joined, self._breaks_before = self._breaks_before == self.breaks, self.breaks
+        self._runs.accept(entry, certain=self.certain and joined, whole=not self.breaks)
         self._clocks.accept(entry)
         self._note_unknown(entry)
         self.last = entry
@@ -214,13 +256,21 @@ class Chain:
 
     def _refuse(self, item: Item) -> None:
         if item.tail:
-            self.torn = True
-            self._findings.add(Code.JOURNAL_TORN_TAIL, Place(entry=self.next_seq, offset=item.offset), en=item.size)
+            self._tear(item)
             return
+        self.refused.append((item.file, item.offset, item.size))
         words = f"{item.why} ({item.size} bytes)"
         self._findings.add(Code.ENVELOPE_REFUSED, Place(entry=self.next_seq, offset=item.offset), en=words)
         self._begun = True
         self._disbelieve(item)
+
+    def _signature_holds(self, entry: Entry) -> bool:
+        known = self._ring.known.get(entry.envelope.kid)
+        return known is not None and holds(entry, known.public_key)
+
+    def _tear(self, item: Item) -> None:
+        self.torn_bytes += item.size
+        self._findings.add(Code.JOURNAL_TORN_TAIL, Place(entry=self.next_seq, offset=item.offset), en=item.size)
 
     def _disbelieve(self, item: Item) -> None:
         """What it says counts for nothing; its hash is kept, so that the next entry can be judged."""
@@ -256,12 +306,15 @@ class Chain:
         if seq > self.next_seq + self._disbelieved_count:
             first = self.next_seq
             self._findings.add(Code.SEQ_GAP, place, zh=f"第 {first} 至 {seq - 1} 号", en=f"{first} … {seq - 1}")
+            self.missing.append((first, seq - 1))
             self._break()
         if entry.common.prev not in (self._prev, *self._disbelieved):
             self._findings.add(Code.CHAIN_BROKEN, place)
             self._break()
         if isinstance(entry.body, Run):
             self.certain = True
+        if self.last is None or entry.common.run != self.last.common.run:
+            self.run_began = seq
         self._advance(seq, entry.hash)
         return True
 
@@ -286,11 +339,11 @@ class RunOrder:
         self._last: Entry | None = None
         self._runs_begun = 0
         self._begun = False
-        self._clean = False
+        self._after_stop = False
         self._owes_recovered = False
 
-    def accept(self, entry: Entry, *, certain: bool) -> None:
-        """One believed entry in its place."""
+    def accept(self, entry: Entry, *, certain: bool, whole: bool) -> None:
+        """One believed entry in its place. `certain`: it follows the one before; `whole`: so does every one before."""
         before, self._last = self._last, entry
         if before is None:
             if not isinstance(entry.body, Enrolment):
@@ -303,8 +356,8 @@ class RunOrder:
             self._wrong(entry, "no `recovered` entry beside the `run` entry after an unclean end")
         self._owes_recovered = False
         if isinstance(entry.body, Run):
+            self._runs_begun += not whole
             self._begin(before, entry, entry.body, certain=certain)
-        self._clean = isinstance(entry.body, Stop) or (self._clean and not isinstance(entry.body, Run))
 
     def end(self) -> None:
         """The journal ends here."""
@@ -315,7 +368,7 @@ class RunOrder:
         self._findings.add(Code.RUN_ORDER, Place(entry=entry.common.seq), en=words)
 
     def _check_rise(self, before: Entry, entry: Entry, *, certain: bool) -> None:
-        self._begun = False
+        self._begun, self._after_stop = False, isinstance(before.body, Stop)
         if entry.common.run < before.common.run:
             self._wrong(entry, f"run {entry.common.run} after run {before.common.run}")
         elif certain and not isinstance(entry.body, (Run, Recovered, Key)):
@@ -330,7 +383,7 @@ class RunOrder:
             self._wrong(entry, "an entry before the `run` entry of its run")
 
     def _begin(self, before: Entry | None, entry: Entry, body: Run, *, certain: bool) -> None:
-        expected = RunCause.AFTER_CLEAN_STOP if self._clean else RunCause.AFTER_UNCLEAN_END
+        expected = RunCause.AFTER_CLEAN_STOP if self._after_stop else RunCause.AFTER_UNCLEAN_END
         if self._runs_begun == 0:
             expected = RunCause.FIRST
         if certain and self._begun:

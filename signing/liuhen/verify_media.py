@@ -7,7 +7,7 @@ when the whole journal has been read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,18 +17,12 @@ from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.kinds import Head, Identity, Segment
-from liuhen.reader import Cursor
-from liuhen.verify_journal import Chain, Item, hashes_of
+from liuhen.ranges import Ranges
+from liuhen.reader import CHUNK_BYTES
+from liuhen.verify_ahead import Ahead
+from liuhen.verify_journal import Chain, Item, hashes_of, holds
 from liuhen.verify_keys import KeyRing
-from liuhen.verify_segment import (
-    NOTHING,
-    Outcome,
-    SegmentCheck,
-    check_size,
-    check_statement,
-    verify_by_seals,
-    verify_stated,
-)
+from liuhen.verify_segment import NOTHING, Job, Outcome, SegmentCheck, check_statement
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +61,11 @@ class Absent:
 
 @dataclass(slots=True, kw_only=True)
 class Media:
-    """Opens segment files and verifies each once. `only` restricts it to one session."""
+    """Opens segment files and verifies each once. `only` restricts it to one session.
+
+    Whatever a journal says, and however often, no file is read a second time: `read` holds the numbers that were
+    (a session of which a `destroyed` entry names files that are still there is read once more, to tell which).
+    """
 
     root: Path
     findings: Findings
@@ -75,42 +73,61 @@ class Media:
     heads: Heads
     whole_file_hash: bool
     only: bytes | None
-    on_read: Callable[[int], None]
-    buffer: bytearray
+    pool: Ahead
     absent: list[Absent] = field(default_factory=list)
+    read: dict[bytes, Ranges] = field(default_factory=dict)
 
     def wanted(self, session: bytes) -> bool:
         """Whether the files of this session are to be read."""
         return self.only is None or session == self.only
 
+    def _was_read(self, session: bytes, number: int) -> bool:
+        return session in self.read and number in self.read[session]
+
+    def _path(self, session: bytes, number: int) -> Path:
+        return archive.segment_path(archive.session_path(self.root, session), number)
+
     # --- stated by the journal ---
 
+    def begin(self, item: Item) -> None:
+        """An entry comes soon. If it states a file and its signature holds, the file may be begun ahead."""
+        entry = item.entry
+        if self.pool.full or entry is None or not isinstance(entry.body, Segment):
+            return
+        session, number = entry.common.session_id, entry.body.number
+        if session is None or not self.wanted(session) or self._was_read(session, number):
+            return
+        known = self.ring.known.get(entry.envelope.kid)
+        if known is not None and holds(entry, known.public_key):
+            self.pool.begin(entry.hash, self._stated_job(session, entry.body))
+
+    def _stated_job(self, session: bytes, statement: Segment) -> Job:
+        path = self._path(session, statement.number)
+        return Job(path=path, root=self.root, statement=statement, whole_file_hash=self.whole_file_hash)
+
     def stated(self, session: bytes, statement: Segment, entry: Entry, chain: Chain) -> Outcome | None:
-        """Verify the file of a believed statement; None where it is absent or not asked for."""
+        """Verify the file of a believed statement; None where it is absent, not asked for, or was read before."""
         place = Place(session=session, segment=statement.number, entry=entry.common.seq)
-        signer = self.ring.known[entry.envelope.kid]
-        good = Verdict.AUTHENTIC if signer.vouched_at(entry.common.seq) else Verdict.UNENDORSED
-        check = SegmentCheck(findings=self.findings, place=place, good=good)
-        check_statement(statement, check)
-        if not self.wanted(session):
+        itself = SegmentCheck()
+        check_statement(statement, itself)
+        itself.tell(self.findings, place)
+        if not self.wanted(session) or self._was_read(session, statement.number):
             return None
-        path = archive.segment_path(archive.session_path(self.root, session), statement.number)
-        whole = hashlib.sha256() if self.whole_file_hash else None
+        path = self._path(session, statement.number)
         try:
-            with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
-                check_size(file, check)
-                cursor = Cursor(file, whole=whole, on_read=self.on_read, buffer=self.buffer)
-                outcome = verify_stated(cursor, statement, check)
+            if statement.number > archive.LAST_SEGMENT_NUMBER:
+                raise FileNotFoundError(path)
+            seen = self.pool.take(entry.hash, self._stated_job(session, statement))
         except FileNotFoundError:
             self.absent.append(Absent(place=place, file_hash=statement.file_hash, fragments=len(statement.fragments)))
             return None
         except (FormatError, OSError) as error:
-            self._unreadable(path, error, check, len(statement.fragments))
+            self._unreadable(path, error, place, len(statement.fragments))
             return None
-        if whole is not None and whole.digest() != statement.file_hash:
-            check.add(Code.FILE_HASH_WRONG)
-        self._tie(outcome, statement, place, entry, chain)
-        return outcome
+        self.read.setdefault(session, Ranges()).add(statement.number)
+        seen.check.tell(self.findings, place)  # whether its key is vouched for is said when all is read (A3, A4)
+        self._tie(seen.outcome, statement, place, entry, chain)
+        return seen.outcome
 
     def _tie(self, outcome: Outcome, statement: Segment, place: Place, entry: Entry, chain: Chain) -> None:
         """Step S3 for a stated file, then S9."""
@@ -118,6 +135,9 @@ class Media:
         if identity is not None:
             facts = (identity.previous, identity.first_frame, identity.first_sample)
             self._check_identity(identity, place)
+            self.ring.hear(identity.public_key, identity.endorsements)
+            if outcome.head is not None and not self.ring.seals_in_force(identity, outcome.head):
+                self.findings.add(Code.IDENTITY_WRONG, place, en="its key was not in force where its seals stand")
             if facts != (statement.previous, statement.frames[0], statement.samples[0]):
                 self.findings.add(
                     Code.IDENTITY_WRONG, place, en="its predecessor or first indices are not the stated ones"
@@ -136,12 +156,12 @@ class Media:
         if self.ring.log_id is not None and cose.key_id(identity.public_key) not in self.ring.known:
             self.findings.add(Code.IDENTITY_WRONG, place, en="a key the journal does not know")
 
-    def _unreadable(self, path: Path, error: Exception, check: SegmentCheck, fragments: int) -> None:
+    def _unreadable(self, path: Path, error: Exception, place: Place, fragments: int) -> None:
         if isinstance(error, PermissionError):
             raise error
         code = Code.EVIDENCE_NOT_A_FILE if isinstance(error, FormatError) else Code.UNREADABLE
-        check.add(code, en=f"{path.name}: {error}")
-        check.judge(Verdict.MISSING_UNEXPLAINED, fragments)
+        self.findings.add(code, place, en=f"{path.name}: {error}")
+        self.findings.verdicts[Verdict.MISSING_UNEXPLAINED] += fragments
 
     # --- not stated by the journal ---
 
@@ -153,35 +173,47 @@ class Media:
         """The segments of a session that have a file."""
         return archive.segment_numbers(archive.session_path(self.root, session)) if self.wanted(session) else []
 
+    def ahead(self, session: bytes, numbers: Iterable[int], *, last: int | None = None) -> Iterator[int]:
+        """The numbers in their order, while the files after them are begun; only `last` may be open."""
+        return self.pool.through(
+            (number for number in numbers if not self._was_read(session, number)),
+            lambda number: self.pool.begin(
+                (session, number), self._unstated_job(session, number, may_be_open=number == last)
+            ),
+        )
+
+    def _unstated_job(self, session: bytes, number: int, *, may_be_open: bool) -> Job:
+        return Job(path=self._path(session, number), root=self.root, may_be_open=may_be_open)
+
     def unstated(self, session: bytes, number: int, *, may_be_open: bool, chain: Chain) -> Outcome:
         """Verify a file by its seals, because no believed statement speaks of it."""
         place = Place(session=session, segment=number)
-        path = archive.segment_path(archive.session_path(self.root, session), number)
-        check = SegmentCheck(findings=self.findings, place=place)
+        self.read.setdefault(session, Ranges()).add(number)
+        job = self._unstated_job(session, number, may_be_open=may_be_open)
         try:
-            with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
-                check_size(file, check)
-                cursor = Cursor(file, on_read=self.on_read, buffer=self.buffer)
-                outcome = verify_by_seals(
-                    cursor, check, may_be_open=may_be_open, on_identity=lambda found: self._judge_key(found, place)
-                )
+            seen = self.pool.take((session, number), job)
         except (FormatError, OSError) as error:
-            self._unreadable(path, error, check, 0)
+            self._unreadable(self._path(session, number), error, place, 0)
             return NOTHING
+        outcome = seen.outcome
+        good = Verdict.AUTHENTIC
+        if outcome.identity is not None:
+            good = self._judge_key(outcome.identity, outcome.head, place)
+        seen.check.tell(self.findings, place, good)
         if outcome.head is not None:
             self.heads.note(outcome.head, place, chain)
         return outcome
 
-    def _judge_key(self, identity: Identity, place: Place) -> Verdict:
+    def _judge_key(self, identity: Identity, head: Head | None, place: Place) -> Verdict:
         self._check_identity(identity, place)
-        known = self.ring.known.get(cose.key_id(identity.public_key))
-        vouched = known is not None and known.vouched_at(known.last_seq)
-        return Verdict.AUTHENTIC if vouched or self.ring.given is None else Verdict.UNENDORSED
+        return self.ring.verdict_by_seals(identity, head, place)
 
-    def conclude(self, destroyed: set[bytes]) -> None:
-        """Step S1 for what is absent, once every `destroyed` entry has been read."""
+    def conclude(self, destroyed: Mapping[bytes, Set[bytes]]) -> None:
+        """Step S1 for what is absent, once every `destroyed` entry has been read: what it names, by session."""
+        gone: dict[bytes, set[bytes]] = {}
         for absent in self.absent:
-            if absent.file_hash in destroyed:
+            if absent.file_hash in destroyed.get(absent.place.session or b"", frozenset()):
+                gone.setdefault(absent.place.session or b"", set()).add(absent.file_hash)
                 self.findings.add(Code.SEGMENT_DESTROYED, absent.place)
                 self.findings.verdicts[Verdict.MISSING_EXPLAINED] += absent.fragments
             else:
@@ -189,3 +221,22 @@ class Media:
                     Code.SEGMENT_MISSING, absent.place, zh=f"{absent.fragments} 片", en=f"{absent.fragments} fragments"
                 )
                 self.findings.verdicts[Verdict.MISSING_UNEXPLAINED] += absent.fragments
+        for session, named in destroyed.items():
+            left = named - gone.get(session, set())
+            if left:
+                self._still_here(session, left)
+
+    def _still_here(self, session: bytes, hashes: Set[bytes]) -> None:
+        """Step J21: files that a `destroyed` entry names by their hash; read again, for only that tells which."""
+        for number in self.numbers(session):
+            path = archive.segment_path(archive.session_path(self.root, session), number)
+            digest = hashlib.sha256()
+            try:
+                with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
+                    while piece := file.read(CHUNK_BYTES):
+                        digest.update(piece)
+            except (FormatError, OSError):
+                continue  # told already, where its statement or its seals were judged
+            if digest.digest() in hashes:
+                place = Place(session=session, segment=number)
+                self.findings.add(Code.DESTROYED_STILL_HERE, place, zh=path.name, en=path.name)

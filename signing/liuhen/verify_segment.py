@@ -8,15 +8,17 @@ end anywhere.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liuhen import cose, reader
+from liuhen import archive, cose, reader
 from liuhen.archive import Limited
 from liuhen.boxes import SEAL_BOX_LIMIT_BYTES, SEAL_USERTYPE, SEGMENT_LIMIT_BYTES, UUID_HEADER_BYTES
 from liuhen.errors import FormatError
-from liuhen.findings import Code, Findings, Place, Verdict
+from liuhen.findings import LIMIT_PER_CODE, Code, Findings, Place, Verdict
 from liuhen.hashing import running_hash, seal_hash
 from liuhen.kinds import Head, Identity, Pair, Seal, Segment
 from liuhen.reader import Cursor, FragmentState, Initialisation, SealedFragment, StructureError, Tail
@@ -52,20 +54,90 @@ NOTHING = Outcome(identity=None, fragments=0, r=None, last_seal=None, frames=0, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentCheck:
-    """Where results of one file go. `good` is the verdict of a fragment that holds: authentic, or unendorsed."""
+class Note:
+    """One thing found in a file; where the file lies is said when it is told."""
 
-    findings: Findings
-    place: Place
-    good: Verdict = Verdict.AUTHENTIC
+    code: Code
+    fragment: int | None
+    offset: int | None
+    en: object
+
+
+@dataclass(slots=True, kw_only=True)
+class SegmentCheck:
+    """What one file showed, kept until its turn comes: files may be read in another order than they are told in.
+
+    As much is kept as will be told; `AUTHENTIC` and `AUTHENTIC_PREFIX` become the verdict that the key deserves.
+    """
+
+    notes: list[Note] = field(default_factory=list)
+    count: Counter[Code] = field(default_factory=Counter)
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    unsealed_bytes: int = 0
 
     def add(self, code: Code, *, fragment: int | None = None, offset: int | None = None, en: object = "") -> None:
         """Report at this segment."""
-        self.findings.add(code, replace(self.place, fragment=fragment, offset=offset), en=en)
+        self.count[code] += 1
+        if self.count[code] <= LIMIT_PER_CODE:
+            self.notes.append(Note(code=code, fragment=fragment, offset=offset, en=en))
 
     def judge(self, verdict: Verdict, count: int = 1) -> None:
         """Count fragments."""
-        self.findings.verdicts[self.good if verdict is Verdict.AUTHENTIC else verdict] += count
+        self.verdicts[verdict] += count
+
+    def tell(self, findings: Findings, place: Place, good: Verdict = Verdict.AUTHENTIC) -> None:
+        """Into the report. `good` is the verdict of a fragment that holds: authentic, or unendorsed."""
+        for note in self.notes:
+            findings.add(note.code, replace(place, fragment=note.fragment, offset=note.offset), en=note.en)
+        for code, count in self.count.items():
+            findings.count[code] += max(0, count - LIMIT_PER_CODE)
+        for verdict, count in self.verdicts.items():
+            holds = verdict in (Verdict.AUTHENTIC, Verdict.AUTHENTIC_PREFIX)
+            findings.verdicts[good if holds and good is Verdict.UNENDORSED else verdict] += count
+        findings.unsealed_bytes += self.unsealed_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the reading of one file gave."""
+
+    check: SegmentCheck
+    outcome: Outcome
+    read_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What one process reads with: its buffer, and whom it tells how many bytes it has read."""
+
+    buffer: bytearray = field(default_factory=lambda: bytearray(reader.CHUNK_BYTES))
+    on_read: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One file to be read; below `root` nothing is followed. Without `statement` it is verified by its seals."""
+
+    path: Path
+    root: Path | None
+    statement: Segment | None = None
+    whole_file_hash: bool = False
+    may_be_open: bool = False
+
+    def read(self, desk: Desk) -> Seen:
+        """Raises what opening and reading raise (FormatError, OSError)."""
+        check, statement = SegmentCheck(), self.statement
+        whole = hashlib.sha256() if self.whole_file_hash else None
+        with archive.opened(self.path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
+            check_size(file, check)
+            cursor = Cursor(file, whole=whole, on_read=desk.on_read, buffer=desk.buffer)
+            if statement is None:
+                outcome = verify_by_seals(cursor, check, may_be_open=self.may_be_open)
+            else:
+                outcome = verify_stated(cursor, statement, check)
+        if whole is not None and statement is not None and whole.digest() != statement.file_hash:
+            check.add(Code.FILE_HASH_WRONG)
+        return Seen(check=check, outcome=outcome, read_bytes=cursor.offset)
 
 
 def check_size(file: Limited, check: SegmentCheck) -> None:
@@ -261,10 +333,8 @@ def _feed_long_boxes(cursor: Cursor, size: int, digest: _Hash) -> bool:
 # --- by the seals alone ----------------------------------------------------------------------------------------------
 
 
-def verify_by_seals(
-    source: Cursor, check: SegmentCheck, *, may_be_open: bool, on_identity: Callable[[Identity], Verdict]
-) -> Outcome:
-    """Steps S2, S4, S5, S6 with every seal's signature. `on_identity` judges the key before any fragment is.
+def verify_by_seals(source: Cursor, check: SegmentCheck, *, may_be_open: bool) -> Outcome:
+    """Steps S2, S4, S5, S6 with every seal's signature.
 
     `may_be_open`: nothing says that this segment was closed, so it may end without a final seal.
     """
@@ -272,7 +342,7 @@ def verify_by_seals(
     for item in reader.walk(source):
         match item:
             case Initialisation():
-                walk.begin(item, on_identity(item.identity))
+                walk.begin(item)
             case SealedFragment():
                 walk.fragment(item)
             case Tail():
@@ -295,9 +365,8 @@ class _SealWalk:
         self._good = 0
         self._init_bytes = 0
 
-    def begin(self, item: Initialisation, good: Verdict) -> None:
+    def begin(self, item: Initialisation) -> None:
         self._identity, self._init_bytes = item.identity, item.size
-        self._check = replace(self._check, good=good)
 
     def fragment(self, item: SealedFragment) -> None:
         """Steps S4 and S5."""
@@ -328,7 +397,7 @@ class _SealWalk:
             self._nothing_sealed()
         else:
             self._conclude(final)
-        verdict = Verdict.AUTHENTIC if final or self._check.good is Verdict.UNENDORSED else Verdict.AUTHENTIC_PREFIX
+        verdict = Verdict.AUTHENTIC if final else Verdict.AUTHENTIC_PREFIX
         self._check.judge(verdict, self._good)
         return Outcome(
             identity=self._identity,
@@ -350,7 +419,7 @@ class _SealWalk:
         torn = self._tail is None or self._tail.torn
         if self._may_be_open and torn:
             self._check.add(Code.NOTHING_SEALED)
-            self._check.findings.unsealed_bytes += self._init_bytes
+            self._check.unsealed_bytes += self._init_bytes
             if self._tail is not None:
                 self._unsealed(self._tail)
             return
@@ -372,6 +441,6 @@ class _SealWalk:
 
     def _unsealed(self, tail: Tail) -> None:
         """A power cut explains these bytes, and so does whoever appended them; a player shows both alike."""
-        self._check.findings.unsealed_bytes += tail.size
+        self._check.unsealed_bytes += tail.size
         if tail.media:
             self._check.add(Code.UNSEALED_MEDIA, offset=tail.offset, en=tail.size)

@@ -6,8 +6,9 @@ their statements pass by, so nothing grows with the length of a recording but th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from liuhen.entry import Entry
 from liuhen.findings import Code, Findings, Place, Verdict
@@ -27,9 +28,10 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
 )
+from liuhen.ranges import Ranges
 from liuhen.registry import EndCause, EntryClass, MarkCode, Stream
 from liuhen.verify_codes import unknown_codes
-from liuhen.verify_gaps import GapSummary, uncovered_ns
+from liuhen.verify_gaps import REACHES_BACK_NS, Coverage, GapSummary
 from liuhen.verify_journal import NS_PER_MS, Chain
 from liuhen.verify_media import Media
 from liuhen.verify_promises import Promises
@@ -37,12 +39,13 @@ from liuhen.verify_segment import Outcome
 from liuhen.verify_told import Told
 
 ALLOWED_HOLE_NS = 250 * NS_PER_MS
-ALLOWED_EDGE_NS = 60_000 * NS_PER_MS
+ALLOWED_EDGE_NS = REACHES_BACK_NS
 ALLOWED_THIN_NS = 1_000 * NS_PER_MS
 THIN_DIVISOR = 10
-DESTROYED_RECORD, DESTROYED_SEGMENT = 0, 1
 NS_PER_SECOND = 1_000 * NS_PER_MS
 BOOTS_REMEMBERED = 16
+MOST_STRANGERS = 1000
+MOST_UNBOUNDED = 64
 STREAM_WORDS: dict[int, tuple[str, str]] = {Stream.PICTURE: ("画面", "picture"), Stream.SOUND: ("声音", "sound")}
 
 
@@ -85,15 +88,32 @@ class _Open:
     last_r: bytes | None = ZERO_HASH
     next_frame: int = 0
     next_sample: int = 0
-    stated: set[int] = field(default_factory=set)
+    stated: Ranges = field(default_factory=Ranges)
     position: tuple[int, int, bytes] | None = None
     stream_ends: dict[int, Instant] = field(default_factory=dict)
     holes: list[_Hole] = field(default_factory=list)
     recovered: list[GapSummary] = field(default_factory=list)
-    unbounded: list[GapSummary] = field(default_factory=list)
+    unbounded: deque[GapSummary] = field(default_factory=lambda: deque(maxlen=MOST_UNBOUNDED))
+    own_gaps: set[int] = field(default_factory=set)
+    unknown_gaps: list[GapSummary] = field(default_factory=list)
     opened: Instant | None = None
     rates: dict[int, int] = field(default_factory=dict)
     known: bool = True
+    media_end: Instant | None = None
+    boots_left: deque[bytes] = field(default_factory=lambda: deque(maxlen=BOOTS_REMEMBERED))
+
+    def moves_on(self, since: Instant, until: Instant) -> bool:
+        """Whether these media end no earlier than those before; what is put into a gap later stands behind it.
+
+        They may begin earlier: sound that came back waits for the picture's next keyframe and begins the next segment.
+        """
+        before = self.media_end
+        if before is not None and before[0] != since[0]:
+            self.boots_left.append(before[0])
+            self.media_end = until
+            return since[0] not in self.boots_left
+        self.media_end = until if before is None else max(before, until)
+        return before is None or until[1] + ALLOWED_HOLE_NS >= before[1]
 
 
 class Sessions:
@@ -111,8 +131,7 @@ class Sessions:
         self._ordinal: int | None = 0
         self._breaks = 0
         self.records: dict[bytes, int] = {}
-        self.destroyed: set[bytes] = set()
-        self.destroyed_records: set[bytes] = set()
+        self._strange = 0
 
     def accept(self, entry: Entry, chain: Chain) -> None:
         """One believed entry in its place."""
@@ -148,19 +167,14 @@ class Sessions:
                 self._recover(entry, entry.body, chain)
             case Amend():
                 self._amend(entry, entry.body, chain)
-            case Destroyed():
-                self._destroyed(entry.body)
-            case Key(old_head=old) if old is not None:
-                self._media.heads.note(old, Place(entry=entry.common.seq), chain, Code.REFERENCE_WRONG)
+            case Key(old_head=old, last_trusted=trusted):
+                for named in (old, trusted):
+                    if named is not None:
+                        self._media.heads.note(named, Place(entry=entry.common.seq), chain, Code.REFERENCE_WRONG)
             case None:
                 self._unknown(entry)
             case _:
                 pass
-
-    def _destroyed(self, body: Destroyed) -> None:
-        """Only what is named as a segment excuses a segment, only what is named as a record a record."""
-        self.destroyed.update(hash_ for what, hash_ in body.contents if what == DESTROYED_SEGMENT)
-        self.destroyed_records.update(hash_ for what, hash_ in body.contents if what == DESTROYED_RECORD)
 
     # --- J9: sessions ---
 
@@ -287,6 +301,8 @@ class Sessions:
             return
         since, until = (boot, body.span_ns[0]), (boot, body.span_ns[1])
         self._bound_recovered(state, since)
+        if not state.moves_on(since, until):
+            self._wrong(Code.SEGMENT_ORDER, entry, f"segment {body.number} is older than what was stated before it")
         for stream, count in ((Stream.PICTURE, body.frames[1]), (Stream.SOUND, body.samples[1])):
             if not count:
                 continue
@@ -346,10 +362,13 @@ class Sessions:
         return None if body.end_cause == EndCause.RECOVERED else entry.common.clock[2]
 
     def _judge_holes(self, state: _Open) -> None:
+        gaps = state.summary.gaps
+        covers = {
+            stream: Coverage([gap for gap in gaps if gap.stream in (None, stream)], state.recovered)
+            for stream in {hole.stream for hole in state.holes}
+        }
         for hole in state.holes:
-            gaps = [gap for gap in state.summary.gaps if gap.stream in (None, hole.stream)]
-            gaps += [_reaching_back(gap, hole.since) for gap in state.recovered]
-            missing_ns = uncovered_ns(hole.since, hole.until, gaps)
+            missing_ns = covers[hole.stream].uncovered_ns(hole.since, hole.until)
             if missing_ns is not None:
                 missing_ns -= hole.media_ns
             if missing_ns is None or missing_ns > hole.allowed_ns:
@@ -378,6 +397,7 @@ class Sessions:
         gap = GapSummary(entry=entry.common.seq, stream=body.stream, cause=body.cause, since=body.since)
         gap.from_utc_ms = self._utc_ms(body.since)
         state.summary.gaps.append(gap)
+        state.own_gaps.add(gap.entry)
         self._gaps[gap.entry] = gap
 
     def _gap_end(self, entry: Entry, body: GapEnd) -> None:
@@ -385,7 +405,7 @@ class Sessions:
         gap = self._gaps.get(body.gap_seq)
         if state is None:
             return
-        if gap is None or gap.closed or gap not in state.summary.gaps:
+        if gap is None or gap.closed or body.gap_seq not in state.own_gaps:
             if state.whole:
                 self._wrong(Code.GAP_ORDER, entry, f"{body.gap_seq} is no open gap of this session")
             return
@@ -439,10 +459,13 @@ class Sessions:
                 gap = GapSummary(entry=entry.common.seq, stream=None, cause=None, since=None)
                 gap.from_utc_ms = entry.common.clock[0]
                 self._open.summary.gaps.append(gap)
+                self._open.own_gaps.add(gap.entry)
+                self._open.unknown_gaps.append(gap)
                 self._open.whole = False
                 self._gaps[gap.entry] = gap
             case EntryClass.CLOSES_GAP if self._open is not None:
-                for gap in reversed(self._open.summary.gaps):
+                while self._open.unknown_gaps:
+                    gap = self._open.unknown_gaps.pop()
                     if gap.cause is None and not gap.closed:
                         gap.closed, gap.to_utc_ms = True, entry.common.clock[0]
                         break
@@ -497,7 +520,7 @@ class Sessions:
 
     def _unstated(self, state: _Open, numbers: Iterable[int], chain: Chain) -> None:
         """Step S8: files that a complete journal would have stated."""
-        for number in numbers:
+        for number in self._media.ahead(state.summary.id, numbers):
             outcome = self._media.unstated(state.summary.id, number, may_be_open=False, chain=chain)
             place = Place(session=state.summary.id, segment=number)
             words = (
@@ -511,7 +534,7 @@ class Sessions:
         last = max(numbers, default=state.next_number)
         self._check_promised(state, numbers, last)
         expected = state.next_number
-        for number in sorted(numbers):
+        for number in self._media.ahead(state.summary.id, sorted(numbers), last=last):
             if number > expected:
                 self._findings.add(
                     Code.SEGMENT_MISSING,
@@ -569,14 +592,10 @@ class Sessions:
     def _strangers(self, chain: Chain) -> None:
         """Step S8: directories of sessions that no believed entry names."""
         for session in self._media.sessions():
-            if session not in self.summaries:
-                summary = self.summaries.setdefault(session, SessionSummary(id=session))
-                state = _Open(summary=summary, promise=None, known=False, whole=False)
-                self._unstated(state, self._media.numbers(session), chain)
-
-
-def _reaching_back(gap: GapSummary, since: Instant) -> GapSummary:
-    """A `recovered` entry counts from the last sign of life, which may come a little after the last media."""
-    if gap.since is None or gap.since[0] != since[0] or not 0 < gap.since[1] - since[1] <= ALLOWED_EDGE_NS:
-        return gap
-    return replace(gap, since=since)
+            numbers = [] if session in self.summaries else self._media.numbers(session)
+            if numbers:
+                summary = SessionSummary(id=session)
+                self._strange += 1
+                if self._strange <= MOST_STRANGERS:
+                    self.summaries[session] = summary
+                self._unstated(_Open(summary=summary, promise=None, known=False, whole=False), numbers, chain)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from liuhen.entry import Entry
 from liuhen.findings import Code, Findings, Place
 from liuhen.kinds import Choice, Event, Heartbeat, Pair, Recovered, Refusal, Run, Segment, Session, SessionEnd, Software
-from liuhen.registry import EVENTS, ChoiceCode, EventCode, RefusalCode
+from liuhen.registry import DESTRUCTION_REFUSALS, EVENTS, ChoiceCode, EventCode, RefusalCode
 from liuhen.registry import Severity as EventSeverity
 from liuhen.verify_codes import known
 from liuhen.verify_keys import KeyRing
@@ -92,7 +92,8 @@ class Told:
     def _refusal(self, body: Refusal, place: Place) -> None:
         refused = RefusalCode(body.code) if known(RefusalCode, body.code) else None
         zh, en = (f"代码 {body.code}", f"code {body.code}") if refused is None else (refused.words_zh, refused.words_en)
-        self._findings.add(Code.START_REFUSED, place, zh=zh, en=en)
+        told = Code.DESTRUCTION_REFUSED if refused in DESTRUCTION_REFUSALS else Code.START_REFUSED
+        self._findings.add(told, place, zh=zh, en=en)
 
     def _choice(self, body: Choice, place: Place) -> None:
         """Told when it is made and when it changes; every run repeats it."""
@@ -136,8 +137,7 @@ class Told:
                 continue
             if len(self._substitutes) < MOST_SUBSTITUTES:
                 self._substitutes.add(part)
-            code = Code.SUBSTITUTED_SOURCE_DEMO if self._ring.known[kid].demo else Code.SUBSTITUTED_SOURCE
-            self._findings.add(code, place, zh=f"{component}（{evidence}）", en=f"{component} ({evidence})")
+            self._ring.substituted(kid, place, component, evidence)
 
 
 def _most(one: Pair, other: Pair) -> Pair:

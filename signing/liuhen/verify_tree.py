@@ -6,7 +6,10 @@ from liuhen import merkle
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place
-from liuhen.kinds import Checkpoint
+from liuhen.kinds import Checkpoint, Recovered
+
+BESIDE_RUN = 2
+"""`recovered` stands beside `run`; the newest entry found whole is at most this far before it."""
 
 
 class Tree:
@@ -21,6 +24,8 @@ class Tree:
         """One believed entry in its place; `breaks` is the chain's count."""
         if breaks != self._breaks:
             self._breaks, self._peaks = breaks, None
+        if isinstance(entry.body, Recovered) and _lost(entry.common.seq, entry.body):
+            self._peaks = None
         if isinstance(entry.body, Checkpoint):
             self._check(entry.common.seq, entry.body)
         if self._peaks is not None:
@@ -42,3 +47,8 @@ class Tree:
             self._peaks = claimed
         elif self._peaks.root() != body.root:
             self._findings.add(Code.CHECKPOINT_WRONG, place, en="its root is not that of the entries")
+
+
+def _lost(seq: int, body: Recovered) -> bool:
+    """Whether the device could not read all entries before this one: its tree has other leaves in their places."""
+    return bool(body.rotten) or (body.head is not None and body.head[0] < seq - BESIDE_RUN)

@@ -196,6 +196,10 @@ class Onlooker:
 Act = Callable[["Room"], None]
 
 
+def _nothing(_: Room) -> None:
+    """Recovery takes no time."""
+
+
 class Room:
     """Camera, microphone and clock, and the conductor that turns the recorder's threads by hand."""
 
@@ -207,6 +211,7 @@ class Room:
         self._next_picture_ns = self._next_block_end_ns = 0
         self._missed_frames = 0
         self._stage: Stage | None = None
+        self.while_recovery_runs: Act = _nothing
 
     # -- verbs ------------------------------------------------------------------------------------------------------
 
@@ -221,6 +226,10 @@ class Room:
     def play_while_control_stalls(self, seconds: float) -> None:
         """Let time pass while CONTROL stands still: what WRITER posts waits."""
         self._pass_time(seconds, writes=True, appends=False)
+
+    def play_before_anything_is_written(self, seconds: float) -> None:
+        """Let time pass while neither WRITER nor CONTROL turns: recovery runs."""
+        self._pass_time(seconds, writes=False, appends=False)
 
     def miss_frames(self, count: int) -> None:
         """The sensor skips this many frame times."""
@@ -277,6 +286,8 @@ class Room:
             self.microphone.start(stage.packets.deliver)
         if self.camera is not None:
             self.camera.start(stage.packets.deliver, stage.caption)
+        self.while_recovery_runs(self)
+        stage.begin()
         for act in acts:
             if not stage.recorder._cannot_go_on():
                 act(self)

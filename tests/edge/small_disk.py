@@ -14,14 +14,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.edge.ports_room import UTC_MS, Room, demo_identity, device_config
+from edge.app import Refused
+from edge.provision import DemoIdentity
+from tests.edge.ports_room import START_NS, UTC_MS, Room, RoomClock, demo_identity, device_config
 
 DISK_BYTES = 24 * 1024 * 1024
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def record_on_full_disk(folder: Path, *, leave_bytes: int) -> dict[str, object]:
-    """Run it; returns how the session ended. The spool is afterwards at `folder/spool`, the keys at `folder/keys`."""
+def record_on_full_disk(folder: Path, *, leave_bytes: int, again: bool = False) -> dict[str, object]:
+    """Run it; returns how the session ended. The spool is afterwards at `folder/spool`, the keys at `folder/keys`.
+
+    With `again` a second session is tried on the full disk, and a third once there is space.
+    """
     done = subprocess.run(
         [
             "unshare",
@@ -32,6 +37,7 @@ def record_on_full_disk(folder: Path, *, leave_bytes: int) -> dict[str, object]:
             "tests.edge.small_disk",
             folder,
             str(leave_bytes),
+            *(["again"] if again else []),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -74,10 +80,24 @@ def _main() -> int:
         lambda _: fill(disk, leave_bytes),
         lambda r: r.play(6),
     )
+    ended_words: dict[str, object] = {"cause": ended.cause.name, "clean": ended.clean, "words": ended.words_zh}
+    if sys.argv[3:] == ["again"]:
+        ended_words["refused"] = _try_again(disk, identity, later_ns=10**11)
     (disk / "somebody-elses").unlink()
+    if sys.argv[3:] == ["again"]:
+        ended_words["again"] = _try_again(disk, identity, later_ns=2 * 10**11)
     shutil.copytree(disk / "spool", folder / "spool")
-    json.dump({"cause": ended.cause.name, "clean": ended.clean, "words": ended.words_zh}, sys.stdout)
+    json.dump(ended_words, sys.stdout)
     return 0
+
+
+def _try_again(disk: Path, identity: DemoIdentity, *, later_ns: int) -> str:
+    """A later run: how its session ended, or why there was none."""
+    room = Room(RoomClock(now_ns=START_NS + later_ns))
+    try:
+        return room.record(device_config(disk / "spool", identity, bitrate=100_000), lambda r: r.play(3)).cause.name
+    except Refused as refused:
+        return f"exit {refused.exit_code}"
 
 
 if __name__ == "__main__":

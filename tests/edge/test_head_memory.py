@@ -1,4 +1,4 @@
-"""A disk set back, swapped or emptied: the device has signed more than it holds, and signs nothing over it."""
+"""A disk set back, swapped or emptied: the device knows what it signed, and never signs a number a second time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge import durable
+from edge import durable, journal
 from edge.app import EXIT_KEY, EXIT_STORAGE, Refused
 from edge.head_memory import ForgottenHead, HeadMemory
-from liuhen import keys
+from edge.spool import IDENTITY_FILE
+from liuhen import cbor, keys
+from liuhen.findings import Code
 from liuhen.registry import Purpose
 from tests.edge.ports_room import UTC_MS, Device, Room, RoomClock, device
 
@@ -22,19 +25,57 @@ def record(made: Device, clock: RoomClock) -> None:
     clock.now_ns += 5 * 10**9
 
 
-def test_a_disk_set_back_to_an_earlier_state_is_refused_and_untouched(tmp_path: Path) -> None:
+def memory_of(made: Device, *, log_id: bytes | None = None, spool_id: bytes | None = None) -> HeadMemory:
+    identity = cbor.decode_map((made.spool / IDENTITY_FILE).read_bytes(), where="identity")
+    own_log, own_spool = identity[1], identity[9]
+    assert isinstance(own_log, bytes)
+    assert isinstance(own_spool, bytes)
+    return HeadMemory(made.config.key.file, log_id=log_id or own_log, spool_id=spool_id or own_spool)
+
+
+def set_back(made: Device, earlier: Path) -> None:
+    shutil.rmtree(made.spool)
+    shutil.copytree(earlier, made.spool)
+
+
+def seqs(made: Device) -> list[int]:
+    return [e.common.seq for path in made.journal_files() for e in journal.entries_of(path)]
+
+
+def test_a_disk_set_back_to_an_earlier_state_records_on_behind_a_hole_that_stays(tmp_path: Path) -> None:
     made, clock = device(tmp_path), RoomClock()
     record(made, clock)
     earlier = tmp_path / "earlier"
     shutil.copytree(made.spool, earlier)
     record(made, clock)
-    shutil.rmtree(made.spool)
-    shutil.copytree(earlier, made.spool)
-    before = sorted((p.name, p.read_bytes()) for p in (made.spool / "journal").iterdir())
-    with pytest.raises(Refused, match="does not hold") as refused:
+    hidden = seqs(made)[len(seqs_of(earlier)) :]
+    set_back(made, earlier)
+    room = Room(clock)
+    assert room.record(made.config, lambda r: r.play(3)).clean
+    assert any("缺失或损坏" in words for words in room.onlooker.words)
+    assert not set(seqs(made)) & set(hidden), "what was signed before is never signed anew"
+    assert min(seq for seq in seqs(made) if seq > max(seqs_of(earlier))) == max(hidden) + 1
+    report = made.verify()
+    assert not report.intact
+    assert Code.SEQ_GAP in {finding.code for finding in report.findings}
+    assert report.complete_up_to is not None
+    assert report.complete_up_to.entry == max(seqs_of(earlier)), "complete only up to the hole"
+
+
+def seqs_of(spool: Path) -> list[int]:
+    return [e.common.seq for path in sorted((spool / "journal").iterdir()) for e in journal.entries_of(path)]
+
+
+def test_another_disk_of_the_same_log_is_refused_and_untouched(tmp_path: Path) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    record(made, clock)
+    identity = cbor.decode_map((made.spool / IDENTITY_FILE).read_bytes(), where="identity")
+    (made.spool / IDENTITY_FILE).write_bytes(cbor.encode({**identity, 9: bytes(16)}))
+    before = [path.read_bytes() for path in made.journal_files()]
+    with pytest.raises(Refused, match="is of disk") as refused:
         record(made, clock)
-    assert refused.value.exit_code == EXIT_STORAGE
-    assert sorted((p.name, p.read_bytes()) for p in (made.spool / "journal").iterdir()) == before
+    assert refused.value.exit_code == EXIT_KEY
+    assert [path.read_bytes() for path in made.journal_files()] == before
 
 
 def test_the_right_disk_back_goes_on(tmp_path: Path) -> None:
@@ -52,7 +93,7 @@ def test_recordings_without_their_journal_are_refused(tmp_path: Path, *, kept_he
     for path in (made.spool / "journal").iterdir():
         path.unlink()
     if not kept_head:
-        HeadMemory(made.config.key.file, b"").path.unlink()
+        memory_of(made).path.unlink()
     with pytest.raises(Refused) as refused:
         record(made, clock)
     assert refused.value.exit_code == EXIT_STORAGE
@@ -61,7 +102,7 @@ def test_recordings_without_their_journal_are_refused(tmp_path: Path, *, kept_he
 def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
     made, clock = device(tmp_path), RoomClock()
     record(made, clock)
-    memory = HeadMemory(made.config.key.file, bytes(16))
+    memory = memory_of(made)
     memory.path.write_bytes(b"nonsense")
     with pytest.raises(ForgottenHead):
         memory.recall()
@@ -71,13 +112,35 @@ def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
 
 
 def test_a_memory_remembers_and_replaces(tmp_path: Path) -> None:
-    memory = HeadMemory(tmp_path / "device.key", bytes(16))
-    assert memory.recall() is None
-    for seq in (4, 5):
-        memory.remember((seq, bytes([seq]) * 32))
-    assert memory.recall() == (5, bytes([5]) * 32)
+    def memory(log_id: bytes = bytes(16)) -> HeadMemory:
+        return HeadMemory(tmp_path / "device.key", log_id=log_id, spool_id=bytes(16))
+
+    assert memory().recall() is None
+    writing = memory()
+    for seq in range(4, 9):
+        writing.remember(2, (seq, bytes([seq]) * 32))
+        remembered = memory().recall()
+        assert remembered is not None
+        assert (remembered.run, remembered.head) == (2, (seq, bytes([seq]) * 32))
     with pytest.raises(ForgottenHead, match="of log"):
-        HeadMemory(tmp_path / "device.key", bytes(15) + b"x").recall()
+        memory(bytes(15) + b"x").recall()
+
+
+@pytest.mark.parametrize("place", [0, 512])
+def test_a_torn_place_leaves_the_other(tmp_path: Path, place: int) -> None:
+    memory = HeadMemory(tmp_path / "device.key", log_id=bytes(16), spool_id=bytes(16))
+    for seq in (4, 5, 6):
+        memory.remember(1, (seq, bytes(32)))
+    content = bytearray(memory.path.read_bytes())
+    content[place + 30] ^= 1
+    memory.path.write_bytes(content)
+    remembered = memory.recall()
+    assert remembered is not None
+    assert remembered.head[0] in (5, 6)
+    memory.remember(1, (7, bytes(32)))
+    after = memory.recall()
+    assert after is not None
+    assert after.head[0] == 7, "and the torn place is the next to be written"
 
 
 class Cut(BaseException):
@@ -85,26 +148,29 @@ class Cut(BaseException):
 
 
 @pytest.mark.parametrize("where", ["before", "half-way", "after"])
+@pytest.mark.parametrize("writes", ["replace_file", "overwrite"])
 @pytest.mark.parametrize("which", [1, 2, 3, 5])
-def test_a_cut_while_the_head_is_replaced_locks_nobody_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int, where: str
+def test_a_cut_while_the_head_or_a_slot_is_written_locks_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int, writes: str, where: str
 ) -> None:
     made, clock = device(tmp_path), RoomClock()
     record(made, clock)
-    replace_file, calls = durable.replace_file, itertools.count(1)
+    write, calls = getattr(durable, writes), itertools.count(1)
 
-    def cut(path: Path, content: bytes) -> None:
+    def cut(path: Path, *rest: Any) -> None:
         if next(calls) != which:
-            replace_file(path, content)
+            write(path, *rest)
             return
-        if where == "half-way":
-            path.with_name(f".{path.name}.new").write_bytes(content[:10])
+        if where == "half-way" and writes == "replace_file":
+            path.with_name(f".{path.name}.new").write_bytes(rest[0][:10])
+        if where == "half-way" and writes == "overwrite":
+            write(path, rest[0], rest[1][:10] + bytes(60))
         if where == "after":
-            replace_file(path, content)
+            write(path, *rest)
         raise Cut
 
     with monkeypatch.context() as power:
-        power.setattr(durable, "replace_file", cut)
+        power.setattr(durable, writes, cut)
         with pytest.raises(Cut):
             Room(clock).record(made.config, lambda r: r.play(12))
     clock.now_ns += 5 * 10**9

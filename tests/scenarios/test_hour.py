@@ -52,7 +52,7 @@ def _rate_faults(recorded: Recorded, true_ppm: float) -> list[str]:
     return [] if max(errors) <= LARGEST_PPM_ERROR else [f"the sound clock is measured {max(errors):.0f} ppm wrong"]
 
 
-@pytest.mark.realtime  # not against the wall clock, but too long for the unit tier
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_ten_minutes_hold_every_frame_once_every_sample_and_the_sound_in_step(tmp_path: Path) -> None:
     recorded, examined = hold(tmp_path, minutes=10)

@@ -72,7 +72,7 @@ def endorsed(
 
 
 def trust_of(
-    roots: Sequence[FileSigner], *, threshold: int = 1, revoked: tuple[tuple[bytes, int | None, int], ...] = ()
+    roots: Sequence[FileSigner], *, threshold: int = 1, revoked: tuple[tuple[bytes, Head | None, int], ...] = ()
 ) -> Trust:
     """A trust file naming these roots."""
     return Trust(
@@ -251,14 +251,28 @@ class Device:
         self._key_entry(KeyAct.EMERGENCY, new, roots=(), by=new)
         self.key = new
 
-    def key_entry(self, act: KeyAct, *, subject: bytes, last_trusted_seq: int | None = None) -> None:
+    def return_key(self, old: FileSigner) -> None:
+        """The key that an emergency replaced is back, and says so itself."""
+        body = Key(
+            act=KeyAct.RETURNED,
+            subject=cose.key_id(old.public_key),
+            new_public_key=old.public_key,
+            endorsements=(),
+            last_trusted=None,
+            old_head=self.head,
+            cause=0,
+        )
+        self.append(body, by=old, session=False)
+        self.key, self.endorsements = old, endorsed(self.log_id, old, self.roots)
+
+    def key_entry(self, act: KeyAct, *, subject: bytes, last_trusted: Head | None = None) -> None:
         self.append(
             Key(
                 act=act,
                 subject=subject,
                 new_public_key=None,
                 endorsements=(),
-                last_trusted_seq=last_trusted_seq,
+                last_trusted=last_trusted,
                 old_head=None,
                 cause=0,
             ),
@@ -272,7 +286,7 @@ class Device:
             subject=cose.key_id(self.key.public_key),
             new_public_key=new.public_key,
             endorsements=self.endorsements,
-            last_trusted_seq=None,
+            last_trusted=None,
             old_head=self.head,
             cause=0,
         )
@@ -517,6 +531,11 @@ def swap(one: Path, other: Path) -> None:
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)
     other.write_bytes(first)
+
+
+def head_of(root: Path, seq: int) -> Head:
+    """Number and hash of one entry of a whole journal."""
+    return (seq, sha256(entries(root)[seq]))
 
 
 def entries(root: Path, number: int = 0) -> list[bytes]:

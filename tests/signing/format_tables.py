@@ -30,11 +30,13 @@ from liuhen.kinds import (
     Gap,
     GapEnd,
     Heartbeat,
+    Hold,
     Identity,
     Key,
     Mark,
     Recovered,
     Refusal,
+    Retention,
     Run,
     Seal,
     Segment,
@@ -178,7 +180,8 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
         "cause": "gap cause",
     },
     Destroyed: {
-        "contents": "what was destroyed: what 0 a record (hash: commitment), 1 a segment (hash: file hash)",
+        "contents": "what is destroyed: content kind; hash: the commitment of a record, the file hash of a segment, "
+        "the SHA-256 of bytes in quarantine as `recovered.quarantined` names them",
         "basis": "basis of the order: 0, without a registry in version 1; a record says it",
         "records": _RECORDS,
     },
@@ -187,9 +190,9 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
         "subject": "kid of the key the act is about",
         "new_public_key": "raw Ed25519 key that takes over, or null",
         "endorsements": "endorsement envelopes (9.2) of the new key",
-        "last_trusted_seq": "last entry of subject still to be believed (act 2), or null",
-        "old_head": "newest entry under the lost key (act 3), or null",
-        "cause": "0, without a registry in version 1",
+        "last_trusted": "last entry of subject still to be believed (act 2), or null",
+        "old_head": "newest entry before this one that the device knew of (acts 3 and 4), or null",
+        "cause": "key cause",
     },
     Refusal: {
         "code": "refusal code",
@@ -199,6 +202,18 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
     Choice: {
         "code": "choice code",
         "value": "what was chosen; 1 yes, 0 no",
+        "records": _RECORDS,
+    },
+    Retention: {
+        "session": "the session that is to be kept, with its records",
+        "until_ms": "UTC milliseconds since 1970 before which nothing of it is destroyed; null: never",
+        "basis": "retention basis",
+        "records": _RECORDS,
+    },
+    Hold: {
+        "act": "hold act",
+        "session": "the session held, or null for every session of the log",
+        "placed": "act 1: seq of the entry that placed the hold; act 0: null",
         "records": _RECORDS,
     },
     Identity: {
@@ -243,7 +258,8 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
         "issued_ms": "when the file was issued, UTC milliseconds since 1970",
         "threshold": "how many different roots must endorse a key",
         "roots": "raw Ed25519 keys believed, each with a name for people",
-        "revoked": "device keys believed up to last_trusted_seq, null: not at all; cause: 0, no registry in version 1",
+        "revoked": "device keys believed up to the entry last_trusted, null: not at all; cause: 0, no registry in "
+        "version 1",
     },
     Endorsement: {
         "version": "format version",
@@ -263,6 +279,7 @@ REGISTRIES: tuple[tuple[type[enum.IntEnum], str], ...] = (
     (registry.GapCause, "gap.cause, amend.cause, recovered.cause"),
     (registry.MarkCode, "mark.code"),
     (registry.KeyAct, "key.act"),
+    (registry.KeyCause, "key.cause"),
     (registry.RunCause, "run.cause"),
     (registry.StopCause, "stop.cause"),
     (registry.RecordLabel, "label in records"),
@@ -272,6 +289,9 @@ REGISTRIES: tuple[tuple[type[enum.IntEnum], str], ...] = (
     (registry.ChoiceCode, "choice.code"),
     (registry.Purpose, "endorsement.purpose"),
     (registry.Custody, "card.custody, endorsement.custody"),
+    (registry.RetentionBasis, "retention.basis"),
+    (registry.HoldAct, "hold.act"),
+    (registry.ContentKind, "what in destroyed.contents"),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.signing import vector_archive, vector_encodings, vector_signatures, vector_statements
+from tests.signing import vector_archive, vector_encodings, vector_keeping, vector_signatures, vector_statements
 from tests.signing.jsonlines import to_bytes
 
 VECTORS = Path(__file__).resolve().parents[2] / "signing" / "vectors"
@@ -25,6 +25,7 @@ def vectors() -> dict[str, bytes]:
         "entries.json": to_bytes(vector_statements.entries_document()),
         "merkle.json": to_bytes(vector_statements.merkle_document()),
         "records.json": to_bytes(vector_statements.records_document()),
+        "keeping.json": to_bytes(vector_keeping.document()),
         "trust.json": to_bytes(vector_statements.trust_document()),
         "segment.json": to_bytes(vector_archive.segment_document()),
         "archive/expected.json": to_bytes(vector_archive.expected_document()),

@@ -82,7 +82,7 @@ def test_bytes_after_the_item_are_refused(value: cbor.Value, surplus: bytes) -> 
         1.0,
         1 << 64,
         -(1 << 64) - 1,
-        object(),
+        pytest.param(object(), id="an object"),
         {24: 0},
         {-1: 0},
         {"a": 0},

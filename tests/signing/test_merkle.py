@@ -57,6 +57,29 @@ def test_a_tree_continued_from_its_peaks_is_the_same_tree(size: int) -> None:
     assert after.root() == ROOTS[LARGEST]
 
 
+@pytest.mark.parametrize("size", range(0, LARGEST, 4))
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 31, 64, 100])
+def test_the_same_leaf_many_times_is_the_same_tree_as_one_by_one(size: int, count: int) -> None:
+    slow, fast = Peaks(), Peaks()
+    for leaf in LEAVES[:size]:
+        slow.append(leaf)
+        fast.append(leaf)
+    for _ in range(count):
+        slow.append(LEAVES[0])
+    fast.append_same(LEAVES[0], count)
+    slow.append(LEAVES[1])
+    fast.append(LEAVES[1])
+    assert (fast.size, fast.peaks()) == (slow.size, slow.peaks())
+
+
+def test_a_count_that_a_file_claims_costs_steps_by_its_logarithm_only() -> None:
+    tree = Peaks()
+    tree.append(LEAVES[0])
+    tree.append_same(LEAVES[1], 2**63 - 2)
+    assert tree.size == 2**63 - 1
+    assert len(tree.peaks()) == 63
+
+
 def test_peaks_that_cannot_be_a_tree_of_that_size_are_refused() -> None:
     with pytest.raises(FormatError, match="1 peaks cannot be a tree of size 3"):
         Peaks(3, [LEAVES[0]])

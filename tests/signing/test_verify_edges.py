@@ -18,9 +18,9 @@ from liuhen import archive, cli, cose, keys, merkle, reader, trust
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Severity
 from liuhen.hashing import sha256
-from liuhen.kinds import Checkpoint, Destroyed
+from liuhen.kinds import Checkpoint
 from liuhen.registry import EndCause, KeyAct, Purpose
-from liuhen.verify_gaps import GapSummary, uncovered_ns
+from liuhen.verify_gaps import Coverage, GapSummary
 from tests.signing.archives import (
     SECOND_NS,
     Device,
@@ -34,11 +34,10 @@ from tests.signing.archives import (
     index_of,
     open_archive,
     put_entries,
-    segments,
     signer,
     trust_of,
 )
-from tests.signing.checking import TRUST, assert_untouched, check, codes, only
+from tests.signing.checking import TRUST, assert_untouched, check, codes
 from tests.signing.test_verify_findings import amend, begun, ended, explained_gap
 
 # --- nothing is followed out of an archive ---------------------------------------------------------------------------
@@ -289,26 +288,14 @@ def test_s9_a_head_older_than_the_entries_kept_in_memory_is_still_looked_up(tmp_
     assert_untouched(check(ended(device).path))
 
 
-def test_s1_a_destroyed_entry_excuses_only_the_file_it_names(tmp_path: Path) -> None:
-    device = begun(tmp_path / "archive")
-    session = device.session(segments=2)
-    one, other = segments(device.root, session)
-    device.append(Destroyed(contents=((1, sha256(one.read_bytes())),), basis=0, records=()))
-    one.unlink()
-    other.unlink()
-    report = check(ended(device).path)
-    assert only(report, Code.SEGMENT_DESTROYED).place.segment == 0
-    assert only(report, Code.SEGMENT_MISSING).place.segment == 1
-
-
 def test_s10_gaps_that_overlap_are_counted_once() -> None:
     boot = bytes(16)
     gaps = [
         GapSummary(entry=n, stream=None, cause=1, since=(boot, a), until=(boot, b))
         for n, (a, b) in enumerate(((10, 40), (30, 50), (70, 90)))
     ]
-    assert uncovered_ns((boot, 0), (boot, 100), gaps) == 10 + 20 + 10
-    assert uncovered_ns((boot, 0), (boot, 100), []) == 100
+    assert Coverage(gaps, ()).uncovered_ns((boot, 0), (boot, 100)) == 10 + 20 + 10
+    assert Coverage((), ()).uncovered_ns((boot, 0), (boot, 100)) == 100
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from liuhen import cbor, cose, entry
 from liuhen.findings import MEANINGS, Code
 from liuhen.hashing import ZERO_HASH, sha256
 from liuhen.keys import Trust
-from liuhen.kinds import Amend, Checkpoint, Choice, Destroyed, Gap, GapEnd, Refusal, Run
+from liuhen.kinds import Amend, Checkpoint, Choice, Gap, GapEnd, Refusal, Run
 from liuhen.registry import (
     ChoiceCode,
     EndCause,
@@ -29,10 +29,12 @@ from liuhen.registry import (
     Purpose,
     RefusalCode,
 )
+from tests.signing.after_rot import append_seen, rot_announced, set_aside
 from tests.signing.archives import (
     FRAGMENT_NS,
     SECOND_NS,
     SOFTWARE,
+    UTC_START_MS,
     Device,
     append,
     closed_archive,
@@ -41,6 +43,7 @@ from tests.signing.archives import (
     entries,
     flip,
     fragments_of,
+    head_of,
     index_of,
     open_archive,
     put_entries,
@@ -49,6 +52,7 @@ from tests.signing.archives import (
     trust_of,
 )
 from tests.signing.checking import TRUST, assert_untouched, check
+from tests.signing.kept import PAST_MS, kept_archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,20 +265,20 @@ def _(root: Path) -> Case:
 def _(root: Path) -> Case:
     device = closed_archive(root)
     kid = cose.key_id(device.key.public_key)
-    return Case(path=root, trust=trust_of((signer("root 0"),), revoked=((kid, 3, 0),)))
+    return Case(path=root, trust=trust_of((signer("root 0"),), revoked=((kid, head_of(root, 3), 0),)))
 
 
 @story(Code.KEY_REVOKED_USED)
 def _(root: Path) -> Case:
     device = closed_archive(root)
     kid = cose.key_id(device.key.public_key)
-    return Case(path=root, trust=trust_of((signer("root 0"),), revoked=((kid, device.seq, 0),)))
+    return Case(path=root, trust=trust_of((signer("root 0"),), revoked=((kid, device.head, 0),)))
 
 
 @story(Code.KEY_COMPROMISED)
 def _(root: Path) -> Case:
     device = begun(root)
-    device.key_entry(KeyAct.COMPROMISED, subject=cose.key_id(device.key.public_key), last_trusted_seq=1)
+    device.key_entry(KeyAct.COMPROMISED, subject=cose.key_id(device.key.public_key), last_trusted=head_of(root, 1))
     return ended(device)
 
 
@@ -579,6 +583,13 @@ def _(root: Path) -> Case:
     return ended(device)
 
 
+@story(Code.DESTRUCTION_REFUSED)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.append(Refusal(code=RefusalCode.IN_TERM, measured=(1, 0), records=()), session=False)
+    return ended(device)
+
+
 @story(Code.CHOICE)
 def _(root: Path) -> Case:
     device = begun(root)
@@ -590,6 +601,32 @@ def _(root: Path) -> Case:
 def _(root: Path) -> Case:
     device = begun(root)
     device.start(recovered=replace(device.found_nothing(), torn_journal_bytes=7))
+    return ended(device)
+
+
+@story(Code.LOSS_ANNOUNCED)
+def _(root: Path) -> Case:
+    return ended(rot_announced(begun(root)))
+
+
+@story(Code.QUARANTINE_ALTERED)
+def _(root: Path) -> Case:
+    device, aside = set_aside(begun(root))
+    flip(aside, 3)
+    return ended(device)
+
+
+@story(Code.QUARANTINE_ABSENT)
+def _(root: Path) -> Case:
+    device, aside = set_aside(begun(root))
+    aside.unlink()
+    return ended(device)
+
+
+@story(Code.SEEN_WRONG)
+def _(root: Path) -> Case:
+    device = begun(root)
+    append_seen(device, (device.seq + 1, bytes(32), UTC_START_MS, bytes(32)))
     return ended(device)
 
 
@@ -633,6 +670,39 @@ def _(root: Path) -> Case:
     return Case(path=root)
 
 
+@story(Code.RECORD_DESTROYED)
+@story(Code.SEGMENT_DESTROYED)
+@story(Code.DESTROYED)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.term(PAST_MS)
+    kept.destroy()
+    return Case(path=kept.closed())
+
+
+@story(Code.RETENTION_ORDER)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.term(PAST_MS)
+    kept.term(PAST_MS)
+    return Case(path=kept.closed())
+
+
+@story(Code.DESTRUCTION_UNFOUNDED)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.destroy()
+    return Case(path=kept.closed())
+
+
+@story(Code.DESTROYED_STILL_HERE)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.term(PAST_MS)
+    kept.destroy(remove=False)
+    return Case(path=kept.closed())
+
+
 @story(Code.RECORD_FOREIGN)
 def _(root: Path) -> Case:
     closed_archive(root).record("无人提及")
@@ -646,16 +716,6 @@ def _(root: Path) -> Case:
 def _(root: Path) -> Case:
     first_session(closed_archive(root))[0].unlink()
     return Case(path=root)
-
-
-@story(Code.SEGMENT_DESTROYED)
-def _(root: Path) -> Case:
-    device = begun(root)
-    device.session()
-    file = first_session(device)[0]
-    device.append(Destroyed(contents=((1, sha256(file.read_bytes())),), basis=0, records=()))
-    file.unlink()
-    return ended(device)
 
 
 @story(Code.UNSIGNED)
@@ -909,7 +969,7 @@ def test_j3_a_rotated_key_is_known_from_the_next_entry_on_and_vouched_by_its_own
 def test_a4_what_stands_before_a_revocation_stays_vouched(tmp_path: Path) -> None:
     device = closed_archive(tmp_path / "archive")
     kid = cose.key_id(device.key.public_key)
-    report = check(device.root, trust_of((signer("root 0"),), revoked=((kid, device.seq - 1, 0),)))
+    report = check(device.root, trust_of((signer("root 0"),), revoked=((kid, device.head, 0),)))
     assert report.intact
     assert report.vouched is not None
     assert [finding.code for finding in report.findings] == [Code.KEY_REVOKED_USED]

@@ -11,7 +11,7 @@ import pytest
 from liuhen import cose
 from liuhen.findings import Code, Severity, Verdict
 from liuhen.keys import FileSigner
-from liuhen.kinds import Choice, Destroyed, Heartbeat, Key, Refusal
+from liuhen.kinds import Choice, Heartbeat, Key, Refusal
 from liuhen.registry import ChoiceCode, EndCause, KeyAct, Purpose, RefusalCode
 from liuhen.report import Report
 from tests.signing.archives import SECOND_NS, Device, closed_archive, signer, trust_of
@@ -40,7 +40,7 @@ def emergency(device: Device, key: FileSigner) -> None:
         subject=cose.key_id(device.key.public_key),
         new_public_key=key.public_key,
         endorsements=(),
-        last_trusted_seq=None,
+        last_trusted=None,
         old_head=device.head,
         cause=0,
     )
@@ -64,7 +64,7 @@ def retired(device: Device) -> None:
 
 def compromised(device: Device) -> None:
     kid = cose.key_id(device.key.public_key)
-    device.key_entry(KeyAct.COMPROMISED, subject=kid, last_trusted_seq=device.seq)
+    device.key_entry(KeyAct.COMPROMISED, subject=kid, last_trusted=device.head)
     emergency(device, device.key)
 
 
@@ -122,9 +122,9 @@ def test_j14_a_key_is_not_rotated_back(tmp_path: Path) -> None:
 def test_a4_what_a_compromised_key_stated_above_its_last_trusted_entry_is_unendorsed(tmp_path: Path) -> None:
     device = begun(tmp_path / "archive")
     device.session(1)
-    limit = device.seq - 1
+    limit = device.head
     device.session(1)
-    device.key_entry(KeyAct.COMPROMISED, subject=cose.key_id(device.key.public_key), last_trusted_seq=limit)
+    device.key_entry(KeyAct.COMPROMISED, subject=cose.key_id(device.key.public_key), last_trusted=limit)
     report = ended(device)
     assert report.intact
     assert verdicts(report) == {Verdict.AUTHENTIC: 4, Verdict.UNENDORSED: 4}
@@ -132,7 +132,7 @@ def test_a4_what_a_compromised_key_stated_above_its_last_trusted_entry_is_unendo
 
 def test_a4_without_a_journal_nothing_under_a_revoked_key_is_vouched(tmp_path: Path) -> None:
     device = closed_archive(tmp_path / "archive", sessions=1, segments=1)
-    revoked = trust_of(device.roots, revoked=((cose.key_id(device.key.public_key), device.seq, 0),))
+    revoked = trust_of(device.roots, revoked=((cose.key_id(device.key.public_key), device.head, 0),))
     file = next(device.root.glob("sessions/*/000000.mp4"))
     bare = tmp_path / "000000.mp4"
     bare.write_bytes(file.read_bytes())
@@ -206,19 +206,6 @@ def test_j19_heartbeats_that_count_more_missing_than_the_statements_are_told(tmp
 
     assert len([f for f in recorded(tmp_path / "a", (2, 0)).findings if f.code is Code.KNOWN_MISSING]) == 1
     assert len([f for f in recorded(tmp_path / "b", (2, 900)).findings if f.code is Code.KNOWN_MISSING]) == 2
-
-
-def test_s1_a_destroyed_entry_excuses_only_what_it_names_as_such(tmp_path: Path) -> None:
-    def destroyed(root: Path, what_record: int) -> Report:
-        device = begun(root)
-        commitment = device.record("笔录")
-        device.session(1, commitments=((1, commitment),))
-        (root / "records" / f"{commitment.hex()}.record").unlink()
-        device.append(Destroyed(contents=((what_record, commitment),), basis=0, records=()), session=False)
-        return ended(device)
-
-    assert_untouched(destroyed(tmp_path / "a", 0))
-    assert codes(destroyed(tmp_path / "b", 1), Severity.NOTE) == {Code.RECORD_ABSENT}
 
 
 # --- S10: time without media -----------------------------------------------------------------------------------------

@@ -175,6 +175,7 @@ def _refused_trust() -> Iterator[Json]:
         ("a root of small order", {4: ((bytes(32), "x"),)}),
         ("a root that is no point", {4: (((2).to_bytes(32, "little"), "x"),)}),
         ("a root of 31 bytes", {4: ((bytes(31), "x"),)}),
+        ("a revoked key with a number and no hash", {5: ((bytes(32), 12, 0),)}),
         ("a surplus key", {6: 0}),
     )
     for name, change in changes:

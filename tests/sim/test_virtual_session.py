@@ -47,7 +47,7 @@ TURN_NS = 100 * MS
 LARGEST_SOUND_ERROR_SECONDS = 0.040
 FAST_PPM = 400.0
 
-pytestmark = pytest.mark.realtime  # not against the wall clock, but too long for the unit tier
+pytestmark = pytest.mark.long
 
 
 def at(recorded_ns: int) -> float:

@@ -1,0 +1,177 @@
+"""`liuhen retention extend|hold|lift|ls`: how long sessions are kept, and holds that keep them longer.
+
+A term is only ever extended: nothing here shortens one or sets one after "for good". Each act is an entry with its
+ground as a record, written before the entry that names it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from pathlib import Path
+
+from edge.commands.acts import (
+    EXIT_DENIED,
+    Act,
+    MakeClock,
+    acting,
+    add_config,
+    ledger_of,
+    session_named,
+    tell,
+    text_for_record,
+)
+from edge.retention import Ledger
+from edge.terminal import EXIT_CLEAN, complain, guarded
+from liuhen.kinds import Hold, Retention
+from liuhen.registry import HoldAct, RecordLabel, RetentionBasis
+
+BASES = {
+    "case-file": RetentionBasis.CASE_FILE,
+    "long-term": RetentionBasis.LONG_TERM,
+    "law": RetentionBasis.LAW,
+    "other": RetentionBasis.OTHER,
+}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
+    """Describe the command line."""
+    parser = commands.add_parser("retention", help="保存期限与保全 / terms of keeping, and holds")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    extend = verbs.add_parser("extend", help="设定或延长保存期限，不能缩短 / set or extend a term, never shorten it")
+    _add_session(extend)
+    term = extend.add_mutually_exclusive_group(required=True)
+    term.add_argument(
+        "--until", type=_last_day, metavar="YYYY-MM-DD", help="最后保存日（含），本机时区 / last day kept, local time"
+    )
+    term.add_argument("--permanent", action="store_true", help="长期保存，永不销毁 / for good")
+    extend.add_argument("--basis", required=True, choices=sorted(BASES))
+    _add_ground(extend, required=False)
+    hold = verbs.add_parser("hold", help="保全：解除前一律不得销毁 / place a hold")
+    _add_session(hold, everything=True)
+    _add_ground(hold, required=True)
+    lift = verbs.add_parser("lift", help="解除保全 / lift a hold")
+    _add_session(lift, everything=True)
+    lift.add_argument(
+        "--entry", type=int, required=True, metavar="N", help="设置保全的日志条目 / the entry that placed it"
+    )
+    _add_ground(lift, required=True)
+    ls = verbs.add_parser("ls", help="列出各场次的期限与保全 / list terms and holds")
+    ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
+    parser.set_defaults(work=lambda arguments: run(arguments, clock))
+
+
+def _add_session(parser: argparse.ArgumentParser, *, everything: bool = False) -> None:
+    add_config(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--session", metavar="ID", help="场次序号或编号 / its number, or its id")
+    if everything:
+        which.add_argument("--all", action="store_true", help="本机全部场次，含以后的 / every session, later ones too")
+
+
+def _add_ground(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--ground-file", type=Path, required=required, metavar="FILE", help="依据或理由，文本文件 / why, as a text file"
+    )
+
+
+def _last_day(text: str) -> int:
+    """The first UTC millisecond after that day here. Raises ArgumentTypeError."""
+    try:
+        day = datetime.datetime.strptime(text, "%Y-%m-%d").astimezone()
+        return int((day + datetime.timedelta(days=1)).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}：请写 年-月-日 / write year-month-day") from error
+
+
+def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
+    """Carry out one verb."""
+
+    def work() -> int:
+        if arguments.verb == "ls":
+            return _list(arguments.directory)
+        ground = text_for_record(arguments.ground_file) if arguments.ground_file is not None else None
+        with acting(arguments, clock()) as act:
+            return _extend(act, arguments, ground) if arguments.verb == "extend" else _hold(act, arguments, ground)
+
+    return guarded(work)
+
+
+def _extend(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> int:
+    session = session_named(act.ledger, arguments.session)
+    until_ms = None if arguments.permanent else arguments.until
+    if act.ledger.keeping.would_shorten(session, until_ms):
+        complain(
+            f"现有期限 term in force: {_term(act.ledger, session)}",
+            "保存期限只能延长，不能缩短；见 `liuhen retention ls`",
+            "a term is only extended, never shortened; see `liuhen retention ls`",
+        )
+        return EXIT_DENIED
+    records = ((RecordLabel.GROUND, act.keep(ground).commitment),) if ground is not None else ()
+    body = Retention(session=session, until_ms=until_ms, basis=BASES[arguments.basis], records=records)
+    at = act.log.journal.append(body, session_id=None)
+    tell(f"保存期限 kept until: {until_words(until_ms)}")
+    if until_ms is not None and until_ms <= act.log.journal.state.clock[0]:
+        tell("注意：此期限已满，现在即可依令销毁")
+        tell("this term is over already: the session may be destroyed by order now")
+    tell(f"日志条目 entry {at.seq}")
+    return EXIT_CLEAN
+
+
+def _hold(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> int:
+    session = None if arguments.all else session_named(act.ledger, arguments.session)
+    lifted = arguments.entry if arguments.verb == "lift" else None
+    if lifted is not None and not act.ledger.keeping.can_lift(session, lifted):
+        complain(
+            f"第 {lifted} 号条目不是此处有效的保全 / entry {lifted} placed no hold in force here",
+            "请用 `liuhen retention ls` 查看保全的条目编号",
+            "see `liuhen retention ls` for the entries of holds",
+        )
+        return EXIT_DENIED
+    record = act.keep(ground or b"")
+    body = Hold(
+        act=HoldAct.PLACED if lifted is None else HoldAct.LIFTED,
+        session=session,
+        placed=lifted,
+        records=((RecordLabel.REASON, record.commitment),),
+    )
+    at = act.log.journal.append(body, session_id=None)
+    words = "已设置保全，解除前不得销毁 held" if lifted is None else "已解除保全 hold lifted"
+    tell(f"{words}；日志条目 entry {at.seq}")
+    return EXIT_CLEAN
+
+
+def _list(root: Path) -> int:
+    ledger = ledger_of(root)
+    if not ledger.sessions:
+        tell("没有场次 no sessions")
+    for session, kept in ledger.keeping.sessions.items():
+        if session not in ledger.sessions:
+            continue
+        tell(f"场次 session {kept.ordinal or '?'}  {session.hex()}")
+        tell(f"    保存期限 kept until: {_term(ledger, session)}")
+        holds = ledger.keeping.holds_on(session)
+        if holds:
+            tell(f"    保全 held by entry {', '.join(map(str, holds))}")
+    if not ledger.whole:
+        tell("日志有缺失，可能漏看期限或保全；一律不得销毁")
+        tell("entries of the journal are missing; nothing may be destroyed")
+    return EXIT_CLEAN
+
+
+def _term(ledger: Ledger, session: bytes) -> str:
+    kept = ledger.keeping.sessions[session]
+    if kept.permanent:
+        return until_words(None)
+    return "未设定，永不销毁 not set, never destroyed" if kept.until_ms is None else until_words(kept.until_ms)
+
+
+def until_words(until_ms: int | None) -> str:
+    """The instant in local time with its offset."""
+    if until_ms is None:
+        return "长期保存 for good"
+    try:
+        moment = datetime.datetime.fromtimestamp(until_ms / 1000, tz=datetime.UTC).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return f"{until_ms} ms UTC"
+    return moment.strftime("%Y-%m-%d %H:%M %z")

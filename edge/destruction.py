@@ -1,0 +1,150 @@
+"""Destroying content by order: first the journal says so, then the bytes go, and a cut in between is finished later.
+
+Owns no thread; called by a person's command between sessions, and by a start. On return of `destroy` the `destroyed`
+entries are durable and every file they name is gone from its directory, durably. The chain itself never changes. That
+the bytes cannot be read back from the disk is not claimed: this removes names, it does not wipe flash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import durable
+from edge import journal as journal_files
+from edge.durable import StorageFault
+from edge.journal import Journal
+from edge.retention import Allowed, Denied, Ledger
+from edge.spool import Spool
+from liuhen import archive, records
+from liuhen.keeping import Content
+from liuhen.kinds import Destroyed, Refusal
+from liuhen.records import Record
+from liuhen.registry import ContentKind, RecordLabel
+
+ROWS_LIMIT = 512
+PIECE_BYTES = 1 << 20
+PENDING_FILE = "device/destroying"
+"""Local state: an order is being carried out. Its absence spares a start the reading of the whole journal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What carrying out an order did: files removed, and files that were not what the journal says and were kept."""
+
+    removed: int = 0
+    kept: tuple[Path, ...] = ()
+
+
+def read_ledger(root: Path) -> Ledger:
+    """Fold the whole journal of a spool or archive. Raises JournalError where the system cannot read it."""
+    ledger = Ledger()
+    directory = root / "journal"
+    for number in journal_files.file_numbers(directory):
+        for entry in journal_files.entries_of(journal_files.file_path(directory, number)):
+            ledger.accept(entry)
+    return ledger
+
+
+def keep_record(spool: Spool, content: bytes, *, salt: bytes) -> Record:
+    """Write a record; durable on return, so that an entry may name it. Raises StorageFault, and leaves nothing then."""
+    record = records.make(content, salt=salt)
+    path = spool.records_directory / record.name
+    try:
+        durable.create_file(path, record.to_bytes())
+    except StorageFault:
+        if path.exists():
+            durable.remove_file(path)  # nothing ever named it
+        raise
+    return record
+
+
+def refuse(journal: Journal, denied: Denied, order: Record, ordinal: int) -> None:
+    """Journal that an order was refused, with the order. Raises StorageFault."""
+    body = Refusal(
+        code=denied.code,
+        measured=(ordinal, denied.until_ms or 0),
+        records=((RecordLabel.APPROVAL, order.commitment),),
+    )
+    journal.append(body, session_id=None)
+
+
+def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed, order: Record) -> Carried:
+    """Carry out an order: entries first, then the files. Raises StorageFault; what is left then, `finish` does."""
+    pending = spool.root / PENDING_FILE
+    if not pending.exists():
+        durable.create_file(pending, b"")
+    named = ((RecordLabel.APPROVAL, order.commitment),)
+    for start in range(0, len(allowed.contents), ROWS_LIMIT):
+        rows = allowed.contents[start : start + ROWS_LIMIT]
+        journal.append(Destroyed(contents=rows, basis=0, records=named), session_id=allowed.session)
+    carried = _remove(spool.root, ledger, {content: allowed.session for content in allowed.contents})
+    durable.remove_file(pending)
+    return carried
+
+
+def finish(spool: Spool, ledger: Ledger) -> Carried:
+    """Remove what founded `destroyed` entries name and is still there. Raises StorageFault."""
+    carried = _remove(spool.root, ledger, ledger.destroyed) if ledger.whole else Carried()
+    pending = spool.root / PENDING_FILE
+    if pending.exists():
+        durable.remove_file(pending)
+    return carried
+
+
+def finish_destructions(spool: Spool) -> Carried:
+    """What a start does after recovery: nothing, unless an order was being carried out when the device was cut off.
+
+    Reads the whole journal then, and only then. Raises StorageFault, JournalError.
+    """
+    if not (spool.root / PENDING_FILE).exists():
+        return Carried()
+    return finish(spool, read_ledger(spool.root))
+
+
+def _remove(root: Path, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
+    """Remove the files, each only if its bytes are those that the journal names."""
+    removed, kept = 0, []
+    for content, session in contents.items():
+        for path, digest in _files(root, ledger, content, session):
+            if digest == content[1]:
+                durable.remove_file(path)
+                removed += 1
+            elif content[0] != ContentKind.QUARANTINED:
+                kept.append(path)
+    return Carried(removed=removed, kept=tuple(kept))
+
+
+def _files(root: Path, ledger: Ledger, content: Content, session: bytes) -> Iterator[tuple[Path, bytes]]:
+    """The files that may hold this content, with the hash of what they hold."""
+    what, digest = content
+    held = ledger.sessions.get(session)
+    paths: list[Path] = []
+    if what == ContentKind.RECORD:
+        paths = [archive.record_path(root, digest)]
+    elif what == ContentKind.SEGMENT and held is not None and digest in held.segments:
+        paths = [archive.segment_path(archive.session_path(root, session), held.segments[digest])]
+    elif what == ContentKind.QUARANTINED and held is not None and digest in held.quarantined:
+        size = held.quarantined[digest]
+        paths = [path for path in sorted((root / "quarantine").iterdir()) if _size_bytes(path) == size]
+    for path in paths:
+        if path.is_file() and not path.is_symlink():
+            yield path, _hash_of(path, b"\x03" if what == ContentKind.RECORD else b"")
+
+
+def _size_bytes(path: Path) -> int:
+    return path.stat(follow_symlinks=False).st_size
+
+
+def _hash_of(path: Path, prefix: bytes) -> bytes:
+    """SHA-256 of a file behind a prefix. Raises StorageFault."""
+    digest = hashlib.sha256(prefix)
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                digest.update(piece)
+    except OSError as error:
+        raise StorageFault(path, error.errno or 5) from error
+    return digest.digest()

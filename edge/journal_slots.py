@@ -1,0 +1,181 @@
+"""Two local slots that hold the journal's state in turn, so that a start reads its end and not its past.
+
+Written by the journal's thread, read by a start. A slot is `device/slot-0.cbor` or `device/slot-1.cbor`: one envelope,
+signed by the key in force, replaced whole. It is no evidence: it says where in which file the entry it speaks of lies,
+and is believed only if that entry is there. With no slot to believe, a start reads the journal from its first entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from edge import durable
+from edge.journal_state import JournalState, OpenGap, OpenSession
+from liuhen import cbor, cose
+from liuhen.errors import FormatError
+from liuhen.kinds import Body, Clock, Head, Instant, key
+from liuhen.shapes import BIT, CLOCK, ENDORSEMENTS, HASH, HEAD, ID16, INSTANT, STREAM, UINT, Nullable, Rows, Text, row
+
+OPEN_GAPS_LIMIT = 64
+FOLDER = "device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an entry lies: the journal file's number, the offset of its first byte and of the byte after its last."""
+
+    file: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A state, and the place of the entry it reaches to."""
+
+    state: JournalState
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored(Body):
+    """The fields of a slot file; local to this program and never part of an archive."""
+
+    KIND: ClassVar[str] = "slot"
+    log_id: bytes = key(1, ID16)
+    run: int = key(2, UINT)
+    head: Head = key(3, HEAD)
+    clock: Clock = key(4, CLOCK)
+    place: tuple[int, int, int] = key(5, row(file=UINT, start=UINT, end=UINT))
+    public_key: bytes = key(6, HASH)
+    kid: bytes = key(7, HASH)
+    flags: tuple[int, int, int, int] = key(8, row(retired=BIT, in_order=BIT, begun=BIT, emergency=BIT))
+    tree_size: int = key(9, UINT)
+    peaks: tuple[bytes, ...] = key(10, Rows(HASH, limit=64))
+    endorsements: tuple[bytes, ...] = key(11, Rows(ENDORSEMENTS.shape, limit=16))
+    spool_id: bytes = key(12, ID16)
+    ordinal: int = key(13, UINT)
+    session: bytes | None = key(14, Nullable(ID16))
+    began: Clock | None = key(15, Nullable(CLOCK))
+    streams: tuple[tuple[int, str, int, int, int], ...] = key(
+        16, Rows(row(stream=STREAM, codec=Text(16), a=UINT, b=UINT, c=UINT), limit=2)
+    )
+    counts: tuple[int, int, int, int, int] = key(
+        17, row(segments=UINT, frames=UINT, samples=UINT, gaps=UINT, whole=BIT)
+    )
+    last: bytes = key(18, HASH)
+    media_end: Instant | None = key(19, Nullable(INSTANT))
+    open_gaps: tuple[tuple[int, int | None, bytes, int, int], ...] = key(
+        20,
+        Rows(row(seq=UINT, stream=Nullable(STREAM), boot_id=ID16, since_ns=UINT, lost=UINT), limit=OPEN_GAPS_LIMIT),
+    )
+    lost_key: bytes | None = key(21, Nullable(HASH))
+
+
+def slot_paths(root: Path) -> tuple[Path, Path]:
+    """The two files of a spool."""
+    return root / FOLDER / "slot-0.cbor", root / FOLDER / "slot-1.cbor"
+
+
+def read_slots(root: Path) -> list[tuple[int, Slot]]:
+    """What the slots hold with their numbers, newest first; one that cannot be read or believed is left out."""
+    found = [(number, slot) for number, path in enumerate(slot_paths(root)) if (slot := _read(path)) is not None]
+    return sorted(found, key=lambda numbered: numbered[1].state.next_seq, reverse=True)
+
+
+def write_slot(path: Path, slot: Slot, signer: cose.Signer) -> None:
+    """Replace one slot durably. Raises StorageFault."""
+    durable.replace_file(path, cose.sign(signer, _Stored.KIND, cbor.encode(_stored(slot).to_map())))
+
+
+def worth_a_slot(state: JournalState) -> bool:
+    """A state that fits: more open gaps than a slot holds are read from the entries again."""
+    return state.head is not None and (state.session is None or len(state.session.open_gaps) <= OPEN_GAPS_LIMIT)
+
+
+def _read(path: Path) -> Slot | None:
+    try:
+        with path.open("rb") as file:
+            encoded = file.read(cose.ENTRY_LIMIT_BYTES + 1)
+        envelope = cose.parse(encoded, where=path.name)
+        if envelope.kind != _Stored.KIND:
+            return None
+        stored = _Stored.from_map(cbor.decode_map(envelope.payload, where=path.name), where=path.name)
+        cose.verify(envelope, stored.public_key, where=path.name)
+        return _slot(stored)
+    except (OSError, FormatError):
+        return None  # it is no evidence: without it a start reads more of the journal
+
+
+def _stored(slot: Slot) -> _Stored:
+    state, place = slot.state, slot.place
+    session = state.session or OpenSession(id=b"", began=state.clock, streams=())
+    return _Stored(
+        log_id=state.log_id,
+        run=state.run,
+        head=state.head or (0, bytes(32)),
+        clock=state.clock,
+        place=(place.file, place.start, place.end),
+        public_key=state.public_key,
+        kid=state.kid,
+        flags=(int(state.retired), int(state.in_order), int(state.begun), int(state.emergency)),
+        tree_size=state.tree_size,
+        peaks=state.peaks,
+        endorsements=state.endorsements,
+        spool_id=state.spool_id,
+        ordinal=state.ordinal,
+        session=session.id if state.session is not None else None,
+        began=session.began if state.session is not None else None,
+        streams=session.streams,
+        counts=(session.segments, session.frames, session.samples, session.gaps, int(session.whole)),
+        last=session.last,
+        media_end=session.media_end,
+        open_gaps=tuple((g.seq, g.stream, g.since[0], g.since[1], g.lost) for g in session.open_gaps),
+        lost_key=state.lost_key or None,
+    )
+
+
+def _slot(stored: _Stored) -> Slot:
+    session = None
+    if stored.session is not None and stored.began is not None:
+        segments, frames, samples, gaps, whole = stored.counts
+        session = OpenSession(
+            id=stored.session,
+            began=stored.began,
+            streams=stored.streams,
+            segments=segments,
+            frames=frames,
+            samples=samples,
+            last=stored.last,
+            media_end=stored.media_end,
+            gaps=gaps,
+            open_gaps=tuple(
+                OpenGap(seq=seq, stream=stream, since=(boot_id, since_ns), lost=lost)
+                for seq, stream, boot_id, since_ns, lost in stored.open_gaps
+            ),
+            whole=bool(whole),
+        )
+    retired, in_order, begun, emergency = stored.flags
+    state = JournalState(
+        head=stored.head,
+        log_id=stored.log_id,
+        spool_id=stored.spool_id,
+        run=stored.run,
+        kid=stored.kid,
+        public_key=stored.public_key,
+        retired=bool(retired),
+        emergency=bool(emergency),
+        lost_key=stored.lost_key or b"",
+        clock=stored.clock,
+        in_order=bool(in_order),
+        begun=bool(begun),
+        ordinal=stored.ordinal,
+        tree_size=stored.tree_size,
+        peaks=stored.peaks,
+        endorsements=stored.endorsements,
+        session=session,
+    )
+    file, start, end = stored.place
+    return Slot(state=state, place=Place(file=file, start=start, end=end))

@@ -1,0 +1,196 @@
+"""What a journal says of its device, as a pure fold over its entries: `state = after(state, entry)`.
+
+Owns nothing and asks nothing. A start that has the state needs no older entry, however long the log is: where the
+chain and the tree stand, which key is in force, and what of an open session must be closed or gone on with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from liuhen import cose, merkle
+from liuhen.entry import Entry
+from liuhen.hashing import ZERO_HASH
+from liuhen.kinds import (
+    Checkpoint,
+    Clock,
+    Enrolment,
+    Gap,
+    GapEnd,
+    Head,
+    Instant,
+    Key,
+    Segment,
+    Session,
+    SessionEnd,
+    Stop,
+)
+from liuhen.registry import KeyAct
+
+StreamRow = tuple[int, str, int, int, int]
+UNREADABLE_LEAF = merkle.leaf_hash(b"")
+"""Stands in the tree for an entry that can no longer be read (FORMAT.md 7)."""
+ENDORSEMENTS_KEPT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenGap:
+    """A gap entry without its end."""
+
+    seq: int
+    stream: int | None
+    since: Instant
+    lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A session without its end: what its next segment and its end entry continue from.
+
+    `media_end` is the boot and BOOTTIME where the last stated segment ends; `whole` is false once entries of it are
+    known to be unreadable.
+    """
+
+    id: bytes
+    began: Clock
+    streams: tuple[StreamRow, ...]
+    segments: int = 0
+    frames: int = 0
+    samples: int = 0
+    last: bytes = ZERO_HASH
+    media_end: Instant | None = None
+    gaps: int = 0
+    open_gaps: tuple[OpenGap, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalState:
+    """See the module. Before the first entry `head` is None.
+
+    `public_key` is the key in force; under an emergency key `lost_key` is the one it stands in for.
+    """
+
+    head: Head | None = None
+    log_id: bytes = b""
+    spool_id: bytes = b""
+    run: int = 0
+    kid: bytes = b""
+    public_key: bytes = b""
+    retired: bool = False
+    emergency: bool = False
+    lost_key: bytes = b""
+    clock: Clock = (0, 0, bytes(16), 0, 0)
+    in_order: bool = True
+    begun: bool = False
+    ordinal: int = 0
+    tree_size: int = 0
+    peaks: tuple[bytes, ...] = ()
+    endorsements: tuple[bytes, ...] = ()
+    session: OpenSession | None = None
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next entry."""
+        return self.head[0] + 1 if self.head is not None else 0
+
+    def skip_to(self, head: Head) -> JournalState:
+        """The same log after entries up to `head` that nobody can read here any more."""
+        tree = merkle.Peaks(self.tree_size, self.peaks)
+        while tree.size <= head[0]:
+            tree.append(UNREADABLE_LEAF)
+        session = replace(self.session, whole=False) if self.session is not None else None
+        return replace(
+            self, head=head, tree_size=tree.size, peaks=tree.peaks(), session=session, in_order=False, begun=True
+        )
+
+
+def after(state: JournalState, entry: Entry) -> JournalState:
+    """The state with one more entry. The caller has checked its signature and its place in the chain."""
+    if entry.common.seq > state.next_seq:  # what stood between cannot be read: its own predecessor's hash is known
+        state = state.skip_to((entry.common.seq - 1, entry.common.prev))
+    common, body = entry.common, entry.body
+    tree = merkle.Peaks(state.tree_size, state.peaks)
+    if isinstance(body, Checkpoint) and body.size == common.seq:
+        tree = merkle.Peaks(body.size, body.peaks)  # signed when every leaf was still known
+    tree.append(merkle.leaf_hash(entry.envelope.encoded))
+    state = replace(
+        state,
+        head=entry.head,
+        log_id=common.log_id,
+        run=max(state.run, common.run),
+        kid=entry.envelope.kid,
+        clock=common.clock,
+        in_order=isinstance(body, Stop | Enrolment),
+        begun=not isinstance(body, Enrolment),
+        tree_size=tree.size,
+        peaks=tree.peaks(),
+    )
+    match body:
+        case Enrolment():
+            return replace(
+                state, public_key=body.public_key, spool_id=body.spool_id, endorsements=_kept((), body.endorsements)
+            )
+        case Key():
+            return _after_key(state, body)
+        case Session():
+            opened = OpenSession(id=common.session_id or b"", began=common.clock, streams=body.streams)
+            return replace(state, session=opened, ordinal=max(state.ordinal, body.ordinal))
+        case SessionEnd():
+            return replace(state, session=None)
+        case _ if state.session is not None and common.session_id == state.session.id:
+            return replace(state, session=_in_session(state.session, entry))
+        case _:
+            return state
+
+
+def _after_key(state: JournalState, body: Key) -> JournalState:
+    """FORMAT.md 5.3.1: whatever act names a new key, it is the key from here on."""
+    state = replace(state, retired=state.retired or (body.act == KeyAct.RETIRED and body.new_public_key is None))
+    if body.new_public_key is None:
+        return state
+    emergency = body.act == KeyAct.EMERGENCY
+    lost = (state.lost_key or state.public_key) if emergency else b""
+    return replace(
+        state,
+        public_key=body.new_public_key,
+        emergency=emergency,
+        lost_key=lost,
+        endorsements=_kept(state.endorsements, body.endorsements),
+    )
+
+
+def _kept(before: tuple[bytes, ...], more: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The newest endorsements of the log, bounded: a start asks them what the key is for."""
+    return tuple(dict.fromkeys((*before, *more)))[-ENDORSEMENTS_KEPT:]
+
+
+def _in_session(session: OpenSession, entry: Entry) -> OpenSession:
+    match entry.body:
+        case Segment() as statement:
+            return replace(
+                session,
+                segments=session.segments + 1,
+                frames=sum(statement.frames),
+                samples=sum(statement.samples),
+                last=statement.last,
+                media_end=(entry.common.clock[2], statement.span_ns[1]),
+            )
+        case Gap() as gap:
+            opened = OpenGap(
+                seq=entry.common.seq, stream=gap.stream, since=_instant(gap.since), lost=sum(gap.measured[:1])
+            )
+            return replace(session, gaps=session.gaps + 1, open_gaps=(*session.open_gaps, opened))
+        case GapEnd() as end:
+            return replace(session, open_gaps=tuple(g for g in session.open_gaps if g.seq != end.gap_seq))
+        case _:
+            return session
+
+
+def _instant(row: Instant) -> Instant:
+    return (row[0], row[1])
+
+
+def kid_in_force(state: JournalState) -> bytes:
+    """The kid of the key that seals what is written next."""
+    return cose.key_id(state.public_key) if state.public_key else b""

@@ -1,0 +1,358 @@
+"""Opening a spool for a run: the lock, the key, the journal's end, and whatever an unclean end left behind.
+
+Runs on CONTROL. `open_device` only reads; nothing is written before `Opening.begin`, whose first entry says what was
+found. Between the two the sources may already fill the queue. Refusals carry their texts and exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import destruction, durable, journal, journal_slots, recovery
+from edge.config import Config
+from edge.custody import Custody, Held, LogFacts, LogKeys, OpenToken, hold, no_token, open_custody, require_confirmation
+from edge.durable import StorageFault
+from edge.head_memory import ForgottenHead, HeadMemory, Remembered
+from edge.journal import Beliefs, Journal, JournalError, Outside
+from edge.journal_state import JournalState, StreamRow
+from edge.ports import Clock
+from edge.recovery import Continuation, Setback
+from edge.spool import Spool, SpoolError, open_spool
+from edge.versions import recorder_software
+from liuhen import cose
+from liuhen.keys import UnusableKey
+from liuhen.kinds import Enrolment, Head, Run, Stop
+from liuhen.registry import RunCause, StopCause
+
+EXIT_HARDWARE = 3
+EXIT_STORAGE = 4
+EXIT_KEY = 5
+EXIT_BUSY = 6
+
+NS_PER_HOUR = 3_600 * 10**9
+
+Say = Callable[[str, str], None]
+
+
+class Refused(Exception):
+    """A run cannot start; texts for the operator and the exit code (README, exit codes)."""
+
+    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, exit_code: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy_zh = remedy_zh
+        self.remedy_en = remedy_en
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onlooker:
+    """Who is told: of each durable entry (seq, hash), and the operator in one line."""
+
+    entry: Callable[[int, bytes], None]
+    say: Say
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenLog:
+    """A run whose first entries are durable. `state` is the journal's before this run."""
+
+    spool: Spool
+    signer: cose.Signer
+    endorsements: tuple[bytes, ...]
+    journal: Journal
+    run: int
+    state: JournalState
+    custody: Custody
+    continuation: Continuation | None = None
+    """What a resumed session goes on from; None where none was open, or it was closed."""
+
+
+class Opening:
+    """A locked spool, its key and what is known of its journal; see the module."""
+
+    def __init__(self, *, config: Config, spool: Spool, held: Held, onlooker: Onlooker) -> None:
+        """Read the journal's end and the files without a statement. Raises Refused."""
+        identity = spool.identity
+        self.config = config
+        self.spool = spool
+        self._memory = HeadMemory(config.key.file, log_id=identity.log_id, spool_id=identity.spool_id)
+        self._onlooker = onlooker
+        remembered = self._recall()
+        self._remembered_run = remembered.run if remembered is not None else 0
+        self._found = self._find(held, remembered)
+        self.custody = self._open_custody(held)
+        self._left = recovery.survey_open_session(spool, self._found.state)
+        named = (*self._left.heads, *self._slot_heads(), *((remembered.head,) if remembered is not None else ()))
+        self._setback = recovery.weigh(self._found, named)
+        self._log: Journal | None = None
+
+    @property
+    def state(self) -> JournalState:
+        """The journal's state before this run."""
+        return self._setback.state
+
+    @property
+    def signer(self) -> cose.Signer:
+        """The key of this run."""
+        return self.custody.signer
+
+    @property
+    def endorsements(self) -> tuple[bytes, ...]:
+        """The endorsements that fit it."""
+        return self.custody.endorsements
+
+    @property
+    def claimed(self) -> tuple[bytes, ...]:
+        """Every endorsement that speaks of this log: those configured and those the log itself carries."""
+        return (*self.endorsements, *self.state.endorsements)
+
+    def require_confirmation(self, *, resumed: bool, confirmed: bool) -> None:
+        """A new session under an emergency key needs a person's word. Raises Refused."""
+        try:
+            require_confirmation(self.custody, resumed=resumed, confirmed=confirmed)
+        except UnusableKey as error:
+            raise key_refusal(error.what, error.remedy_zh, error.remedy_en) from error
+
+    def may_stay_open(self, clock: Clock) -> bool:
+        """Whether the session left open may go on in a later run, though this one cannot record."""
+        session = self.state.session
+        return session is not None and self.may_resume(session.streams, clock)
+
+    def may_resume(self, streams: tuple[StreamRow, ...], clock: Clock) -> bool:
+        """Whether the session left open goes on with these streams."""
+        limit_ns = self.config.session.resume_hours * NS_PER_HOUR
+        if self._left.foreign or limit_ns == 0:
+            return False
+        return recovery.may_resume(self._setback, streams, clock, limit_ns)
+
+    @property
+    def run(self) -> int:
+        """The number of this run."""
+        state = self._setback.state
+        if state.head is None or not state.begun:
+            return max(1, state.run)
+        return max(state.run, self._remembered_run) + 1
+
+    def log(self, clock: Clock) -> Journal:
+        """The journal of this run, one object however often it is asked for; nothing is written yet."""
+        if self._log is None:
+            self._found.state = self._setback.state
+            self._log = Journal(
+                spool=self.spool,
+                found=self._found,
+                run=self.run,
+                signer=self.signer,
+                outside=Outside(
+                    file_limit_bytes=self.config.spool.journal_file_bytes,
+                    read_clock=lambda: journal.clock_row(clock),
+                    on_durable=self._onlooker.entry,
+                    remember=self._memory.remember,
+                ),
+            )
+        return self._log
+
+    def begin(self, clock: Clock, *, resume: bool) -> OpenLog:
+        """Append the entries that begin a run, recovery first. Raises StorageFault."""
+        log, setback, change = self.log(clock), self._setback, self.custody.change
+        if setback.rotten:
+            log.begin_next_file()
+        recovery.set_torn_journal_aside(self.spool, setback.torn)
+        if setback.state.head is None:
+            enrolment = Enrolment(
+                public_key=self.signer.public_key,
+                endorsements=self.endorsements,
+                spool_id=self.spool.identity.spool_id,
+            )
+            log.append(enrolment, session_id=None)
+        if change is not None:
+            self.custody.prepare()
+            log.append(change.entry(setback.state.head), session_id=None)
+        self.custody.settle()
+        evidence, rescued = None, recovery.Rescued()
+        if not setback.orderly and setback.state.head is not None:
+            with durable.reading(self.spool.root):
+                rescued = recovery.rescue(self.spool, self._left)
+            evidence = recovery.announce(log, setback, rescued, clock)
+        log.append(
+            Run(cause=self._run_cause(), software=recorder_software(), config_hash=self.config.digest), session_id=None
+        )
+        opened = OpenLog(
+            spool=self.spool,
+            signer=self.signer,
+            endorsements=self.endorsements,
+            journal=log,
+            run=self.run,
+            state=setback.state,
+            custody=self.custody,
+        )
+        self._tell(setback)
+        destruction.finish_destructions(self.spool)
+        if setback.state.session is not None:
+            unfinished = recovery.Unfinished(state=setback.state, rescued=rescued, evidence=evidence)
+            if resume:
+                opened.continuation = recovery.go_on(unfinished, log, clock)
+            else:
+                recovery.close_open_session(unfinished, log, clock)
+        return opened
+
+    def _tell(self, setback: Setback) -> None:
+        for words_zh, words_en in self.custody.notes:
+            self._onlooker.say(words_zh, words_en)
+        if setback.lost or setback.rotten or setback.skipped:
+            self._onlooker.say(
+                "存储盘上的日志有缺失或损坏，已如实记入日志，录制照常；请勿删除任何文件，并联系维护人员检查存储盘",
+                "entries of the journal are missing or damaged; this is now in the journal and recording goes on; "
+                "delete nothing and have the disk examined",
+            )
+        elif not setback.orderly and setback.state.head is not None:
+            self._onlooker.say(
+                "上次录制没有正常结束；已核实并封存留下的内容，中止原因待说明",
+                "the last recording did not end in order; what it left was checked and sealed, the cause is open",
+            )
+
+    def _run_cause(self) -> RunCause:
+        setback = self._setback
+        if setback.state.head is None or not setback.state.begun:
+            return RunCause.FIRST
+        return RunCause.AFTER_CLEAN_STOP if setback.state.in_order else RunCause.AFTER_UNCLEAN_END
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _recall(self) -> Remembered | None:
+        try:
+            return self._memory.recall()
+        except ForgottenHead as error:
+            raise key_refusal(
+                str(error),
+                "密钥目录与存储盘不匹配，请勿删除任何文件，联系维护人员",
+                "the key's folder does not fit this disk; delete nothing and call maintenance",
+            ) from error
+
+    def _find(self, held: Held, remembered: Remembered | None) -> journal.Found:
+        identity, public = self.spool.identity, held.keys()
+        blank = JournalState(
+            log_id=identity.log_id, spool_id=identity.spool_id, public_key=b"".join(public.own[:1]), in_order=False
+        )
+        beliefs = Beliefs(
+            blank=blank,
+            held=frozenset(key for key in (*public.own, public.file, public.next, public.emergency) if key is not None),
+            remembered_seq=remembered.head[0] if remembered is not None else -1,
+        )
+        try:
+            found = journal.find(self.spool.root, beliefs)
+            recorded = remembered is not None or next(self.spool.segment_files(), None) is not None
+            if found.state.head is None and recorded:
+                raise JournalError(f"{self.spool.journal_directory} has no entry of this log, but there are recordings")
+        except JournalError as error:
+            raise _journal_refusal(str(error)) from error
+        return found
+
+    def _open_custody(self, held: Held) -> Custody:
+        state = self._found.state
+        log_keys = LogKeys(
+            in_force=state.public_key if state.head is not None else b"",
+            lost=state.lost_key,
+            emergency=state.emergency,
+            retired=state.retired,
+        )
+        facts = LogFacts(log_id=self.spool.identity.log_id, keys=log_keys, endorsements=state.endorsements)
+        try:
+            return open_custody(self.config.key, held, facts)
+        except UnusableKey as error:
+            raise key_refusal(error.what, error.remedy_zh, error.remedy_en) from error
+
+    def _slot_heads(self) -> tuple[Head, ...]:
+        """What this log's own slots name, even where their entry is gone."""
+        state = self._found.state
+        return tuple(
+            slot.state.head
+            for _, slot in journal_slots.read_slots(self.spool.root)
+            if slot.state.head is not None and slot.state.public_key == state.public_key
+        )
+
+
+@contextmanager
+def open_device(config: Config, onlooker: Onlooker, open_token: OpenToken = no_token) -> Iterator[Opening]:
+    """Lock the spool and find out what is there; nothing is written. Raises Refused."""
+    with ExitStack() as stack:
+        spool = _open_spool(config.spool.directory)
+        stack.callback(spool.close)
+        held = hold(config.key, open_token)
+        stack.callback(held.close)
+        try:
+            yield Opening(config=config, spool=spool, held=held, onlooker=onlooker)
+        except StorageFault as fault:
+            raise storage_refusal(fault) from fault
+
+
+@contextmanager
+def maintenance(
+    config: Config, clock: Clock, say: Say, *, open_token: OpenToken = no_token, emergency: bool = False
+) -> Iterator[OpenLog]:
+    """A run without a session, for a person's acts on the journal: begun, and ended with checkpoint and `stop`.
+
+    After an act that retires the key nothing follows. Raises Refused, also while a session is open.
+    """
+    with open_device(config, Onlooker(entry=_nobody, say=say), open_token) as opening:
+        if opening.may_stay_open(clock):
+            raise Refused(
+                "a session is open",
+                remedy_zh="有场次尚未结束；请先启动录制，等场次续录并结束后再操作",
+                remedy_en="a session has not ended; start the recorder, let the session go on and end, then try again",
+                exit_code=EXIT_STORAGE,
+            )
+        opening.require_confirmation(resumed=False, confirmed=emergency)
+        log = opening.begin(clock, resume=False)
+        try:
+            yield log
+        finally:
+            try:
+                if not log.journal.state.retired:
+                    log.journal.checkpoint(session_id=None)
+                    log.journal.append(Stop(cause=StopCause.OPERATOR), session_id=None)
+            finally:
+                log.journal.close()
+
+
+def _nobody(_seq: int, _digest: bytes) -> None:
+    """Nobody looks on."""
+
+
+def _open_spool(directory: Path) -> Spool:
+    try:
+        return open_spool(directory)
+    except SpoolError as error:
+        raise Refused(
+            error.what,
+            remedy_zh=error.remedy_zh,
+            remedy_en=error.remedy_en,
+            exit_code=EXIT_BUSY if error.busy else EXIT_STORAGE,
+        ) from error
+
+
+def key_refusal(what: str, remedy_zh: str, remedy_en: str) -> Refused:
+    """The key cannot be used."""
+    return Refused(what, remedy_zh=remedy_zh, remedy_en=remedy_en, exit_code=EXIT_KEY)
+
+
+def storage_refusal(fault: StorageFault) -> Refused:
+    """The disk cannot be written."""
+    return Refused(
+        str(fault),
+        remedy_zh="存储盘无法写入；请检查空间、只读状态和连接，必要时更换",
+        remedy_en="the disk cannot be written; check space, read-only state and cabling, replace it if need be",
+        exit_code=EXIT_STORAGE,
+    )
+
+
+def _journal_refusal(what: str) -> Refused:
+    return Refused(
+        what,
+        remedy_zh="日志不完整，请勿删除任何文件，联系维护人员",
+        remedy_en="the journal is damaged; delete nothing and call maintenance",
+        exit_code=EXIT_STORAGE,
+    )

@@ -1,0 +1,297 @@
+"""What each failing system call of the storage code ends in; run as a program (`python -m`) it writes the page.
+
+Owns the table behind edge/STORAGE_FAULTS.md. A call site in the code without a row here fails a test, and so does a row
+without its call site.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "edge" / "STORAGE_FAULTS.md"
+FAULTS = ("EIO", "ENOSPC", "EROFS", "EINTR", "short", "stall")
+AGAIN = (
+    "repeated by Python (PEP 475); a name made, moved or removed, or a question, counts as EIO (local disks never do)"
+)
+NO_WRITE = "cannot happen, nothing is written"
+REST = "the rest is written next; a file that is then not as long as it should be counts as EIO"
+WAITS = "CONTROL waits; media goes on into the queue (20 s)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a fault at some call ends in, for each of FAULTS in order; `says` is one line about these calls."""
+
+    says: str
+    eio: str
+    enospc: str
+    erofs: str
+    short: str = REST
+    stall: str = WAITS
+    eintr: str = AGAIN
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """In the order of FAULTS."""
+        return (self.eio, self.enospc, self.erofs, self.eintr, self.short, self.stall)
+
+
+def _reading(says: str, outcome: str, *, stall: str = "the start takes longer") -> Outcome:
+    return Outcome(says=says, eio=outcome, enospc=NO_WRITE, erofs=NO_WRITE, short=NO_WRITE, stall=stall)
+
+
+def _same(says: str, outcome: str, *, stall: str = WAITS, short: str = REST) -> Outcome:
+    return Outcome(says=says, eio=outcome, enospc=outcome, erofs=outcome, short=short, stall=stall)
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "fragment": Outcome(
+        says="A fragment with its seal, on WRITER. The session's state is named in the journal by CONTROL.",
+        eio="recording: the file is cut to its last seal and stated (end cause 9), the packets begin the next segment; "
+        "event STORAGE_FAULT with errno, no gap. A second fault within 20 fragments: session ends `storage`, "
+        "gap `device fault` from the last durable media, exit 1; the next start finds an orderly end",
+        enospc="session ends `storage`, gap `storage full`, the reserve is given to the journal (events STORAGE_FAULT, "
+        "JOURNAL_RESERVE_USED), exit 1; the next start is refused (exit 4, entry `refusal`) until there is space, "
+        "then records",
+        erofs="session ends `storage`, the operator is told of the read-only disk, reboot and fsck, exit 1; if the "
+        "journal is on that disk it cannot say so: then the next start that can write does (`recovered`), exit 4 until "
+        "then",
+        stall="over 2 s (spool.slow_write_milliseconds): event STORAGE_SLOW once, STORAGE_SLOW_ENDED after ten quick "
+        "writes; the queue holds 20 s, then QUEUE_OVERFLOW and an exact gap; a write that never returns: the end "
+        "waits 30 s for WRITER, exit 1",
+    ),
+    "abandon": _same(
+        "The failed segment file is cut to its last seal, or removed if it has none.",
+        "nothing is stated; session ends `storage`, exit 1; CONTROL at the end, or the next start, states the file by "
+        "its seals and sets the rest aside",
+        short=NO_WRITE,
+        stall="as for a fragment",
+    ),
+    "entry": Outcome(
+        says="One journal entry, on CONTROL.",
+        eio="the file is cut to its whole entries and the entry goes to the next file, whole and from memory; event "
+        "STORAGE_FAULT. Again before CONTROL could tell: session ends `storage`, exit 1, with its end in the journal "
+        "if that can be written, otherwise the next start says so (`recovered`)",
+        enospc="the reserve is given back, the entry is written; event JOURNAL_RESERVE_USED. Without a reserve: "
+        "session ends `storage`, exit 1; the next start says so",
+        erofs="session ends `storage`, exit 1, the words say that the journal has no end; the next start says so",
+    ),
+    "entry again": _same(
+        "The failed journal file is cut to its whole entries, or removed, before the entry is written anew.",
+        "nothing more is written in this run, for nobody knows whether the entry will be found and its number must not "
+        "be used twice; exit 1; the next start reads what is there",
+        short=NO_WRITE,
+    ),
+    "beside": _same(
+        "The memory beside the key and the slots: no entry depends on them.",
+        "recording: the entry is durable; event STORAGE_FAULT once in a session; the next start reads more of the "
+        "journal, and a roll-back of the disk by those entries alone stays unnoticed",
+    ),
+    "record": _same(
+        "Before a session: its folder, its reserve, the record of its room.",
+        "no session; exit 4 with one message; at most a record nobody names or an empty folder is left",
+        stall="the start takes longer",
+    ),
+    "recovery": _same(
+        "Recovery copies and cuts what an unclean end left.",
+        "at a start: refused, exit 4; at the end of a session whose disk failed: exit 1 without its end entries. Every "
+        "step is repeated by the next start",
+        stall="the start takes longer; capture fills the queue meanwhile",
+    ),
+    "open": _reading("Opening, locking and identifying the spool.", "refused, exit 4; nothing was written"),
+    "read journal": _reading("Reading the journal's end at a start.", "refused, exit 4; nothing was written"),
+    "read slot": _reading("Reading a slot.", "the journal is read from its first entry instead"),
+    "read segment": _reading(
+        "Reading the segment files without a statement.",
+        "at a start: refused, exit 4; at the end of a session whose disk failed: exit 1 without its end entries; the "
+        "next start reads them again",
+    ),
+    "key": _reading("Reading the memory beside the key (the key itself: edge/custody.py).", "refused, exit 5; nothing was written"),
+    "space": _reading(
+        "The question for free space.",
+        "before a session: refused, exit 4. In a session: recording, the last answer stands; event STORAGE_FAULT once",
+        stall=WAITS,
+    ),
+    "let go": Outcome(
+        says="Closing a file in which everything is flushed already, or the lock at the end.",
+        eio="nothing: what was written is durable, the descriptor is gone",
+        enospc="as EIO",
+        erofs=NO_WRITE,
+        short=NO_WRITE,
+    ),
+    "prepare": _same(
+        "`liuhen spool init` and the demo's own spool: no recorder runs.",
+        "one message, exit 2; the command says to name an empty folder",
+        stall="the command takes longer",
+    ),
+    "step": Outcome(
+        says="A step inside a function of edge/durable.py. Its caller's row says what follows.",
+        eio="StorageFault with errno; what it was to make is not named by anything; an open file takes nothing more",
+        enospc="StorageFault (`full`)",
+        erofs="StorageFault (`read_only`)",
+        stall="as its caller's row says",
+    ),
+}
+
+SITES: dict[str, tuple[str, ...]] = {
+    "step": (
+        "durable.AppendFile.__init__: os.close",
+        "durable.AppendFile.__init__: os.fstat",
+        "durable.AppendFile.__init__: os.open",
+        "durable.AppendFile.__init__: sync_directory",
+        "durable.AppendFile.append: os.fdatasync",
+        "durable._check_size: os.fstat",
+        "durable._write_all: os.write",
+        "durable.create_file: os.close",
+        "durable.create_file: os.fsync",
+        "durable.create_file: os.open",
+        "durable.create_file: sync_directory",
+        "durable.make_directory: .mkdir",
+        "durable.make_directory: sync_directory",
+        "durable.overwrite: os.close",
+        "durable.overwrite: os.fdatasync",
+        "durable.overwrite: os.lseek",
+        "durable.overwrite: os.open",
+        "durable.remove_file: .unlink",
+        "durable.remove_file: sync_directory",
+        "durable.replace_file: .replace",
+        "durable.replace_file: os.close",
+        "durable.replace_file: os.fsync",
+        "durable.replace_file: os.open",
+        "durable.replace_file: sync_directory",
+        "durable.reserve_space: .unlink",
+        "durable.reserve_space: os.close",
+        "durable.reserve_space: os.fsync",
+        "durable.reserve_space: os.open",
+        "durable.reserve_space: os.posix_fallocate",
+        "durable.reserve_space: sync_directory",
+        "durable.shorten: os.close",
+        "durable.shorten: os.fstat",
+        "durable.shorten: os.fsync",
+        "durable.shorten: os.ftruncate",
+        "durable.shorten: os.open",
+        "durable.sync_directory: os.close",
+        "durable.sync_directory: os.fsync",
+        "durable.sync_directory: os.open",
+    ),
+    "fragment": ("writer._OpenFile.write: AppendFile", "writer._OpenFile.write: file.append"),
+    "abandon": ("writer.Writer._abandon: durable.remove_file", "writer.Writer._abandon: durable.shorten"),
+    "entry": (
+        "journal.Journal._append: AppendFile",
+        "journal.Journal._append: file.append",
+        "journal.Journal._open_last: .exists",
+        "journal.Journal._open_last: AppendFile",
+        "spool.Spool.release_reserve: .exists",
+        "spool.Spool.release_reserve: durable.remove_file",
+    ),
+    "entry again": (
+        "journal.Journal._leave_failed_file: .exists",
+        "journal.Journal._leave_failed_file: .stat",
+        "journal.Journal._leave_failed_file: durable.remove_file",
+        "journal.Journal._leave_failed_file: durable.shorten",
+    ),
+    "beside": (
+        "head_memory.HeadMemory.remember: durable.overwrite",
+        "head_memory.HeadMemory.remember: durable.replace_file",
+        "journal_slots.write_slot: durable.replace_file",
+    ),
+    "record": (
+        "spool.Spool.hold_reserve: .exists",
+        "spool.Spool.hold_reserve: .stat",
+        "spool.Spool.hold_reserve: durable.remove_file",
+        "spool.Spool.hold_reserve: durable.reserve_space",
+        "spool.Spool.make_session: durable.make_directory",
+        "app._keep_record: durable.create_file",
+    ),
+    "recovery": (
+        "recovery.Rescued.cut: durable.remove_file",
+        "recovery.Rescued.cut: durable.shorten",
+        "recovery._copy_aside: .exists",
+        "recovery._copy_aside: .open",
+        "recovery._copy_aside: .read",
+        "recovery._copy_aside: .seek",
+        "recovery._copy_aside: durable.create_file",
+        "recovery._free_name: .exists",
+        "recovery._free_name: .read_bytes",
+        "recovery.set_torn_journal_aside: durable.shorten",
+    ),
+    "read segment": (
+        "recovery._never_sealed: read_segment",
+        "recovery._sealed: read_segment",
+        "recovery._statement: .open",
+        "recovery._statement: .read",
+        "recovery._unstated: .exists",
+        "recovery.survey: .stat",
+        "spool.segment_files: .glob",
+    ),
+    "open": (
+        "spool._check_writable: os.access",
+        "spool._check_writable: os.statvfs",
+        "spool._opened: os.close",
+        "spool._read_identity: .read_bytes",
+        "spool._take_lock: fcntl.flock",
+        "spool.open_spool: .is_file",
+        "spool.open_spool: os.open",
+    ),
+    "read journal": (
+        "journal._content: .open",
+        "journal._content: .read",
+        "journal._content: .seek",
+        "journal.file_numbers: .glob",
+    ),
+    "read slot": (
+        "journal._confirmed: .open",
+        "journal._confirmed: .read",
+        "journal._confirmed: .seek",
+        "journal.find: read_slots",
+        "journal_slots._read: .open",
+        "journal_slots._read: .read",
+        "opening.Opening._slot_heads: read_slots",
+    ),
+    "key": (
+        "head_memory.HeadMemory.recall: .open",
+        "head_memory.HeadMemory.recall: .read",
+    ),
+    "space": ("spool.Spool.free_bytes: os.statvfs",),
+    "let go": (
+        "durable.AppendFile.close: os.close",
+        "journal.Journal._append: file.close",
+        "journal.Journal.close: file.close",
+        "spool.Spool.close: os.close",
+        "writer._OpenFile.close: file.close",
+    ),
+    "prepare": (
+        "spool.create_spool: .exists",
+        "spool.create_spool: .iterdir",
+        "spool.create_spool: .mkdir",
+        "spool.create_spool: durable.create_file",
+        "spool.create_spool: durable.make_directory",
+    ),
+}
+
+HEADING = """# What a failing disk ends in
+
+Every call of the recorder's storage code that reaches a disk, and what follows when it fails. Written by
+`python -m tests.edge.storage_fault_table`; a call in the code that is not listed here fails a test beside it.
+`make campaign ARGS=errno` makes every one of them fail, at every place of a run, and looks at what is left.
+
+Exit codes: 0 clean, 1 the session ended by a fault, 2 usage, 4 storage, 5 key. Whatever happens: what was acknowledged
+is there, the next start on a working disk records, and the verifier calls the archive intact.
+"""
+
+
+def page() -> str:
+    """The page as text."""
+    parts = [HEADING]
+    for name, outcome in OUTCOMES.items():
+        parts += [f"## {name}\n", f"{outcome.says}\n", "| fault | what follows |", "|---|---|"]
+        parts += [f"| {fault} | {text} |" for fault, text in zip(FAULTS, outcome.columns, strict=True)]
+        parts += ["", "Calls: " + ", ".join(f"`{site}`" for site in SITES[name]) + ".", ""]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.name}: {sum(map(len, SITES.values()))} calls\n")

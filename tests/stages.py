@@ -1,0 +1,100 @@
+"""`make test`: the whole test set as two pytest sessions, judged together at the end.
+
+What asks nothing of the clock runs on every core; what records in real time, or plays in a browser, runs after it, one
+test at a time and alone on the machine. Both sessions run even where the first one failed, and the last words say what
+each came to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+PARALLEL = ("-n", "auto", "--maxprocesses=8", "--dist=worksteal")
+PASSED, NO_TESTS, INTERRUPTED = 0, 5, 2
+
+
+class Stage(Enum):
+    """One pytest session: its name on the command line, the tests it selects, and how it runs them."""
+
+    PARALLEL = ("parallel", "not (realtime or browser or slow)", PARALLEL)
+    CLOCK = ("clock", "(realtime or browser) and not slow", ("-n", "0"))
+
+    def __init__(self, word: str, marked: str, options: tuple[str, ...]) -> None:
+        self.word = word
+        self.marked = marked
+        self.options = options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What one session came to."""
+
+    stage: Stage
+    code: int
+    seconds: float
+
+
+def is_narrowed(also_marked: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a person asked for something of their own: then the list of required tests says nothing."""
+    return also_marked is not None or bool(arguments)
+
+
+def command(stage: Stage, outcomes: Path, *, also_marked: str | None, arguments: Sequence[str]) -> list[str]:
+    """The pytest session of a stage; the last one judges the required tests over the outcomes of all."""
+    marked = stage.marked if also_marked is None else f"({stage.marked}) and ({also_marked})"
+    line = [sys.executable, "-m", "pytest", "-m", marked, *stage.options]
+    if is_narrowed(also_marked, arguments):
+        return [*line, *arguments]
+    last = stage is list(Stage)[-1]
+    # One word each: a file that exists would otherwise be taken for a folder of tests, and our options not be known.
+    books = ["--required", f"--count-outcomes={outcomes}"] if last else [f"--leave-outcomes={outcomes}"]
+    return [*line, *books]
+
+
+def verdict(ended: Iterable[Ended]) -> tuple[int, list[str]]:
+    """The exit code of all sessions together, and a line for each. One may have no tests where the other has some."""
+    rows = list(ended)
+    words = {PASSED: "passed", NO_TESTS: "had no tests"}
+    lines = [f"{row.stage.word}: {words.get(row.code, f'FAILED ({row.code})')}, {row.seconds:.0f} s" for row in rows]
+    failed = [row.code for row in rows if row.code not in (PASSED, NO_TESTS)]
+    if failed:
+        return failed[0], lines
+    return (PASSED if any(row.code == PASSED for row in rows) else NO_TESTS), lines
+
+
+def run(stage: Stage, outcomes: Path, *, also_marked: str | None, arguments: Sequence[str]) -> Ended:
+    """One session, to its end."""
+    began = time.monotonic()
+    line = command(stage, outcomes, also_marked=also_marked, arguments=arguments)
+    code = subprocess.run(line, check=False).returncode
+    return Ended(stage=stage, code=code, seconds=time.monotonic() - began)
+
+
+def main() -> int:
+    """Run both sessions; what is not known here goes to pytest."""
+    parser = argparse.ArgumentParser(prog="make test", add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", dest="marked")
+    known, arguments = parser.parse_known_args()
+    ended: list[Ended] = []
+    with tempfile.TemporaryDirectory(prefix="liuhen-test-") as folder:
+        for stage in Stage:
+            if not any(earlier.code == INTERRUPTED for earlier in ended):
+                outcomes = Path(folder, "outcomes.json")
+                ended.append(run(stage, outcomes, also_marked=known.marked, arguments=arguments))
+    code, lines = verdict(ended)
+    if is_narrowed(known.marked, arguments):
+        lines.append("with arguments of its own, so tests/required.py was not judged")
+    sys.stdout.write("".join(f"=== make test: {line}\n" for line in lines))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
