@@ -130,6 +130,9 @@ def run(start: Start) -> Ended:
 def _run(start: Start) -> Ended:
     onlooker = Onlooker(entry=start.watcher.entry, say=start.watcher.said)
     with open_device(start.config, onlooker, start.open_token) as opening:
+        # Before anything else: not even a refusal is signed with an emergency key that nobody has agreed to.
+        resumed = opening.may_stay_open(start.hardware.clock)
+        opening.require_confirmation(resumed=resumed, confirmed=start.emergency)
         return _run_session(start, opening)
 
 

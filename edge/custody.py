@@ -281,14 +281,16 @@ def require_confirmation(custody: Custody, *, resumed: bool, confirmed: bool) ->
     """An open session goes on by itself; a new one under an emergency key needs a person's word. Raises UnusableKey."""
     if not custody.emergency or resumed or confirmed:
         return
-    fault = custody.held.fault
-    what = fault.what if fault is not None else "the device key is not the one this journal was signed with"
-    mend_zh, mend_en = ("", "") if fault is None else (f"{fault.remedy_zh}。", f"{fault.remedy_en}. ")
+    fault = custody.held.fault or _another_key()
+    mend_zh, mend_en = fault.remedy_zh, fault.remedy_en
+    if fault.cause in (KeyCause.KEY_FILE_MISSING, KeyCause.KEY_FILE_UNUSABLE):  # a fresh key would be a stranger here
+        mend_zh = "请恢复原密钥文件；确已丢失则换新：`liuhen keys rotate --emergency`"
+        mend_en = "restore the key file; if it is gone for good, replace it: `liuhen keys rotate --emergency`"
     raise UnusableKey(
-        what,
-        remedy_zh=f"{mend_zh}若必须现在录制，经负责人同意后加 --emergency：以应急密钥录制，其下内容均无背书",
-        remedy_en=f"{mend_en}If it must be recorded now: --emergency (an emergency key signs, nobody vouches for it)",
-        cause=fault.cause if fault is not None else KeyCause.ANOTHER_KEY,
+        fault.what,
+        remedy_zh=f"{mend_zh}。若必须现在录制，经负责人同意后加 --emergency：以应急密钥录制，其下内容均无背书",
+        remedy_en=f"{mend_en}. If it must be recorded now: --emergency (a key that nobody vouches for)",
+        cause=fault.cause,
     )
 
 
@@ -427,6 +429,15 @@ def _retired() -> UnusableKey:
         remedy_zh="本设备的日志已按停用条目终结；请用 `liuhen keys init device` 和 `liuhen spool init` 启用新的日志",
         remedy_en="begin a new log with `liuhen keys init device` and `liuhen spool init` on another disk or folder",
         cause=KeyCause.ORDERED,
+    )
+
+
+def _another_key() -> UnusableKey:
+    return UnusableKey(
+        "the key is not the one this journal was signed with",
+        remedy_zh="请使用本设备原来的密钥；更换密钥须走密钥轮换（liuhen keys rotate）",
+        remedy_en="use this device's own key; another key needs a rotation (liuhen keys rotate)",
+        cause=KeyCause.ANOTHER_KEY,
     )
 
 

@@ -8,6 +8,7 @@ disk can still be given its reason.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from liuhen.registry import KeyAct
 FILE_NAME_DIGITS = 8
 READ_LIMIT_BYTES = 128 * 1024 * 1024
 ENVELOPE_START = b"\xd2\x84\x58"
-SLOTTED = (Session, Segment, SessionEnd, Checkpoint, Stop, Key)
+SLOTTED = (Session, Segment, SessionEnd, Checkpoint, Stop)
 """After these a slot is written: a start reads at most what follows the newest of them."""
 SLOT_EVERY_ENTRIES = 64
 ROTTEN_LIMIT = 64
@@ -56,7 +57,8 @@ class Unreadable:
 class Beliefs:
     """What a start knows from outside the journal: the state before any entry, and which emergency keys are its own.
 
-    `blank` has the log's id, and the device's key for a journal whose beginning cannot be read. An emergency entry
+    `blank` has the log's id, and the device's key for a journal whose beginning cannot be read. `held` are the public
+    keys the device can sign with now. An emergency entry
     brings its own key, so anybody could append one: it counts only up to the remembered seq, or if the key is held.
     """
 
@@ -293,11 +295,12 @@ def file_path(directory: Path, number: int) -> Path:
 def find(root: Path, beliefs: Beliefs) -> Found:
     """Read a spool's journal from the newest slot that its entry confirms, or else from the first entry.
 
-    Reads what follows the slot and nothing before it. Raises JournalError where the system cannot read a file.
+    Reads what follows the slot and nothing before it. A slot counts only under a key the device holds: anybody could
+    make one under his own that points at a genuine entry. Raises JournalError where the system cannot read a file.
     """
     directory = root / "journal"
     for number, slot in journal_slots.read_slots(root):
-        if _confirmed(directory, slot):
+        if slot.state.public_key in beliefs.held and _confirmed(directory, slot):
             found = Found(beliefs=beliefs, state=slot.state, place=slot.place, next_slot=1 - number)
             return _read_on(directory, slot, found)
     return _read_on(directory, None, Found(beliefs=beliefs, state=beliefs.blank))
@@ -415,8 +418,9 @@ def entries_of(path: Path) -> Iterator[entry.Entry]:
 def _content(path: Path, start: int) -> bytes:
     try:
         with path.open("rb") as source:
+            size_bytes = os.fstat(source.fileno()).st_size - start
             source.seek(start)
-            return source.read(READ_LIMIT_BYTES)
+            return source.read(min(READ_LIMIT_BYTES, max(0, size_bytes)))
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}") from error
 

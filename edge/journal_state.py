@@ -97,8 +97,7 @@ class JournalState:
     def skip_to(self, head: Head) -> JournalState:
         """The same log after entries up to `head` that nobody can read here any more."""
         tree = merkle.Peaks(self.tree_size, self.peaks)
-        while tree.size <= head[0]:
-            tree.append(UNREADABLE_LEAF)
+        tree.append_same(UNREADABLE_LEAF, max(0, head[0] + 1 - tree.size))
         session = replace(self.session, whole=False) if self.session is not None else None
         return replace(
             self, head=head, tree_size=tree.size, peaks=tree.peaks(), session=session, in_order=False, begun=True
@@ -111,7 +110,7 @@ def after(state: JournalState, entry: Entry) -> JournalState:
         state = state.skip_to((entry.common.seq - 1, entry.common.prev))
     common, body = entry.common, entry.body
     tree = merkle.Peaks(state.tree_size, state.peaks)
-    if isinstance(body, Checkpoint) and body.size == common.seq:
+    if isinstance(body, Checkpoint) and body.size == common.seq and len(body.peaks) == body.size.bit_count():
         tree = merkle.Peaks(body.size, body.peaks)  # signed when every leaf was still known
     tree.append(merkle.leaf_hash(entry.envelope.encoded))
     state = replace(
@@ -147,10 +146,14 @@ def after(state: JournalState, entry: Entry) -> JournalState:
 def _after_key(state: JournalState, body: Key) -> JournalState:
     """FORMAT.md 5.3.1: whatever act names a new key, it is the key from here on."""
     state = replace(state, retired=state.retired or (body.act == KeyAct.RETIRED and body.new_public_key is None))
+    if body.act == KeyAct.COMPROMISED and state.lost_key and body.subject == cose.key_id(state.lost_key):
+        state = replace(state, lost_key=b"")  # a compromised key never comes back
     if body.new_public_key is None:
         return state
     emergency = body.act == KeyAct.EMERGENCY
-    lost = (state.lost_key or state.public_key) if emergency else b""
+    lost = b""
+    if emergency:
+        lost = state.lost_key if state.emergency else state.public_key
     return replace(
         state,
         public_key=body.new_public_key,

@@ -116,6 +116,11 @@ class Inbox:
         except queue.Full:
             self.overflowed.set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something was posted that CONTROL has not taken."""
+        return not self._queue.empty()
+
     def take(self, limit_seconds: float) -> Message | None:
         """CONTROL only."""
         try:
@@ -241,7 +246,9 @@ class Recorder:
     def close(self, limit_seconds: float) -> Ended:
         """Take what WRITER still says, then append the session's end. Sources and queue are closed already."""
         deadline_ns = self._tools.clock.boottime_ns() + int(limit_seconds * 10**9)
-        while self._writer_ended is None and not self._crashed() and self._tools.clock.boottime_ns() < deadline_ns:
+        while self._writer_ended is None and not self._crashed():
+            if self._tools.clock.boottime_ns() >= deadline_ns and not self._tools.inbox.waiting:
+                break
             self.turn(0.1)
         if self._writer_ended is None and not self._crashed():
             return self._left_open(limit_seconds)

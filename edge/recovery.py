@@ -15,7 +15,7 @@ from pathlib import Path
 from edge import durable, journal
 from edge.journal import Found, Journal, Unreadable
 from edge.journal_state import JournalState, OpenGap, OpenSession, StreamRow, kid_in_force
-from edge.ports import Clock, ClockReading
+from edge.ports import Clock, ClockReading, SyncState
 from edge.spool import Spool
 from liuhen import cose
 from liuhen.kinds import Clock as ClockRow
@@ -147,7 +147,7 @@ def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
     state, rescued, evidence = unfinished.state, unfinished.rescued, unfinished.evidence
     session = _session(state)
     _state_rescued(session, rescued, log)
-    open_gaps, gaps = session.open_gaps, session.gaps
+    open_gaps, gaps = _close_ended_gaps(session, unfinished, log), session.gaps
     if not any(gap.stream is None for gap in open_gaps):
         since = _end_of_media(state, session, rescued)
         open_gaps = (*open_gaps, _open_gap(session, since, log, clock, evidence))
@@ -194,6 +194,30 @@ def close_open_session(unfinished: Unfinished, log: Journal, clock: Clock) -> No
         session_id=session.id,
     )
     log.checkpoint(session_id=None)
+
+
+def _close_ended_gaps(session: OpenSession, unfinished: Unfinished, log: Journal) -> tuple[OpenGap, ...]:
+    """End the gaps whose media came back before the dead run could say so; returns those that are still open."""
+    still_open = []
+    for gap in session.open_gaps:
+        back = next((media for media in unfinished.rescued.media if media.ends(gap)), None)
+        if back is None:
+            still_open.append(gap)
+            continue
+        until = (back.clock[2], back.span_ns[0])
+        end = GapEnd(
+            gap_seq=gap.seq,
+            until=until,
+            length_ns=length_ns(unfinished.state.clock, gap.since, until, _reading(back.clock)),
+            lost=(None, None),
+            resumed=1,
+        )
+        log.append(end, session_id=session.id)
+    return tuple(still_open)
+
+
+def _reading(row: ClockRow) -> ClockReading:
+    return ClockReading(utc_ms=row[0], boottime_ns=row[1], sync=SyncState(row[3]), error_ms=row[4])
 
 
 def _session(state: JournalState) -> OpenSession:
@@ -250,6 +274,20 @@ def length_ns(anchor: ClockRow, since: Instant, until: Instant, now: ClockReadin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RescuedMedia:
+    """One file's media: the clocks when it was opened, the capture time its seals cover, its streams."""
+
+    clock: ClockRow
+    span_ns: Pair
+    streams: tuple[int, ...]
+
+    def ends(self, gap: OpenGap) -> bool:
+        """Whether this is media after the gap's begin, of a stream the gap is about."""
+        concerns = gap.stream is None or gap.stream in self.streams
+        return concerns and (self.clock[2] != gap.since[0] or self.span_ns[0] >= gap.since[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued:
     """What the files without a statement prove; `media_end` is the boot and BOOTTIME of the last sealed media.
 
@@ -260,7 +298,12 @@ class Rescued:
     cuts: tuple[tuple[Path, int], ...] = ()
     quarantined: tuple[tuple[bytes, int, int, bytes], ...] = ()
     last_durable: tuple[bytes, int, int] | None = None
-    media_end: Instant | None = None
+    media: tuple[RescuedMedia, ...] = ()
+
+    @property
+    def media_end(self) -> Instant | None:
+        """The boot and BOOTTIME of the end of the last sealed media."""
+        return (self.media[-1].clock[2], self.media[-1].span_ns[1]) if self.media else None
 
     def cut(self) -> None:
         """Shorten each file to its good part; one that has none is removed. Raises StorageFault."""
@@ -345,7 +388,7 @@ def rescue(spool: Spool, survey: Survey) -> Rescued:
     cuts: list[tuple[Path, int]] = []
     quarantined: list[tuple[bytes, int, int, bytes]] = []
     last_durable: tuple[bytes, int, int] | None = None
-    media_end: Instant | None = None
+    media: list[RescuedMedia] = []
     for file in survey.files:
         if file.size > file.good_bytes:
             name = f"{survey.session_id.hex()}-{file.number:06d}"
@@ -356,13 +399,19 @@ def rescue(spool: Spool, survey: Survey) -> Rescued:
         if file.head is not None and file.fragments:
             statements.append(_statement(file.path, file.head, file.fragments))
             last_durable = (survey.session_id, file.number, file.fragments[-1][1].fragment)
-            media_end = (file.head.identity.clock[2], max(seal.span_ns[1] for _, seal in file.fragments))
+            media.append(
+                RescuedMedia(
+                    clock=file.head.identity.clock,
+                    span_ns=statements[-1].span_ns,
+                    streams=file.head.identity.streams,
+                )
+            )
     return Rescued(
         statements=tuple(statements),
         cuts=tuple(cuts),
         quarantined=tuple(quarantined),
         last_durable=last_durable,
-        media_end=media_end,
+        media=tuple(media),
     )
 
 

@@ -180,7 +180,8 @@ def _opened(root: Path, lock: int) -> Spool:
             step()
         return Spool(root, _read_identity(root), lock)
     except SpoolError:
-        os.close(lock)
+        with contextlib.suppress(OSError):
+            os.close(lock)
         raise
 
 

@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--virtual", action="store_true", help="虚拟时间，尽快完成 / virtual time, as fast as possible")
     parser.add_argument("--acks", type=int, metavar="FD", help="每次落盘后写一行 / one line after each flush")
     parser.add_argument("--microphone-ppm", type=float, default=0.0, metavar="N")
+    parser.add_argument(
+        "--emergency", action="store_true", help="同 liuhen run --emergency / as with liuhen run --emergency"
+    )
     return parser
 
 
@@ -121,9 +124,7 @@ def _in_world(base: Config, parsed: argparse.Namespace) -> int:
         os.environ.update(ready.sound_environment)
         install(ready.sensor)
         simulated = _simulated(base, ready)
-        return record(
-            lambda terminal, stop: _start(simulated, terminal, stop, parsed.seconds), acknowledgements=parsed.acks
-        )
+        return record(lambda terminal, stop: _start(simulated, terminal, stop, parsed), acknowledgements=parsed.acks)
 
 
 def _plan(base: Config, parsed: argparse.Namespace, folder: Path) -> WorldPlan:
@@ -152,7 +153,7 @@ def _simulated(base: Config, ready: WorldReady) -> Config:
     return replace(base, microphone=microphone, digest=amended_digest(base, f"sim {ready.sound_device}"))
 
 
-def _start(config: Config, terminal: Terminal, stop: threading.Event, seconds: float | None) -> Start:
+def _start(config: Config, terminal: Terminal, stop: threading.Event, parsed: argparse.Namespace) -> Start:
     # Late: PortAudio reads the environment when it is imported, and libcamera's stand-in must be there before.
     from drivers.hardware import open_hardware  # noqa: PLC0415
 
@@ -162,7 +163,8 @@ def _start(config: Config, terminal: Terminal, stop: threading.Event, seconds: f
         watcher=terminal,
         stop=stop,
         conduct=conduct_threads,
-        seconds=seconds,
+        seconds=parsed.seconds,
+        emergency=parsed.emergency,
     )
 
 
@@ -180,6 +182,7 @@ def _port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) ->
                 stop=stop,
                 conduct=conduct,
                 seconds=parsed.seconds,
+                emergency=parsed.emergency,
             ),
             acknowledgements=parsed.acks,
         )

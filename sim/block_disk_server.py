@@ -33,6 +33,9 @@ from sim.block_disk import (
     Record,
 )
 
+ABORT_REQUESTS = 1
+"""MNT_FORCE: FUSE ends its connection. Without it the server would wait, at its own end, for a disk that it serves."""
+
 
 class Disks(Operations):  # type: ignore[misc]
     """The folder that the kernel sees: one file per disk, and two that take marks and modes."""
@@ -124,9 +127,10 @@ def end_with_owner(mount_point: Path) -> None:
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1):
             pass
-        if ctypes.CDLL(None).umount2(os.fsencode(mount_point), 0) != 0:
-            # Something is still mounted above, by an owner that died: its requests fail from now on, so that it can go.
-            os._exit(1)
+        libc, place = ctypes.CDLL(None), os.fsencode(mount_point)
+        if libc.umount2(place, 0) != 0:
+            # Something is still mounted above, by an owner that died: whatever it asks fails from now on, so it can go.
+            libc.umount2(place, ABORT_REQUESTS)
 
     threading.Thread(target=wait, name="LEASH", daemon=True).start()
 

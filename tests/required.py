@@ -16,6 +16,7 @@ import pytest
 REQUIRED: tuple[str, ...] = (
     "tests/test_conftest.py::*",
     "tests/test_footage.py::*",
+    "tests/test_memory.py::*",
     "tests/test_packaging.py::*",
     "tests/test_stages.py::*",
     "tests/oracles/test_cose_oracle.py::*",

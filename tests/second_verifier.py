@@ -64,7 +64,8 @@ def keeping(kind: str, p: Any, n: int) -> None:
 def entry(data: bytes) -> int:
     LOG.at = f"5, entry {(n := len(LOG.raws))}"
     kind, p, raw, key = envelope(data, LOG.key)
-    must("5.3.1", kind=(kind == "enrolment") == (n == 0) and kind not in ("seal", "endorsement"))
+    must("5.3.1", kind=(kind == "enrolment") == (n == 0) and kind not in ("seal", "endorsement"),
+         key=kind != "key" or p[9] not in (0, 3, 4) or (p[9] == 4) == (p[11] in {known for _, known in LOG.keys}))
     must("5.1", seq=p[3] == n, prev=p[4] == LOG.head, log_id=LOG.id in (None, p[1]),
          run=p[2] == LOG.run or (p[2] > LOG.run and kind in ("run", "recovered", "key")))
     must("5.3.7", root=kind != "checkpoint" or (p[9] == n and p[10] == tree(LOG.raws)))

@@ -8,6 +8,7 @@ standard error.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -296,7 +297,8 @@ class _Progress:
             self._shown_at = now
             part = min(1.0, self._read / self._total)
             bar = "█" * round(part * self.WIDTH)
-            print(f"\r校验中 verifying [{bar:<{self.WIDTH}}] {part:4.0%}", end="", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # a terminal that is gone is no fault of the file being read
+                print(f"\r校验中 verifying [{bar:<{self.WIDTH}}] {part:4.0%}", end="", file=sys.stderr, flush=True)
 
     def done(self) -> None:
         """Clear the line."""

@@ -75,9 +75,9 @@ class Failing:
 
 
 def _possible(call: str, fault: Fault) -> bool:
-    """What reads meets neither a full nor a read-only disk, and only a write falls short."""
+    """What reads meets neither a full nor a read-only disk, and its waiting changes nothing; only a write is short."""
     if call in ONLY_READS:
-        return fault in (Fault.EIO, Fault.STALL)
+        return fault is Fault.EIO
     return call == "write" or fault is not Fault.SHORT
 
 

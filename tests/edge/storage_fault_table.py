@@ -108,7 +108,9 @@ OUTCOMES: dict[str, Outcome] = {
         "at a start: refused, exit 4; at the end of a session whose disk failed: exit 1 without its end entries; the "
         "next start reads them again",
     ),
-    "key": _reading("Reading the memory beside the key (the key itself: edge/custody.py).", "refused, exit 5; nothing was written"),
+    "key": _reading(
+        "Reading the memory beside the key (the key itself: edge/custody.py).", "refused, exit 5; nothing was written"
+    ),
     "space": _reading(
         "The question for free space.",
         "before a session: refused, exit 4. In a session: recording, the last answer stands; event STORAGE_FAULT once",
@@ -229,7 +231,6 @@ SITES: dict[str, tuple[str, ...]] = {
     "open": (
         "spool._check_writable: os.access",
         "spool._check_writable: os.statvfs",
-        "spool._opened: os.close",
         "spool._read_identity: .read_bytes",
         "spool._take_lock: fcntl.flock",
         "spool.open_spool: .is_file",
@@ -260,6 +261,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "journal.Journal._append: file.close",
         "journal.Journal.close: file.close",
         "spool.Spool.close: os.close",
+        "spool._opened: os.close",
         "writer._OpenFile.close: file.close",
     ),
     "prepare": (

@@ -89,3 +89,31 @@ def test_a_shortened_file_keeps_its_good_part(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"good and torn")
     durable.shorten(tmp_path / "a", 4)
     assert (tmp_path / "a").read_bytes() == b"good"
+
+
+def test_a_file_that_is_not_as_long_as_what_was_written_is_a_fault(tmp_path: Path) -> None:
+    """Another writer, or a disk that took less than it said: found while the content is still in memory."""
+    file = AppendFile(tmp_path / "a", new=True)
+    file.append(b"ours")
+    with (tmp_path / "a").open("ab") as other:
+        other.write(b"theirs")
+    with pytest.raises(StorageFault):
+        file.append(b"ours")
+    file.close()
+
+
+def test_an_error_of_reading_is_a_storage_fault_with_its_errno(tmp_path: Path) -> None:
+    with pytest.raises(StorageFault) as fault, durable.reading(tmp_path):
+        (tmp_path / "absent").read_bytes()
+    assert (fault.value.code, fault.value.path) == (errno.ENOENT, tmp_path / "absent")
+
+
+def test_a_file_that_is_gone_already_can_be_removed_where_that_is_said(tmp_path: Path) -> None:
+    durable.remove_file(tmp_path / "absent", missing_ok=True)
+    with pytest.raises(StorageFault):
+        durable.remove_file(tmp_path / "absent")
+
+
+def test_only_a_read_only_file_system_is_called_so() -> None:
+    assert StorageFault(Path("a"), errno.EROFS).read_only
+    assert not StorageFault(Path("a"), errno.EIO).read_only

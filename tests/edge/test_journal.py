@@ -24,7 +24,7 @@ from liuhen.registry import MarkCode, RunCause, StopCause
 SIGNER = keys.FileSigner(keys.generate())
 SESSION = bytes(range(16))
 BLANK = JournalState(log_id=bytes(16), spool_id=bytes(16), public_key=SIGNER.public_key)
-BELIEFS = Beliefs(blank=BLANK)
+BELIEFS = Beliefs(blank=BLANK, held=frozenset({SIGNER.public_key}))
 
 
 @pytest.fixture
@@ -295,6 +295,19 @@ def test_a_slot_whose_entry_is_not_there_is_not_believed(spool: Spool, start: Op
     found = journal.find(spool.root, BELIEFS)
     assert found.place is not None
     assert found.place.file == 1
+
+
+def test_a_slot_under_a_key_that_is_not_held_is_not_believed_though_it_points_at_a_genuine_entry(
+    spool: Spool, start: Opener
+) -> None:
+    fill(start, spool)
+    honest = journal.find(spool.root, BELIEFS)
+    assert honest.place is not None
+    stranger = keys.FileSigner(keys.generate())
+    state = replace(honest.state, public_key=stranger.public_key, ordinal=77)
+    for path in slot_paths(spool.root):
+        write_slot(path, Slot(state=state, place=honest.place), stranger)
+    assert journal.find(spool.root, BELIEFS).state == honest.state
 
 
 def test_a_slot_signed_by_another_key_speaks_of_no_entry_here(spool: Spool, start: Opener) -> None:

@@ -246,6 +246,35 @@ def test_a_key_that_is_found_again_signs_again_and_vouches_for_nothing_in_betwee
     assert counted(report)[Verdict.AUTHENTIC] == 2 * counted(report)[Verdict.UNENDORSED]
 
 
+def test_a_lost_key_that_was_disowned_does_not_return_when_it_turns_up(person: Person) -> None:
+    person.records()
+    kid, seq = kid_of(person.key_file), entries(person)[-1].common.seq
+    elsewhere = person.folder / "elsewhere"
+    person.key_file.rename(elsewhere)
+    assert person.acts(f"keys compromised {kid.hex()} --last-trusted {seq} --emergency") == 0
+    elsewhere.rename(person.key_file)
+    with pytest.raises(Refused):
+        person.records()
+    person.records(emergency=True)
+    assert [body.act for _, body in key_entries(person)] == [KeyAct.EMERGENCY, KeyAct.COMPROMISED]
+    assert person.acts("keys rotate --emergency") == 0
+    person.records()
+    report = person.verify()
+    assert report.intact
+    assert unvouched(report) == {Code.KEY_EMERGENCY, Code.UNENDORSED}  # what it signed itself stands below the limit
+
+
+def test_a_refused_start_makes_no_emergency_key_of_its_own_accord(person: Person) -> None:
+    person.records()
+    before = [path.read_bytes() for path in person.device.journal_files()]
+    person.key_file.unlink()
+    (person.device.spool / "device" / "journal-reserve").unlink()  # space would be refused as well
+    with pytest.raises(Refused) as refused:
+        person.records()
+    assert refused.value.exit_code == EXIT_KEY
+    assert [path.read_bytes() for path in person.device.journal_files()] == before
+
+
 def test_a_lost_key_is_replaced_for_good_by_a_rotation(person: Person) -> None:
     person.records()
     person.key_file.unlink()

@@ -237,6 +237,24 @@ def test_a_start_after_an_orderly_stop_recovers_nothing(tmp_path: Path) -> None:
     assert made.findings() == []
 
 
+@pytest.mark.parametrize("entries_of_second_run", [6, 7, 8, 9])
+def test_media_that_was_back_before_the_next_cut_ends_the_first_gap(tmp_path: Path, entries_of_second_run: int) -> None:
+    """The second run dies between its first durable fragment and the entry that says so: two gaps, not one over both."""
+    cuts = (
+        Killed(folder=str(tmp_path), seconds=5, kill_after=12),
+        Killed(folder=str(tmp_path), seconds=3, kill_after=entries_of_second_run, from_ns=LATER_NS),
+    )
+    run_all(list(cuts))
+    made = record_again(tmp_path, clock=RoomClock(now_ns=LATER_NS + 60 * 10**9))
+    check_all_closed(made)
+    statements = [b for b in bodies(made, Segment) if isinstance(b, Segment)]
+    ends = [b for b in bodies(made, GapEnd) if isinstance(b, GapEnd)]
+    media_ns = sum(s.span_ns[1] - s.span_ns[0] for s in statements)
+    session_ns = statements[-1].span_ns[1] - statements[0].span_ns[0]
+    assert media_ns + sum(e.length_ns[0] for e in ends) == pytest.approx(session_ns, abs=2 * (FRAME_NS + BLOCK_NS))
+    assert len(ends) == len(statements) - 1
+
+
 def absent_camera() -> HardwareFault:
     return HardwareFault(device="camera", what="absent", remedy_zh="请接好摄像头", remedy_en="connect the camera")
 

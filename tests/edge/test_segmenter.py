@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.fragment_muxer import FragmentMuxer
 from edge.packet_queue import Lapse
 from edge.ports import PictureFormat, PicturePacket, SoundFormat, SoundPacket, SourceLost, Stream
 from edge.segmenter import (
@@ -661,3 +662,30 @@ def test_the_check_itself_refuses_a_fragment_that_was_left_out() -> None:
     del segments[0].fragments[1]
     with pytest.raises(AssertionError):
         check_everything(played, segments)
+
+
+# --- beginning anew --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(VERBS, min_size=4, max_size=16), st.integers(0, 40))
+def test_the_rest_of_a_segment_begins_anew_from_any_fragment_with_the_same_packets_from_time_0(
+    verbs: list[tuple[str, int]], chosen: int
+) -> None:
+    """What WRITER does with the packets of a fragment that a file did not take, and with those after it."""
+    played = scene()
+    played.play(2)
+    for verb, value in verbs:
+        act(played, verb, value)
+    segment = max(played.finish(), key=lambda found: len(found.fragments))
+    rest = [fragment for fragment in segment.fragments[chosen % len(segment.fragments) :] if fragment.media]
+    if not rest:
+        return
+    muxer = FragmentMuxer(zero_ns=rest[0].span_ns[0], rates=played.segmenter.rates)
+    anew = [tracks(muxer.media(fragment.content, utc_ms=0)) for fragment in rest]
+    before = [tracks(fragment.media) for fragment in rest]
+    assert [[t.payloads for t in found] for found in anew] == [[t.payloads for t in found] for found in before]
+    assert min(track.decode_time for track in anew[0]) == 0
+    for track_id in (1, 2):
+        times = [t.decode_time for found in anew for t in found if t.track_id == track_id]
+        assert times == sorted(times)

@@ -239,6 +239,41 @@ def test_a_shorter_file_is_never_made_longer_by_the_cut(tmp_path: Path) -> None:
     assert path.read_bytes() == b"abc"
 
 
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_whose_fate_is_unknown_is_the_last_of_its_run(tmp_path: Path) -> None:
+    """The flush fails and so does the cut: another entry under the same number would be a fork."""
+    made, room = device(tmp_path), Room()
+    folder = str(made.spool / "journal")
+    armed = {"on": False}
+
+    def chosen(call: str, path: str) -> bool:
+        return armed["on"] and call in ("fdatasync", "ftruncate") and path.startswith(folder)
+
+    room.onlooker.on_durable = lambda: armed.update(on=len(room.onlooker.durable) == 9 or armed["on"])
+    plan = Failing(folders=(made.spool,), fault=Fault.EIO, at=0, chosen=chosen, lasting=True)
+    _, ended = record(made, plan, lambda r: r.play(14), room=room)
+    assert plan.fired
+    assert not ended.clean
+    assert "下次启动" in ended.words_zh
+    _, ended = record(made, broken(made, 10_000), lambda r: r.play(3), room=after(0))
+    assert ended.clean
+    found = entries(made)
+    assert [e.common.seq for e in found] == list(range(len(found)))
+    assert made.verify().intact
+
+
+def test_a_memory_beside_the_key_that_cannot_be_written_costs_no_entry(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    plan = Failing(folders=(tmp_path / "keys",), fault=Fault.EROFS, at=4, lasting=True)
+    room, ended = record(made, plan, lambda r: r.play(4))
+    assert plan.fired
+    assert ended.clean
+    assert events(made) == [(EventCode.STORAGE_FAULT, (30,))]
+    check_nothing_is_lost(made, room)
+
+
 # --- no space, read-only, slow ---------------------------------------------------------------------------------------
 
 

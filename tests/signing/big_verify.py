@@ -23,6 +23,16 @@ PEAK_LIMIT_MIB = 64.0
 SLOPE_LIMIT_MIB_PER_GIGABYTE = 0.1
 SPEEDUP_LIMIT = 1.6
 PAIRS = 5
+WATCHED = """
+import re, resource, sys
+from pathlib import Path
+from liuhen import cli
+code = cli.main(sys.argv[1:])
+own = re.search(r"VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]
+sys.stderr.write(f"{own} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}")
+sys.exit(code)
+"""
+"""The command, and what it and its workers held at most in KiB. `ru_maxrss` of a child would count its parent."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -56,19 +66,19 @@ def make(root: Path, gigabytes: float) -> Path:
 
 def verified(root: Path, trust: Path, *, jobs: int) -> Cost:
     """Verify it. Raises RuntimeError unless it is intact and vouched for."""
-    command = [sys.executable, "-m", "liuhen.cli", str(root), "--trust", str(trust), "--jobs", str(jobs)]
+    command = [sys.executable, "-c", WATCHED, str(root), "--trust", str(trust), "--jobs", str(jobs)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     seconds = time.monotonic() - started
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     own, others = (sum(map(int, pair)) / TICKS for pair in (fields[11:13], fields[13:15]))
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    _, said = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"liuhen-verify ended with {process.returncode}")
-    return Cost(peak_mib=usage.ru_maxrss / 1024, seconds=seconds, busiest_seconds=max(own, others / max(1, jobs - 1)))
+    peak_kib = max(map(int, said.split()))
+    return Cost(peak_mib=peak_kib / 1024, seconds=seconds, busiest_seconds=max(own, others / max(1, jobs - 1)))
 
 
 def speedup(root: Path, trust: Path, *, pairs: int = PAIRS) -> Speedup:

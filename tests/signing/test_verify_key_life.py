@@ -29,6 +29,7 @@ from tests.signing.archives import (
     trust_of,
 )
 from tests.signing.checking import TRUST, check, codes, only, verdicts
+from tests.test_second_verifier import second_opinion
 
 
 def begun(root: Path) -> Device:
@@ -368,6 +369,21 @@ def test_s3_a_segment_open_when_the_key_was_lost_is_stated_by_the_emergency_key_
     report = ended(device)
     assert report.intact
     assert verdicts(report) == {Verdict.UNENDORSED: 4}
+
+
+@pytest.mark.parametrize("cut_in", [False, True])
+def test_the_second_verifier_agrees_on_emergency_return_and_on_a_key_that_must_not_come_back(
+    cut_in: bool, tmp_path: Path
+) -> None:
+    device = emergency_and_back(tmp_path / "archive", cut_in=cut_in)
+    assert second_opinion(device.root).returncode == 0
+    device.start()
+    old = device.key
+    device.rotate_key(signer("second key"))
+    device.checkpoint()
+    assert second_opinion(device.root).returncode == 0
+    device.rotate_key(old)
+    assert second_opinion(device.root).returncode == 1
 
 
 # --- endorsements that come later ------------------------------------------------------------------------------------
