@@ -239,7 +239,7 @@ def test_a_start_after_an_orderly_stop_recovers_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entries_of_second_run", [6, 7, 8, 9])
 def test_media_that_was_back_before_the_next_cut_ends_the_first_gap(tmp_path: Path, entries_of_second_run: int) -> None:
-    """The second run dies between its first durable fragment and the entry that says so: two gaps, not one over both."""
+    """The second run dies between its first durable fragment and the entry that says so: two gaps, not one over all."""
     cuts = (
         Killed(folder=str(tmp_path), seconds=5, kill_after=12),
         Killed(folder=str(tmp_path), seconds=3, kill_after=entries_of_second_run, from_ns=LATER_NS),
