@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     for act in (records, retention, destroy):
-        act.add_parser(commands, _clock)
+        act.add_parser(commands, _clock, _open_token)
     return parser
 
 

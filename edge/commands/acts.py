@@ -74,7 +74,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def acting(arguments: argparse.Namespace, clock: Clock) -> Iterator[Act]:
     """Open the log between sessions; checkpoint and `stop` follow the act. Raises Refused, StorageFault."""
     loaded = configuration.load(arguments.config) if arguments.config is not None else configuration.Config()
-    with maintenance(with_spool(loaded, arguments.spool), clock, say) as log:
+    with maintenance(with_spool(loaded, arguments.spool), clock, say, open_token=arguments.open_token) as log:
         yield Act(log=log, ledger=ledger_of(log.spool.root))
 
 

@@ -21,6 +21,7 @@ from edge.commands.acts import (
     text_for_record,
 )
 from edge.commands.retention import until_words
+from edge.custody import OpenToken, no_token
 from edge.destruction import Carried, destroy, finish, refuse
 from edge.ports import Clock
 from edge.retention import Denied, may_destroy
@@ -30,7 +31,9 @@ from liuhen.keeping import Content
 from liuhen.registry import ContentKind, RefusalCode
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock, open_token: OpenToken = no_token
+) -> None:
     """Describe the command line."""
     parser = commands.add_parser("destroy", help="保存期满后依令销毁内容 / destroy content after its term, by order")
     add_config(parser)
@@ -41,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], cl
     parser.add_argument(
         "--basis-file", type=Path, metavar="FILE", help="销毁审批文本：何人批准、依据 / the order: who, on what ground"
     )
-    parser.set_defaults(work=lambda arguments: run(arguments, clock))
+    parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 
 
 def run(arguments: argparse.Namespace, clock: MakeClock) -> int:

@@ -22,6 +22,7 @@ from edge.commands.acts import (
     tell,
     text_for_record,
 )
+from edge.custody import OpenToken, no_token
 from edge.retention import Ledger
 from edge.spool import SpoolError
 from edge.terminal import EXIT_CLEAN, guarded
@@ -35,7 +36,9 @@ LABELS = {label.name.lower(): label for label in RecordLabel}
 DEFAULT_SPOOL = Path("recordings/spool")
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock, open_token: OpenToken = no_token
+) -> None:
     """Describe the command line."""
     parser = commands.add_parser("records", help="附录：添加、列出、查看 / add, list and show detached records")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -50,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], cl
     show.add_argument("record", metavar="RECORD", help="附录编号前 8 位以上 / first 8 digits or more")
     show.add_argument("directory", type=Path, nargs="?", default=DEFAULT_SPOOL)
     show.add_argument("--out", type=Path, metavar="FILE", help="写入新文件 / write the content to a new file")
-    parser.set_defaults(work=lambda arguments: run(arguments, clock))
+    parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 
 
 def run(arguments: argparse.Namespace, clock: MakeClock) -> int:

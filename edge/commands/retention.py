@@ -21,6 +21,7 @@ from edge.commands.acts import (
     tell,
     text_for_record,
 )
+from edge.custody import OpenToken, no_token
 from edge.retention import Ledger
 from edge.terminal import EXIT_CLEAN, complain, guarded
 from liuhen.kinds import Hold, Retention
@@ -34,7 +35,9 @@ BASES = {
 }
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock, open_token: OpenToken = no_token
+) -> None:
     """Describe the command line."""
     parser = commands.add_parser("retention", help="保存期限与保全 / terms of keeping, and holds")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -58,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], cl
     _add_ground(lift, required=True)
     ls = verbs.add_parser("ls", help="列出各场次的期限与保全 / list terms and holds")
     ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
-    parser.set_defaults(work=lambda arguments: run(arguments, clock))
+    parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 
 
 def _add_session(parser: argparse.ArgumentParser, *, everything: bool = False) -> None:

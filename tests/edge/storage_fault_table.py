@@ -238,6 +238,7 @@ SITES: dict[str, tuple[str, ...]] = {
     ),
     "read journal": (
         "journal._content: .open",
+        "journal._content: os.fstat",
         "journal._content: .read",
         "journal._content: .seek",
         "journal.file_numbers: .glob",
