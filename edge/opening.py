@@ -190,7 +190,7 @@ class Opening:
             custody=self.custody,
         )
         self._tell(setback)
-        destruction.finish_destructions(self.spool)
+        self._finish_destructions()
         if setback.state.session is not None:
             unfinished = recovery.Unfinished(state=setback.state, rescued=rescued, evidence=evidence)
             if resume:
@@ -198,6 +198,17 @@ class Opening:
             else:
                 recovery.close_open_session(unfinished, log, clock)
         return opened
+
+    def _finish_destructions(self) -> None:
+        """A destruction that a power cut interrupted; a journal that cannot answer for it hinders no recording."""
+        try:
+            destruction.finish_destructions(self.spool)
+        except JournalError as error:
+            self._onlooker.say(
+                f"有一项销毁尚未完成，日志不足以核实（{error}）；请稍后执行 `liuhen destroy --finish`",
+                f"a destruction is unfinished and the journal cannot answer for it ({error}); "
+                "run `liuhen destroy --finish` later",
+            )
 
     def _tell(self, setback: Setback) -> None:
         for words_zh, words_en in self.custody.notes:

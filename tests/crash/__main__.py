@@ -75,7 +75,7 @@ def _states(asked: argparse.Namespace) -> int:
 
 def _replay(asked: argparse.Namespace) -> int:
     mounts.own_namespace()
-    outcome = harness.check(harness.load(asked.folder), State.from_name(asked.state))
+    outcome = harness.check(harness.load(asked.folder.resolve()), State.from_name(asked.state))
     for fault in outcome.faults:
         print(fault)
     print(f"{len(outcome.faults)} faults; {dict(outcome.notes)}")
