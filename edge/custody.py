@@ -174,7 +174,7 @@ def hold(settings: config.Key, open_token: OpenToken = no_token) -> Held:
             held.token = open_token(settings.token)
             held.own = held.token.signers()
         else:
-            held.own = (keys.load_signer(settings.file),)
+            held.own = (_load_patiently(settings.file),)
     except UnusableKey as fault:
         held.fault = fault
     if settings.token.module is not None:  # a rotation may have led from a file to the token
@@ -182,6 +182,20 @@ def hold(settings: config.Key, open_token: OpenToken = no_token) -> Held:
     held.next = _load(beside(settings.file, NEXT))
     held.emergency = _load(beside(settings.file, EMERGENCY))
     return held
+
+
+def _load_patiently(path: Path) -> cose.Signer:
+    """Read the key file; once more where the disk failed, for a single bad read must not cost a device its own key.
+
+    Raises UnusableKey.
+    """
+    try:
+        return keys.load_signer(path)
+    except UnusableKey as fault:
+        cause = fault.__cause__
+        if not isinstance(cause, OSError) or isinstance(cause, FileNotFoundError):
+            raise
+    return keys.load_signer(path)
 
 
 def _load(path: Path) -> cose.Signer | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -323,3 +325,22 @@ def test_a_world_without_tokens_says_so(folder: Path) -> None:
     assert held.fault is not None
     assert held.fault.cause is KeyCause.TOKEN_ABSENT
     assert held.file is not None  # a key file beside it may still be the one in force
+
+
+def test_one_bad_read_of_the_key_file_makes_no_emergency(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, failures = os.read, iter([True])
+
+    def fail_once(descriptor: int, size: int) -> bytes:
+        if next(failures, False):
+            raise OSError(errno.EIO, "injected")
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", fail_once)
+    settings = Key(file=folder / "device.key")
+    assert hold(settings).fault is None
+    monkeypatch.setattr(os, "read", _never_reads)
+    assert hold(settings).fault is not None
+
+
+def _never_reads(_descriptor: int, _size: int) -> bytes:
+    raise OSError(errno.EIO, "injected")
