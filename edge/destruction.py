@@ -72,22 +72,29 @@ def refuse(journal: Journal, denied: Denied, order: Record, ordinal: int) -> Non
 
 
 def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed, order: Record) -> Carried:
-    """Carry out an order: entries first, then the files. Raises StorageFault; what is left then, `finish` does."""
+    """Carry out an order: entries first, then the files. Raises StorageFault; what is left then, `finish` does.
+
+    The entries bear the reading that the decision rests on: a clock that is lost in between would unfound them.
+    """
     pending = spool.root / PENDING_FILE
     if not pending.exists():
         durable.create_file(pending, b"")
     named = ((RecordLabel.APPROVAL, order.commitment),)
     for start in range(0, len(allowed.contents), ROWS_LIMIT):
         rows = allowed.contents[start : start + ROWS_LIMIT]
-        journal.append(Destroyed(contents=rows, basis=0, records=named), session_id=allowed.session)
+        body = Destroyed(contents=rows, basis=0, records=named)
+        journal.append(body, session_id=allowed.session, clock=allowed.clock)
     carried = _remove(spool.root, ledger, {content: allowed.session for content in allowed.contents})
     durable.remove_file(pending)
     return carried
 
 
 def finish(spool: Spool, ledger: Ledger) -> Carried:
-    """Remove what founded `destroyed` entries name and is still there. Raises StorageFault."""
-    carried = _remove(spool.root, ledger, ledger.destroyed) if ledger.whole else Carried()
+    """Remove what founded `destroyed` entries name and is still there. Raises StorageFault.
+
+    What was brought back since and must be kept again, by a hold or a longer term, stays.
+    """
+    carried = _remove(spool.root, ledger, ledger.still_to_go()) if ledger.whole else Carried()
     pending = spool.root / PENDING_FILE
     if pending.exists():
         durable.remove_file(pending)
@@ -128,7 +135,8 @@ def _files(root: Path, ledger: Ledger, content: Content, session: bytes) -> Iter
         paths = [archive.segment_path(archive.session_path(root, session), held.segments[digest])]
     elif what == ContentKind.QUARANTINED and held is not None and digest in held.quarantined:
         size = held.quarantined[digest]
-        paths = [path for path in sorted((root / "quarantine").iterdir()) if _size_bytes(path) == size]
+        named = (root / "quarantine").glob(f"{session.hex()}-*")  # another session's may hold the same bytes
+        paths = [path for path in sorted(named) if _size_bytes(path) == size]
     for path in paths:
         if path.is_file() and not path.is_symlink():
             yield path, _hash_of(path, b"\x03" if what == ContentKind.RECORD else b"")

@@ -9,8 +9,9 @@ disk can still be given its reason.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge import durable, journal_slots, journal_state
@@ -26,6 +27,7 @@ from liuhen.kinds import Checkpoint, Clock, Enrolment, EntryBody, Head, Key, Seg
 from liuhen.registry import KeyAct
 
 FILE_NAME_DIGITS = 8
+LAST_FILE = 10**FILE_NAME_DIGITS - 1
 READ_LIMIT_BYTES = 128 * 1024 * 1024
 ENVELOPE_START = b"\xd2\x84\x58"
 SLOTTED = (Session, Segment, SessionEnd, Checkpoint, Stop)
@@ -59,12 +61,14 @@ class Beliefs:
 
     `blank` has the log's id, and the device's key for a journal whose beginning cannot be read. `held` are the public
     keys the device can sign with now. An emergency entry
-    brings its own key, so anybody could append one: it counts only up to the remembered seq, or if the key is held.
+    brings its own key, so anybody could append one: it counts only up to the remembered seq and if the entry of that
+    number has the remembered hash, or if the key is held.
     """
 
     blank: JournalState
     held: frozenset[bytes] = frozenset()
     remembered_seq: int = -1
+    remembered_hash: bytes = b""
 
     def emergency(self, seq: int, public_key: bytes) -> bool:
         """Whether this emergency entry is the device's own."""
@@ -148,14 +152,24 @@ class Journal:
         """Entries so far; the next one has this seq."""
         return self.state.next_seq
 
-    def append(self, body: EntryBody, *, session_id: bytes | None, signer: cose.Signer | None = None) -> entry.Position:
-        """Sign and append one entry; durable on return. Raises StorageFault when even the reserve does not help."""
+    def append(
+        self,
+        body: EntryBody,
+        *,
+        session_id: bytes | None,
+        signer: cose.Signer | None = None,
+        clock: Clock | None = None,
+    ) -> entry.Position:
+        """Sign and append one entry; durable on return. Raises StorageFault when even the reserve does not help.
+
+        `clock` is the reading that what the entry says was decided by; without it the clocks are read now.
+        """
         seq, prev = (self.head[0] + 1, self.head[1]) if self.head is not None else (0, bytes(32))
         at = entry.Position(log_id=self._spool.identity.log_id, run=self._run, seq=seq, prev=prev)
         encoded = entry.make(
             body,
             at=at,
-            clock=self._outside.read_clock(),
+            clock=clock if clock is not None else self._outside.read_clock(),
             session_id=session_id,
             seen=self.seen,
             signer=signer or self._signer,
@@ -249,7 +263,8 @@ class Journal:
     def _append(self, encoded: bytes) -> Place:
         if self._file is None:
             self._file = self._open_last()
-        if self._file.size and self._file.size + len(encoded) > self._outside.file_limit_bytes:
+        full = self._file.size and self._file.size + len(encoded) > self._outside.file_limit_bytes
+        if full and self._number < LAST_FILE:
             self._file.close()
             self._file = None
             self._number += 1
@@ -298,6 +313,14 @@ def find(root: Path, beliefs: Beliefs) -> Found:
     Reads what follows the slot and nothing before it. A slot counts only under a key the device holds: anybody could
     make one under his own that points at a genuine entry. Raises JournalError where the system cannot read a file.
     """
+    found = _find(root, beliefs)
+    if beliefs.remembered_seq >= 0 and found.hashes.get(beliefs.remembered_seq) != beliefs.remembered_hash:
+        # This is not the history that ends in the remembered entry: nothing in it vouches for a key not held.
+        return _find(root, replace(beliefs, remembered_seq=-1))
+    return found
+
+
+def _find(root: Path, beliefs: Beliefs) -> Found:
     directory = root / "journal"
     for number, slot in journal_slots.read_slots(root):
         if slot.state.public_key in beliefs.held and _confirmed(directory, slot):
@@ -307,11 +330,16 @@ def find(root: Path, beliefs: Beliefs) -> Found:
 
 
 def file_numbers(directory: Path) -> list[int]:
-    """The journal's files. Raises JournalError."""
+    """The journal's files; what bears no such name, or is no plain file, is none of them. Raises JournalError."""
     try:
-        return sorted(int(path.stem) for path in directory.glob("*.cbor") if path.stem.isdecimal())
+        return sorted(int(path.stem) for path in directory.glob("*.cbor") if _is_journal_file(path))
     except OSError as error:
         raise JournalError(f"{directory}: {error.strerror}") from error
+
+
+def _is_journal_file(path: Path) -> bool:
+    named = len(path.stem) == FILE_NAME_DIGITS and path.stem.isascii() and path.stem.isdecimal()
+    return named and stat.S_ISREG(path.stat(follow_symlinks=False).st_mode)
 
 
 def _confirmed(directory: Path, slot: Slot) -> bool:

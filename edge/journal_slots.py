@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from edge import durable
-from edge.journal_state import JournalState, OpenGap, OpenSession
+from edge.journal_state import FORMER_KEPT, READINGS_KEPT, JournalState, OpenGap, OpenSession
 from liuhen import cbor, cose
 from liuhen.errors import FormatError
 from liuhen.kinds import Body, Clock, Head, Instant, key
@@ -44,6 +44,7 @@ class _Stored(Body):
     """The fields of a slot file; local to this program and never part of an archive."""
 
     KIND: ClassVar[str] = "slot"
+    media_boot: bytes | None = key(0, Nullable(ID16))
     log_id: bytes = key(1, ID16)
     run: int = key(2, UINT)
     head: Head = key(3, HEAD)
@@ -72,6 +73,8 @@ class _Stored(Body):
         Rows(row(seq=UINT, stream=Nullable(STREAM), boot_id=ID16, since_ns=UINT, lost=UINT), limit=OPEN_GAPS_LIMIT),
     )
     lost_key: bytes | None = key(21, Nullable(HASH))
+    former: tuple[bytes, ...] = key(22, Rows(HASH, limit=FORMER_KEPT))
+    readings: tuple[Clock, ...] = key(23, Rows(CLOCK, limit=READINGS_KEPT))
 
 
 def slot_paths(root: Path) -> tuple[Path, Path]:
@@ -134,6 +137,9 @@ def _stored(slot: Slot) -> _Stored:
         media_end=session.media_end,
         open_gaps=tuple((g.seq, g.stream, g.since[0], g.since[1], g.lost) for g in session.open_gaps),
         lost_key=state.lost_key or None,
+        former=session.former,
+        media_boot=session.media_boot or None,
+        readings=session.readings,
     )
 
 
@@ -156,6 +162,9 @@ def _slot(stored: _Stored) -> Slot:
                 for seq, stream, boot_id, since_ns, lost in stored.open_gaps
             ),
             whole=bool(whole),
+            former=stored.former,
+            media_boot=stored.media_boot or b"",
+            readings=stored.readings,
         )
     retired, in_order, begun, emergency = stored.flags
     state = JournalState(

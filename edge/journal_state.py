@@ -31,6 +31,8 @@ StreamRow = tuple[int, str, int, int, int]
 UNREADABLE_LEAF = merkle.leaf_hash(b"")
 """Stands in the tree for an entry that can no longer be read (FORMAT.md 7)."""
 ENDORSEMENTS_KEPT = 16
+FORMER_KEPT = 8
+READINGS_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,9 @@ class OpenSession:
     """A session without its end: what its next segment and its end entry continue from.
 
     `media_end` is the boot and BOOTTIME where the last stated segment ends; `whole` is false once entries of it are
-    known to be unreadable.
+    known to be unreadable. `former` are the kids of the keys that an emergency or a return took out of force
+    meanwhile: files that no entry states yet may still be theirs. `readings` are the last of each boot since, and
+    `media_boot` the boot whose media the next statement is about: a start states what the boot before it left.
     """
 
     id: bytes
@@ -62,6 +66,13 @@ class OpenSession:
     gaps: int = 0
     open_gaps: tuple[OpenGap, ...] = ()
     whole: bool = True
+    former: tuple[bytes, ...] = ()
+    media_boot: bytes = b""
+    readings: tuple[Clock, ...] = ()
+
+    def reading_in(self, boot_id: bytes) -> Clock:
+        """A reading of both clocks in this boot; the session's first where none is known any more."""
+        return next((row for row in self.readings if row[2] == boot_id), self.began)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +135,7 @@ def after(state: JournalState, entry: Entry) -> JournalState:
         begun=not isinstance(body, Enrolment),
         tree_size=tree.size,
         peaks=tree.peaks(),
+        session=_read_at(state.session, common.clock),
     )
     match body:
         case Enrolment():
@@ -133,7 +145,13 @@ def after(state: JournalState, entry: Entry) -> JournalState:
         case Key():
             return _after_key(state, body)
         case Session():
-            opened = OpenSession(id=common.session_id or b"", began=common.clock, streams=body.streams)
+            opened = OpenSession(
+                id=common.session_id or b"",
+                began=common.clock,
+                streams=body.streams,
+                media_boot=common.clock[2],
+                readings=(common.clock,),
+            )
             return replace(state, session=opened, ordinal=max(state.ordinal, body.ordinal))
         case SessionEnd():
             return replace(state, session=None)
@@ -154,8 +172,13 @@ def _after_key(state: JournalState, body: Key) -> JournalState:
     lost = b""
     if emergency:
         lost = state.lost_key if state.emergency else state.public_key
+    session = state.session
+    if session is not None:
+        former = dict.fromkeys((*session.former, kid_in_force(state)))
+        session = replace(session, former=tuple(former)[-FORMER_KEPT:])
     return replace(
         state,
+        session=session,
         public_key=body.new_public_key,
         emergency=emergency,
         lost_key=lost,
@@ -168,7 +191,18 @@ def _kept(before: tuple[bytes, ...], more: tuple[bytes, ...]) -> tuple[bytes, ..
     return tuple(dict.fromkeys((*before, *more)))[-ENDORSEMENTS_KEPT:]
 
 
+def _read_at(session: OpenSession | None, clock: Clock) -> OpenSession | None:
+    """The same session, with the newest reading of this boot."""
+    if session is None:
+        return None
+    others = tuple(row for row in session.readings if row[2] != clock[2])
+    return replace(session, readings=(*others, clock)[-READINGS_KEPT:])
+
+
 def _in_session(session: OpenSession, entry: Entry) -> OpenSession:
+    if not isinstance(entry.body, Segment):
+        media_boot = entry.body.until[0] if isinstance(entry.body, GapEnd) else entry.common.clock[2]
+        session = replace(session, media_boot=media_boot)
     match entry.body:
         case Segment() as statement:
             return replace(
@@ -177,7 +211,7 @@ def _in_session(session: OpenSession, entry: Entry) -> OpenSession:
                 frames=sum(statement.frames),
                 samples=sum(statement.samples),
                 last=statement.last,
-                media_end=(entry.common.clock[2], statement.span_ns[1]),
+                media_end=(session.media_boot, statement.span_ns[1]),
             )
         case Gap() as gap:
             opened = OpenGap(

@@ -252,6 +252,7 @@ class Opening:
             blank=blank,
             held=frozenset(key for key in (*public.own, public.file, public.next, public.emergency) if key is not None),
             remembered_seq=remembered.head[0] if remembered is not None else -1,
+            remembered_hash=remembered.head[1] if remembered is not None else b"",
         )
         try:
             found = journal.find(self.spool.root, beliefs)

@@ -66,7 +66,7 @@ class Ended:
 
 @dataclass(slots=True)
 class _OpenGap:
-    """A gap entry without its end; `anchor` is a reading of both clocks in the boot of its begin."""
+    """A gap entry without its end; `anchor` reads both clocks in the boot of its begin, if one is known."""
 
     seq: int
     since: Instant
@@ -187,7 +187,8 @@ class Recorder:
         self._counts.gaps = continuation.gaps
         for gap in continuation.open_gaps:
             stream = None if gap.stream is None else Stream(gap.stream)
-            self._gaps[stream] = _OpenGap(seq=gap.seq, since=gap.since, lost=gap.lost, anchor=continuation.anchor)
+            anchor = continuation.session.reading_in(gap.since[0])
+            self._gaps[stream] = _OpenGap(seq=gap.seq, since=gap.since, lost=gap.lost, anchor=anchor)
             self._counts.warnings[_absence(stream)] = _absence(stream)
         self._start_promises()
         for stream in self._gaps:
@@ -366,9 +367,8 @@ class Recorder:
     def _state_unfinished(self) -> None:
         """Give the segments WRITER could not end the statements their seals prove. Raises StorageFault."""
         with durable.reading(self._tools.spool.root):
-            left = recovery.survey(
-                self._tools.spool, self._session_id, kid=self._tools.journal.kid, first=self._counts.segments
-            )
+            kids = frozenset((self._tools.journal.kid,))
+            left = recovery.survey(self._tools.spool, self._session_id, kids=kids, first=self._counts.segments)
             rescued = recovery.rescue(self._tools.spool, left)
         rescued.cut()
         for statement in rescued.statements:

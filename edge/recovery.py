@@ -9,6 +9,7 @@ step may be cut short too; the next start takes it up again.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from edge.journal_state import JournalState, OpenGap, OpenSession, StreamRow, ki
 from edge.ports import Clock, ClockReading, SyncState
 from edge.spool import Spool
 from liuhen import cose
+from liuhen.boxes import SEGMENT_LIMIT_BYTES
+from liuhen.errors import FormatError
+from liuhen.kinds import NO_UPPER_BOUND_NS, Gap, GapEnd, Head, Instant, Pair, Recovered, Seal, Segment, SessionEnd
 from liuhen.kinds import Clock as ClockRow
-from liuhen.kinds import Gap, GapEnd, Head, Instant, Pair, Recovered, Seal, Segment, SessionEnd
 from liuhen.reader import FragmentState, Initialisation, SealedFragment, read_segment
 from liuhen.registry import EndCause, GapCause
 
 QUARANTINED_LIMIT = 64
+CLOCKS_SET = frozenset((SyncState.SYNCHRONISED, SyncState.HOLDOVER))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +119,8 @@ class Continuation:
     last: bytes
     gaps: int
     open_gaps: tuple[OpenGap, ...]
-    anchor: ClockRow
-    """Both clocks as the dead run last told them, for gaps that began in its boot."""
+    session: OpenSession
+    """It as the dead runs left it, with a reading of both clocks in each of their boots."""
 
 
 def may_resume(setback: Setback, streams: tuple[StreamRow, ...], clock: Clock, limit_ns: int) -> bool:
@@ -129,8 +133,11 @@ def may_resume(setback: Setback, streams: tuple[StreamRow, ...], clock: Clock, l
         return False
     now = clock.read()
     row = setback.state.clock
-    shortest_ns, _ = length_ns(row, (row[2], row[1]), (clock.boot_id, now.boottime_ns), now)
-    return shortest_ns <= limit_ns
+    if row[2] == clock.boot_id:
+        return now.boottime_ns - row[1] <= limit_ns
+    # A clock that nobody set is better than none here: it decides only which session this is.
+    shortest_ms = now.utc_ms - row[0] - now.error_ms - row[4]
+    return max(now.boottime_ns, shortest_ms * 1_000_000) <= limit_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +153,9 @@ def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
     """State what the dead run left and open the gap that ends with the first new media. Raises StorageFault."""
     state, rescued, evidence = unfinished.state, unfinished.rescued, unfinished.evidence
     session = _session(state)
-    _state_rescued(session, rescued, log)
+    # Gaps first: a cut between the two must not leave media stated inside a gap that then does not end with it.
     open_gaps, gaps = _close_ended_gaps(session, unfinished, log), session.gaps
+    _state_rescued(session, rescued, log)
     if not any(gap.stream is None for gap in open_gaps):
         since = _end_of_media(state, session, rescued)
         open_gaps = (*open_gaps, _open_gap(session, since, log, clock, evidence))
@@ -160,7 +168,7 @@ def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
         last=after.last if after is not None else session.last,
         gaps=gaps,
         open_gaps=open_gaps,
-        anchor=state.clock,
+        session=session,
     )
 
 
@@ -176,7 +184,7 @@ def close_open_session(unfinished: Unfinished, log: Journal, clock: Clock) -> No
             GapEnd(
                 gap_seq=gap.seq,
                 until=until,
-                length_ns=length_ns(state.clock, gap.since, until, now),
+                length_ns=length_ns(session.reading_in(gap.since[0]), gap.since, until, now),
                 lost=(None, None),
                 resumed=0,
             ),
@@ -208,7 +216,7 @@ def _close_ended_gaps(session: OpenSession, unfinished: Unfinished, log: Journal
         end = GapEnd(
             gap_seq=gap.seq,
             until=until,
-            length_ns=length_ns(unfinished.state.clock, gap.since, until, _reading(back.clock)),
+            length_ns=length_ns(session.reading_in(gap.since[0]), gap.since, until, _reading(back.clock)),
             lost=(None, None),
             resumed=1,
         )
@@ -259,15 +267,21 @@ def _last_sign_of_life(state: JournalState, rescued: Rescued) -> Instant:
 def length_ns(anchor: ClockRow, since: Instant, until: Instant, now: ClockReading) -> Pair:
     """Exact within one boot; across boots an interval from both claims of UTC and their errors.
 
-    `anchor` is a reading of both clocks in (or near) the boot of `since`, `now` one in that of `until`.
+    `anchor` is a reading of both clocks in the boot of `since`, or else any before it; `now` one in that of `until`.
+    The time since the last boot is a lower bound whatever the clocks say. No upper one is known where nobody had set
+    them, or where they contradict that.
     """
     if since[0] == until[0]:
         length = max(0, until[1] - since[1])
         return length, length
-    since_utc_ms = anchor[0] + (since[1] - anchor[1]) // 1_000_000
+    known = anchor[2] == since[0]
+    since_utc_ms = anchor[0] + (since[1] - anchor[1]) // 1_000_000 if known else anchor[0]
     until_utc_ms = now.utc_ms + (until[1] - now.boottime_ns) // 1_000_000
     apart_ms, error_ms = until_utc_ms - since_utc_ms, now.error_ms + anchor[4]
-    return max(0, apart_ms - error_ms) * 1_000_000, max(0, apart_ms + error_ms) * 1_000_000
+    shortest_ns, longest_ns = (apart_ms - error_ms) * 1_000_000, (apart_ms + error_ms) * 1_000_000
+    if not {anchor[3], now.sync} <= CLOCKS_SET or longest_ns < until[1]:
+        return until[1], NO_UPPER_BOUND_NS
+    return max(until[1], shortest_ns if known else 0), longest_ns
 
 
 # -- what the segment files prove --------------------------------------------------------------------------------------
@@ -316,10 +330,10 @@ class Rescued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Owner:
-    """Whose segments are rescued: nothing is stated that this log's own key did not seal for this place."""
+    """Whose segments are rescued: nothing is stated that no key of this session sealed for this place."""
 
     log_id: bytes
-    kid: bytes
+    kids: frozenset[bytes]
 
 
 _Fragments = list[tuple[SealedFragment, Seal]]
@@ -344,8 +358,8 @@ class _Surveyed:
 class Survey:
     """What the files of a session prove beyond its statements; nothing is written yet.
 
-    `foreign` is true where a file stands in the way that must stay as it is: another log's, or one whose damage has
-    whole fragments behind it, which no cut may take away.
+    `foreign` is true where a file stands in the way that must stay as it is: another log's, one whose damage has whole
+    fragments behind it, which no cut may take away, and what is no plain file or is longer than a segment can be.
     """
 
     session_id: bytes = b""
@@ -363,23 +377,35 @@ def survey_open_session(spool: Spool, state: JournalState) -> Survey:
     session = state.session
     if session is None:
         return Survey()
-    return survey(spool, session.id, kid=kid_in_force(state), first=session.segments)
+    kids = frozenset((*session.former, kid_in_force(state)))
+    return survey(spool, session.id, kids=kids, first=session.segments)
 
 
-def survey(spool: Spool, session_id: bytes, *, kid: bytes, first: int) -> Survey:
+def survey(spool: Spool, session_id: bytes, *, kids: frozenset[bytes], first: int) -> Survey:
     """Read every file from number `first` on. WRITER runs ahead of CONTROL, so there may be more than one."""
-    owner = _Owner(log_id=spool.identity.log_id, kid=kid)
+    owner = _Owner(log_id=spool.identity.log_id, kids=kids)
     files: list[_Surveyed] = []
     for number, path in enumerate(_unstated(spool, session_id, first), start=first):
-        head, fragments, damaged = _sealed(path, owner)
-        misplaced = head is not None and (head.identity.session_id, head.identity.segment) != (session_id, number)
-        if misplaced or damaged or (head is None and not _never_sealed(path)):
+        try:
+            file = _surveyed(path, number, session_id, owner)
+        except FormatError:
+            file = None  # a directory, a link, a pipe
+        if file is None:
             return Survey(session_id=session_id, files=tuple(files), foreign=True)
-        size = path.stat().st_size
-        files.append(_Surveyed(path=path, number=number, size=size, head=head, fragments=tuple(fragments)))
-        if not fragments:
+        files.append(file)
+        if not file.fragments:
             break
     return Survey(session_id=session_id, files=tuple(files))
+
+
+def _surveyed(path: Path, number: int, session_id: bytes, owner: _Owner) -> _Surveyed | None:
+    """One file, or None where it must stay as it is. Raises OSError, FormatError."""
+    head, fragments, damaged = _sealed(path, owner)
+    misplaced = head is not None and (head.identity.session_id, head.identity.segment) != (session_id, number)
+    size = path.stat().st_size
+    if misplaced or damaged or size > 2 * SEGMENT_LIMIT_BYTES or (head is None and not _never_sealed(path)):
+        return None
+    return _Surveyed(path=path, number=number, size=size, head=head, fragments=tuple(fragments))
 
 
 def rescue(spool: Spool, survey: Survey) -> Rescued:
@@ -418,7 +444,7 @@ def rescue(spool: Spool, survey: Survey) -> Rescued:
 def _unstated(spool: Spool, session_id: bytes, first: int) -> list[Path]:
     """The files from `first` on, without holes."""
     paths: list[Path] = []
-    while (path := spool.segment_path(session_id, first + len(paths))).exists():
+    while os.path.lexists(path := spool.segment_path(session_id, first + len(paths))):
         paths.append(path)
     return paths
 
@@ -435,7 +461,7 @@ def _sealed(path: Path, owner: _Owner) -> tuple[Initialisation | None, _Fragment
     for item in read_segment(path):
         match item:
             case Initialisation(identity=found):
-                if (found.log_id, cose.key_id(found.public_key)) != (owner.log_id, owner.kid):
+                if found.log_id != owner.log_id or cose.key_id(found.public_key) not in owner.kids:
                     return None, [], False
                 head = item
             case SealedFragment(seal=Seal() as seal) if item.valid:

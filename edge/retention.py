@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edge.ports import ClockReading
 from liuhen.entry import Entry
 from liuhen.hashing import ZERO_HASH
 from liuhen.keeping import Content, Keeping
 from liuhen.kinds import Clock, Destroyed, Head, Hold, Recovered, Refusal, Retention, Segment, Session
 from liuhen.registry import DESTRUCTION_REFUSALS, ContentKind, RefusalCode
-
-NO_BOOT = bytes(16)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +33,8 @@ class Allowed:
 
     session: bytes
     contents: tuple[Content, ...]
+    clock: Clock
+    """The reading that allows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +60,7 @@ class Ledger:
         """Of each record named: the sessions it says something about, orders included; None where it names none."""
         self.destroyed: dict[Content, bytes] = {}
         """What a founded `destroyed` entry names, and the session it names with it."""
+        self._founded_at: dict[Content, Clock] = {}
         self.head: Head | None = None
         self.whole = True
 
@@ -91,6 +91,7 @@ class Ledger:
                 clock = entry.common.clock
                 founded = [c for c in contents if self.keeping.forbids(c, session, clock) is None]
                 self.destroyed |= dict.fromkeys(founded, session)
+                self._founded_at |= dict.fromkeys(founded, clock)
             case _:
                 pass
 
@@ -113,13 +114,21 @@ class Ledger:
         quarantined = [(int(ContentKind.QUARANTINED), digest) for digest in held.quarantined]
         return tuple(c for c in (*segments, *quarantined, *records) if c not in self.destroyed)
 
+    def still_to_go(self) -> dict[Content, bytes]:
+        """What was destroyed by a founded entry and by no later one must be kept, and the session named with it."""
+        return {
+            content: session
+            for content, session in self.destroyed.items()
+            if self.keeping.forbids(content, session, self._founded_at[content]) is None
+        }
+
     def session_of(self, commitment: bytes) -> bytes | None:
         """The first session a record belongs to, or None."""
         owners = self.keeping.owners.get(commitment, set())
         return min((owner for owner in owners if owner is not None), default=None)
 
 
-def may_destroy(ledger: Ledger, session: bytes, contents: tuple[Content, ...], now: ClockReading) -> Allowed | Denied:
+def may_destroy(ledger: Ledger, session: bytes, contents: tuple[Content, ...], clock: Clock) -> Allowed | Denied:
     """Whether these contents may be destroyed by an order that names this session.
 
     Only a synchronised clock ends a term, and only when the earliest UTC it allows is past: UTC is a claim, and what is
@@ -127,7 +136,6 @@ def may_destroy(ledger: Ledger, session: bytes, contents: tuple[Content, ...], n
     """
     if not ledger.whole:
         return Denied(code=RefusalCode.JOURNAL_INCOMPLETE, session=session)
-    clock: Clock = (now.utc_ms, now.boottime_ns, NO_BOOT, int(now.sync), now.error_ms)
     for content in contents:
         code = ledger.keeping.forbids(content, session, clock)
         if code is not None:
@@ -137,4 +145,4 @@ def may_destroy(ledger: Ledger, session: bytes, contents: tuple[Content, ...], n
         if code is not None:
             until_ms = ledger.keeping.term_of((ContentKind.SEGMENT, b""), session)
             return Denied(code=code, session=session, until_ms=until_ms)
-    return Allowed(session=session, contents=contents)
+    return Allowed(session=session, contents=contents, clock=clock)

@@ -15,7 +15,7 @@ BAD_Y = {0, 1, P - 1, Y8, P - Y8, *range(P, 2**255)}  # of keys of small order (
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}
 LOG = State(at="1", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set(),
-            ended=set(), terms={}, holds=set())
+            ended=set(), terms={}, holds=set(), usurped=False)
 def must(section: str, **rules: object) -> None:
     if broken := [name for name, holds in rules.items() if not holds]:
         raise ValueError(f"{section}: {', '.join(broken)}")
@@ -48,6 +48,7 @@ def envelope(data: bytes, key: bytes) -> tuple[str, Any, bytes, bytes]:
 
 def keeping(kind: str, p: Any, n: int) -> None:
     LOG.ended |= {p[5]} if kind == "session-end" else set()
+    LOG.usurped = p[9] == 3 if kind == "key" and p[9] in (3, 4) else LOG.usurped
     if kind == "retention":
         until = float("inf") if p[10] is None else p[10]
         must("5.6.1", extends=until > LOG.terms.get(p[9], float("-inf")))
@@ -58,7 +59,7 @@ def keeping(kind: str, p: Any, n: int) -> None:
         LOG.holds ^= {hold}
     elif kind == "destroyed":
         must("5.6.3", ended=p[5] in LOG.ended, held=not {p[5], None} & {session for _, session in LOG.holds},
-             term=p[6][0] - p[6][4] >= LOG.terms.get(p[5], float("inf")), sync=p[6][3] == 2)
+             term=p[6][0] - p[6][4] >= LOG.terms.get(p[5], float("inf")), sync=p[6][3] == 2, key=not LOG.usurped)
         LOG.gone |= {(p[5], digest) for what, digest in p[9] if what == 1}
 
 def entry(data: bytes) -> int:

@@ -23,6 +23,7 @@ from edge.commands.acts import (
 from edge.commands.retention import until_words
 from edge.custody import OpenToken, no_token
 from edge.destruction import Carried, destroy, finish, refuse
+from edge.journal import clock_row
 from edge.ports import Clock
 from edge.retention import Denied, may_destroy
 from edge.spool import SpoolError
@@ -70,8 +71,8 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
 
 def _destroy(act: Act, arguments: argparse.Namespace, order: bytes, clock: Clock) -> int:
     session, contents = _asked(act, arguments)
-    decision = may_destroy(act.ledger, session, contents, clock.read())
     record = act.keep(order)
+    decision = may_destroy(act.ledger, session, contents, clock_row(clock))
     if isinstance(decision, Denied):
         kept = act.ledger.keeping.sessions.get(session)
         refuse(act.log.journal, decision, record, (kept.ordinal if kept is not None else 0) or 0)

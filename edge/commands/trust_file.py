@@ -15,6 +15,7 @@ from edge.commands.key_files import fingerprint, grouped, kid_of, read_file, rea
 from edge.terminal import EXIT_CLEAN
 from liuhen import keys
 from liuhen.errors import KeyFileError
+from liuhen.findings import printable
 from liuhen.keys import Trust
 from liuhen.kinds import Head
 
@@ -76,7 +77,7 @@ def describe(trust: Trust) -> list[str]:
     for kid, last, _ in trust.revoked:
         until = "全部 altogether" if last is None else f"第 {last[0]} 号条目之后 after entry {last[0]}, {last[1].hex()}"
         lines.append(f"已撤销 revoked {grouped(kid)}：{until}")
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _read(path: Path) -> Trust:

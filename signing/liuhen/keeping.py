@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from liuhen.entry import Entry
-from liuhen.kinds import Clock, Destroyed, Hold, Refusal, Retention, Session, SessionEnd
-from liuhen.registry import ContentKind, HoldAct, RefusalCode
+from liuhen.kinds import Clock, Destroyed, Hold, Key, Refusal, Retention, Session, SessionEnd
+from liuhen.registry import ContentKind, HoldAct, KeyAct, RefusalCode
 
 SYNCHRONISED = 2
 ORDERS = (Destroyed, Retention, Hold, Refusal)
@@ -38,6 +38,7 @@ class Keeping:
         self.owners: dict[bytes, set[bytes | None]] = {}
         """Of each record named: the sessions it belongs to; None where it belongs to none and stays for good."""
         self._held_everywhere: set[int] = set()
+        self._usurped = False
 
     def accept(self, entry: Entry) -> str | None:
         """One entry in its place; returns what is wrong with it where it breaks the rules of keeping."""
@@ -52,12 +53,16 @@ class Keeping:
                 return self._extend(body)
             case Hold():
                 return self._hold(body, entry.common.seq)
+            case Key(act=KeyAct.EMERGENCY | KeyAct.RETURNED):
+                self._usurped = body.act == KeyAct.EMERGENCY
             case _:
                 pass
         return None
 
     def forbids(self, content: Content, session: bytes | None, clock: Clock) -> RefusalCode | None:
         """Why this must not be destroyed by an entry with this clock, which names this session; None where it may."""
+        if self._usurped:  # anybody can append an emergency key of his own, and hand over to another from there
+            return RefusalCode.KEY_SUCCESSION
         what, digest = content
         owners = self.owners.get(digest, {None}) if what == ContentKind.RECORD else {session}
         for owner in sorted(owners, key=lambda found: found or b""):

@@ -38,6 +38,8 @@ from liuhen.shapes import (
 FORMAT_VERSION = 1
 
 Pair = tuple[int, int]
+NO_UPPER_BOUND_NS = 2**63 - 1
+"""The second number of a gap's length where no clock says how long it can have been at most (FORMAT.md 5.4)."""
 Head = tuple[int, bytes]
 Clock = tuple[int, int, bytes, int, int]
 Instant = tuple[bytes, int]

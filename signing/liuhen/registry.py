@@ -275,6 +275,7 @@ class RefusalCode(enum.IntEnum):
     SESSION_OPEN = 15
     CLOCK_UNPROVEN = 16
     JOURNAL_INCOMPLETE = 17
+    KEY_SUCCESSION = 18
 
     @property
     def words_zh(self) -> str:
@@ -305,6 +306,7 @@ _REFUSAL_WORDS = {
     RefusalCode.SESSION_OPEN: ("场次尚未结束", "the session has not ended"),
     RefusalCode.CLOCK_UNPROVEN: ("时钟未与基准同步，期限是否届满无法确认", "the clock is not synchronised"),
     RefusalCode.JOURNAL_INCOMPLETE: ("日志有缺失，可能漏看期限或保全", "entries of the journal are missing"),
+    RefusalCode.KEY_SUCCESSION: ("密钥未经原密钥交接", "the key was not handed over by the one before it"),
 }
 
 DESTRUCTION_REFUSALS = frozenset(
@@ -316,6 +318,7 @@ DESTRUCTION_REFUSALS = frozenset(
         RefusalCode.SESSION_OPEN,
         RefusalCode.CLOCK_UNPROVEN,
         RefusalCode.JOURNAL_INCOMPLETE,
+        RefusalCode.KEY_SUCCESSION,
     }
 )
 """What was refused under these codes is the destruction of content, not a start."""

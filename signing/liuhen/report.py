@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass
 
 from liuhen.findings import Code, Finding, Severity, Verdict, printable
+from liuhen.kinds import NO_UPPER_BOUND_NS
 from liuhen.registry import GapCause, Stream
 from liuhen.verify_gaps import GapSummary
 from liuhen.verify_session import SessionSummary
@@ -441,6 +442,8 @@ def _length(gap: GapSummary, words: _Words) -> str:
     if gap.length_ns is None:
         return ""
     low, high = (f"{ns / 1e9:.1f}" for ns in gap.length_ns)
+    if gap.length_ns[1] >= NO_UPPER_BOUND_NS:
+        return words.say(f"，时长至少 {low} 秒，上限不明（时钟不可信）", f", at least {low} s, no upper bound is known")
     if low == high:
         return words.say(f"，时长 {low} 秒", f", {low} s")
     return words.say(f"，时长在 {low} 至 {high} 秒之间", f", between {low} and {high} s")

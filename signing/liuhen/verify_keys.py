@@ -177,8 +177,14 @@ class KeyRing:
         heads = [(last[0], last[1]) if last is not None and in_journal else None for last in rows]
         return [Limit(head=head, code=Code.KEY_REVOKED, shown=True) for head in heads]
 
-    def judged(self, kid: bytes, seq: int, fragments: int) -> None:
-        """So many fragments were found good under a statement of this key; whether it is vouched for is said later."""
+    def judged(self, kid: bytes, seq: int, fragments: int, identity: Identity | None = None) -> None:
+        """So many fragments were found good under a statement of this key; whether it is vouched for is said later.
+
+        What an emergency key sealed stays its own, whoever states it: the key that returns vouches for none of it.
+        """
+        sealer = self.known.get(cose.key_id(identity.public_key)) if identity is not None else None
+        if sealer is not None and sealer.emergency_from is not None:
+            kid = cose.key_id(sealer.public_key)
         if fragments and kid in self.known:
             self.known[kid].stated_at.append(seq)
             self.known[kid].stated_fragments.append(fragments)

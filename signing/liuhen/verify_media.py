@@ -147,14 +147,17 @@ class Media:
             if outcome.head[0] >= entry.common.seq:
                 self.findings.add(Code.SEAL_HEAD_WRONG, place, en="its seal names an entry after its own statement")
 
-    def _check_identity(self, identity: Identity, place: Place) -> None:
-        if (identity.session_id, identity.segment) != (place.session, place.segment):
+    def _check_identity(self, identity: Identity, place: Place) -> bool:
+        """Whether the file belongs to this log, session and number."""
+        misplaced = (identity.session_id, identity.segment) != (place.session, place.segment)
+        if misplaced:
             words = f"session {identity.session_id.hex()}, segment {identity.segment}"
             self.findings.add(Code.IDENTITY_WRONG, place, en=words)
         if identity.log_id != self.ring.log_id and self.ring.log_id is not None:
             self.findings.add(Code.IDENTITY_WRONG, place, en=f"log {identity.log_id.hex()}")
         if self.ring.log_id is not None and cose.key_id(identity.public_key) not in self.ring.known:
             self.findings.add(Code.IDENTITY_WRONG, place, en="a key the journal does not know")
+        return not misplaced and identity.log_id == self.ring.log_id
 
     def _unreadable(self, path: Path, error: Exception, place: Place, fragments: int) -> None:
         if isinstance(error, PermissionError):
@@ -205,8 +208,9 @@ class Media:
         return outcome
 
     def _judge_key(self, identity: Identity, head: Head | None, place: Place) -> Verdict:
-        self._check_identity(identity, place)
-        return self.ring.verdict_by_seals(identity, head, place)
+        fits = self._check_identity(identity, place)
+        verdict = self.ring.verdict_by_seals(identity, head, place)
+        return verdict if fits else Verdict.UNENDORSED
 
     def conclude(self, destroyed: Mapping[bytes, Set[bytes]]) -> None:
         """Step S1 for what is absent, once every `destroyed` entry has been read: what it names, by session."""

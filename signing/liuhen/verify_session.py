@@ -258,7 +258,8 @@ class Sessions:
         authentic = self._findings.verdicts[Verdict.AUTHENTIC]
         outcome = self._media.stated(state.summary.id, body, entry, chain)
         authentic = self._findings.verdicts[Verdict.AUTHENTIC] - authentic
-        self._media.ring.judged(entry.envelope.kid, entry.common.seq, authentic)
+        sealer = outcome.identity if outcome is not None else None
+        self._media.ring.judged(entry.envelope.kid, entry.common.seq, authentic, sealer)
         self._check_holes(state, entry, body, outcome)
         state.stated.add(body.number)
         state.next_number, state.last_r, state.known = body.number + 1, body.last, True

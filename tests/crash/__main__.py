@@ -38,6 +38,7 @@ def main() -> int:
     killed = commands.add_parser("kills", help="SIGKILL at random moments")
     killed.add_argument("--count", type=int, default=10)
     killed.add_argument("--seed", type=int, default=1)
+    killed.add_argument("--mutant", choices=[mutant.name for mutant in Mutant], default=Mutant.NONE.name)
     killed.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     lacks = mounts.lacking()
@@ -67,7 +68,7 @@ def _states(asked: argparse.Namespace) -> int:
     for line in summary.failed:
         print(line)
     if asked.json:
-        print(json.dumps(summary.to_json()))
+        print(json.dumps({"process": os.getpid(), **summary.to_json()}))
     else:
         print(f"{summary.states} states in {summary.seconds:.1f} s, {summary.failing} failing; {dict(summary.notes)}")
     return EXIT_BROKEN if summary.failing else 0
@@ -83,7 +84,7 @@ def _replay(asked: argparse.Namespace) -> int:
 
 
 def _kills(asked: argparse.Namespace) -> int:
-    summary = kills.run(asked.count, asked.seed, lambda line: print(line, flush=True))
+    summary = kills.run(asked.count, asked.seed, Mutant[asked.mutant], lambda line: print(line, flush=True))
     if asked.json:
         print(json.dumps(summary))
     return EXIT_BROKEN if summary["faults"] else 0

@@ -24,7 +24,8 @@ def crash(_: Path) -> Outcome:
     """So many states of the real recorder's writes after a cut: the variable CRASH_STATES says how many."""
     count = int(os.environ.get(STATES_VARIABLE, STATES))
     summary = program("states", "--states", str(count), "--seed", str(SEED), "--every-prefix")
-    notes, kinds = summary["notes"], summary["kinds"]
+    notes, kinds, faults = summary["notes"], summary["kinds"], summary["faults"]
+    assert isinstance(faults, dict)
     assert isinstance(notes, dict)
     assert isinstance(kinds, dict)
     lines = [
@@ -34,6 +35,7 @@ def crash(_: Path) -> Outcome:
         f"by kind: {', '.join(f'{kind} {number}' for kind, number in sorted(kinds.items()))}",
         f"fragments reported authentic and compared with what was recorded: {notes['fragments authentic']}",
         f"file systems that e2fsck had to repair before they could be mounted: {notes.get('repaired by e2fsck', 0)}",
+        *(f"FAULT, {number} times: {fault}" for fault, number in faults.items()),
         *(f"FAULT: {line}" for line in _lines(summary["failed"])),
     ]
     return lines, summary["failing"] == 0

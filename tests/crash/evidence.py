@@ -146,3 +146,19 @@ def sealed(path: Path) -> list[Sealed]:
             r = hashlib.sha256(b"\x01" + r + h).digest()
             found.append(Sealed(start=start, media_end=media_end, r=r, valid=item.valid))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """A segment file as the recorder wrote it, and where the media of each of its fragments lies."""
+
+    content: bytes
+    fragments: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, path: Path) -> Truth:
+        return cls(content=path.read_bytes(), fragments=tuple((one.start, one.media_end) for one in sealed(path)))
+
+    def genuine(self, content: bytes) -> int:
+        """How many of its fragments these bytes hold, each at its place; no reader has to find them there."""
+        return sum(content[start:end] == self.content[start:end] for start, end in self.fragments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,7 +31,10 @@ ROOT = Path(__file__).resolve().parents[2]
 KEPT_FOLDER = ROOT / "artefacts" / "crash"
 STATE_SECONDS = 60.0
 ROUND_STATES = 500
-FAULTS_KEPT = 5
+FAULTS_KEPT = 2
+"""Of each kind."""
+FAULT_LETTERS = 60
+_NUMBERS = re.compile(r"[0-9a-f]{16,}|\d+")
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - quick, and private by mkdtemp below it
 
 Subject = Recording | StrictRecording
@@ -132,6 +136,7 @@ class Summary:
     failing: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -142,6 +147,7 @@ class Summary:
             "failing": self.failing,
             "kinds": dict(self.kinds),
             "notes": dict(self.notes),
+            "faults": dict(self.faults),
             "failed": self.failed,
             "seconds": round(self.seconds, 1),
         }
@@ -150,12 +156,13 @@ class Summary:
 def run(order: Order, say: Callable[[str], None]) -> Summary:
     """All states of an order. Takes a mount namespace of its own for this process. Raises OSError, NoBlockDisk."""
     mounts.own_namespace()
+    _remove_leftovers()
     pictures(count=2 * GOP)
     sound(samples=RATE_HZ)
     summary, began = Summary(), time.monotonic()
     for number, count in enumerate(_rounds(order.states)):
         parent = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
-        with tempfile.TemporaryDirectory(prefix="liuhen-crash-", dir=parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=recording.NAMED_FOR_RUN, dir=parent) as folder:
             made = _Round(Path(folder), order.seed + number, order.mutant)
             for share, subject, chosen in _chosen(made, count, every_prefix=order.every_prefix and number == 0):
                 _check_all(subject, chosen, summary, order)
@@ -166,6 +173,14 @@ def run(order: Order, say: Callable[[str], None]) -> Summary:
             break
     summary.seconds = time.monotonic() - began
     return summary
+
+
+def _remove_leftovers() -> None:
+    """Folders in memory of runs that were killed: their mounts have gone with them, the bytes have not."""
+    for folder in MEMORY_FOLDER.glob("liuhen-crash-*-*"):
+        process = folder.name.split("-")[2]
+        if process.isdecimal() and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rounds(count: int) -> list[int]:
@@ -235,7 +250,9 @@ def check(subject: Subject, state: State) -> Outcome:
 def _failed(subject: Subject, state: State | None, faults: list[str], told: tuple[Summary, Path]) -> None:
     summary, kept = told
     summary.failing += 1
-    if len(summary.failed) >= FAULTS_KEPT:
+    kind = _NUMBERS.sub("N", faults[0])[:FAULT_LETTERS]
+    summary.faults[kind] += 1
+    if summary.faults[kind] > FAULTS_KEPT:
         return
     folder = keep(subject, kept)
     command = f".venv/bin/python -m tests.crash replay {os.path.relpath(folder, ROOT)}"

@@ -15,6 +15,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,10 @@ from edge.app import run as run_recorder
 from liuhen.entry import Entry
 from liuhen.kinds import Gap, GapEnd, Segment, Session, SessionEnd
 from liuhen.reader import Initialisation, SealedFragment, read_segment
+from tests.crash import pool
 from tests.crash.evidence import ENTRY, FRAGMENT, Acknowledgement, entries, places
 from tests.crash.live_room import FASTER, Counters, LiveClock, hardware
+from tests.crash.mutants import Mutant, apply
 from tests.crash.next_start import EXPECTED
 from tests.crash.recording import PipedOnlooker
 from tests.edge.media import RATE_HZ, pictures, sound
@@ -33,6 +36,8 @@ from tests.edge.ports_room import BLOCK_NS, FRAME_NS, GOP, Device, device
 
 KILLS_PER_LOOP = 2
 KINDS = 3
+LOOPS_AT_ONCE = 2
+LOOP_SECONDS = 100.0
 BOUND_NS = FRAME_NS + BLOCK_NS
 EDGE_NS = 1_000_000_000 * FASTER
 """From a session's entry to its first media, and from its last media to its end entry, a second of real time at most:
@@ -84,6 +89,7 @@ class Loop:
     """One session of several runs, and everything this process saw of it."""
 
     folder: Path
+    mutant: Mutant
     heard: list[Heard] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     moments: list[str] = field(default_factory=list)
@@ -93,32 +99,69 @@ class Loop:
     faults: list[str] = field(default_factory=list)
 
 
-def run(count: int, seed: int, say: Callable[[str], None]) -> dict[str, object]:
+def run(count: int, seed: int, mutant: Mutant, say: Callable[[str], None]) -> dict[str, object]:
     """So many kills; returns counts, the moments that were hit, the worst loss, and one line for each fault."""
     pictures(count=2 * GOP)
     sound(samples=RATE_HZ)
-    faults: list[str] = []
-    moments: dict[str, int] = {}
-    missing: list[int] = []
-    worst_seam_ns = worst_edge_ns = 0
-    for number in range(-(-count // KILLS_PER_LOOP)):
-        with tempfile.TemporaryDirectory(prefix="liuhen-kills-") as folder:
-            loop = Loop(folder=Path(folder))
-            _one_loop(loop, number, random.Random(f"{seed} {number}"))  # noqa: S311 - repeatable choices
-        worst_seam_ns = max(worst_seam_ns, loop.worst_seam_ns)
-        worst_edge_ns = max(worst_edge_ns, loop.worst_edge_ns)
-        missing += loop.missing_frames
-        for moment in loop.moments:
-            moments[moment] = moments.get(moment, 0) + 1
-        faults += [f"loop {number} of seed {seed} ({', '.join(loop.moments)}): {fault}" for fault in loop.faults]
-        say(f"loop {number}: killed at {', '.join(loop.moments)}; {len(loop.faults)} faults")
+    loops = range(-(-count // KILLS_PER_LOOP))
+    summary = _Summary()
+    for number, answer in pool.run(
+        loops, lambda number: _loop(number, seed, mutant), at_once=LOOPS_AT_ONCE, limit_seconds=LOOP_SECONDS
+    ):
+        summary.add(number, seed, answer)
+        say(f"loop {number}: killed at {', '.join(summary.last_moments)}; {len(summary.faults)} faults so far")
+    return summary.to_json()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Summary:
+    moments: Counter[str] = field(default_factory=Counter)
+    last_moments: list[str] = field(default_factory=list)
+    most_missing_frames: int = 0
+    worst_seam_ns: int = 0
+    worst_edge_ns: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, number: int, seed: int, answer: pool.Answer) -> None:
+        """The answer of one loop."""
+        self.faults += [f"loop {number} of seed {seed}: {fault}" for fault in _list(answer, pool.FAULTS)]
+        self.last_moments = [str(moment) for moment in _list(answer, "moments")]
+        self.moments.update(self.last_moments)
+        self.most_missing_frames = max([self.most_missing_frames, *_numbers(answer, "missing_frames")])
+        self.worst_seam_ns = max([self.worst_seam_ns, *_numbers(answer, "seams_ns")])
+        self.worst_edge_ns = max([self.worst_edge_ns, *_numbers(answer, "edges_ns")])
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "kills": sum(self.moments.values()),
+            "moments": dict(self.moments),
+            "most_missing_frames": self.most_missing_frames,
+            "worst_seam_ms": round(self.worst_seam_ns / 1e6, 1),
+            "worst_edge_ms": round(self.worst_edge_ns / 1e6, 1),
+            "faults": self.faults,
+        }
+
+
+def _list(answer: pool.Answer, name: str) -> list[object]:
+    found = answer.get(name, [])
+    return found if isinstance(found, list) else []
+
+
+def _numbers(answer: pool.Answer, name: str) -> list[int]:
+    return [number for number in _list(answer, name) if isinstance(number, int)]
+
+
+def _loop(number: int, seed: int, mutant: Mutant) -> pool.Answer:
+    """One loop, in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="liuhen-kills-") as folder:
+        loop = Loop(folder=Path(folder), mutant=mutant)
+        _one_loop(loop, number, random.Random(f"{seed} {number}"))  # noqa: S311 - repeatable choices
     return {
-        "kills": sum(moments.values()),
-        "moments": moments,
-        "most_missing_frames": max(missing, default=0),
-        "worst_seam_ms": round(worst_seam_ns / 1e6, 1),
-        "worst_edge_ms": round(worst_edge_ns / 1e6, 1),
-        "faults": faults,
+        pool.FAULTS: loop.faults,
+        "moments": loop.moments,
+        "missing_frames": loop.missing_frames,
+        "seams_ns": [loop.worst_seam_ns],
+        "edges_ns": [loop.worst_edge_ns],
     }
 
 
@@ -147,6 +190,7 @@ def _run(loop: Loop, made: Device, clock: LiveClock, moment: Moment | None) -> t
     said, tell = os.pipe()
     child = os.fork()
     if child == 0:
+        pool.die_with_parent()
         os.close(said)
         os._exit(_record(loop, made, clock, tell, seconds=LAST_RUN_SECONDS * FASTER if moment is None else None))
     os.close(tell)
@@ -165,6 +209,7 @@ def _run(loop: Loop, made: Device, clock: LiveClock, moment: Moment | None) -> t
 
 def _record(loop: Loop, made: Device, clock: LiveClock, tell: int, *, seconds: float | None) -> int:
     """The child's whole life."""
+    apply(loop.mutant)
 
     def say(what: Acknowledgement) -> None:
         os.write(tell, what.to_line().rstrip() + b" %d\n" % loop.counters.get("frames"))

@@ -50,21 +50,20 @@ def own_namespace() -> None:
 
 
 @contextmanager
-def mounted(image: Path, folder: Path, *, options: str = "", read_only: bool = False) -> Iterator[Path]:
+def mounted(image: Path, folder: Path) -> Iterator[Path]:
     """An ext4 image as a folder, through a loop device. Raises OSError where it cannot be mounted."""
-    mount(image, folder, options=options, read_only=read_only)
+    mount(image, folder)
     try:
         yield folder
     finally:
         unmount(folder)
 
 
-def mount(image: Path, folder: Path, *, options: str = "", read_only: bool = False) -> None:
+def mount(image: Path, folder: Path) -> None:
     """Mount an ext4 image or a served disk; the loop device lives as long as the mount. Raises OSError."""
     device, path = _loop_device(image)
     try:
-        flags = 1 if read_only else 0
-        _call("mount", path.encode(), os.fsencode(folder), b"ext4", flags, options.encode())
+        _call("mount", path.encode(), os.fsencode(folder), b"ext4", 0, b"")
     finally:
         os.close(device)
 

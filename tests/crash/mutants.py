@@ -14,8 +14,11 @@ from types import ModuleType
 
 from edge import durable, journal, recovery
 from edge.journal import Found
-from edge.recovery import Setback
-from liuhen.kinds import Head
+from edge.journal_state import JournalState, OpenSession
+from edge.recovery import Rescued, Setback
+from liuhen.kinds import Head, Instant
+
+LATE_NS = 500_000_000
 
 
 class Mutant(enum.Enum):
@@ -27,24 +30,13 @@ class Mutant(enum.Enum):
     RETRY_FLUSH = "flushes the same file again after a flush that failed, and believes it"
     TRUNCATE_ROT = "takes whatever it cannot read for a torn tail, and cuts there"
     REUSE_SEQ = "goes on after the last entry it can read, whatever was sent before"
+    DROP_LAST_FRAGMENT = "takes the last sealed fragment of an unclean end for a torn one"
+    LATE_GAP = "says that an interruption began half a second after the last media"
 
 
 def apply(mutant: Mutant) -> None:
     """Break this process's recorder."""
-    match mutant:
-        case Mutant.NONE:
-            pass
-        case Mutant.ACK_BEFORE_SYNC:
-            _put_os(_LateFlushes())
-        case Mutant.NO_DIRECTORY_SYNC:
-            _put(durable, "sync_directory", _no_sync)
-        case Mutant.RETRY_FLUSH:
-            _put_os(_RepeatedFlushes())
-        case Mutant.TRUNCATE_ROT:
-            _put(journal, "ENVELOPE_START", b"no entry begins like this")
-            _forget_heads(lambda found: bool(found.tail or found.rotten))
-        case Mutant.REUSE_SEQ:
-            _forget_heads(lambda _: True)
+    _BREAKS[mutant]()
 
 
 class _OtherOs:
@@ -95,6 +87,26 @@ def _forget_heads(when: Callable[[Found], bool]) -> None:
     _put(recovery, "weigh", weigh_without)
 
 
+def _drop_last_fragment() -> None:
+    sealed = recovery._sealed
+
+    def sealed_but_one(path: Path, owner: recovery._Owner) -> tuple[object, object, bool]:
+        head, fragments, damaged = sealed(path, owner)
+        return head, fragments[:-1], damaged
+
+    _put(recovery, "_sealed", sealed_but_one)
+
+
+def _begin_gaps_late() -> None:
+    end_of_media = recovery._end_of_media
+
+    def later(state: JournalState, session: OpenSession, rescued: Rescued) -> Instant:
+        boot_id, end_ns = end_of_media(state, session, rescued)
+        return boot_id, end_ns + LATE_NS
+
+    _put(recovery, "_end_of_media", later)
+
+
 def _put_os(other: _OtherOs) -> None:
     _put(durable, "os", other)
 
@@ -102,3 +114,20 @@ def _put_os(other: _OtherOs) -> None:
 def _put(module: ModuleType, name: str, value: object) -> None:
     getattr(module, name)  # a mutant of something that is not there any more would be the real recorder
     setattr(module, name, value)
+
+
+def _truncate_rot() -> None:
+    _put(journal, "ENVELOPE_START", b"no entry begins like this")
+    _forget_heads(lambda found: bool(found.tail or found.rotten))
+
+
+_BREAKS: dict[Mutant, Callable[[], None]] = {
+    Mutant.NONE: lambda: None,
+    Mutant.ACK_BEFORE_SYNC: lambda: _put_os(_LateFlushes()),
+    Mutant.NO_DIRECTORY_SYNC: lambda: _put(durable, "sync_directory", _no_sync),
+    Mutant.RETRY_FLUSH: lambda: _put_os(_RepeatedFlushes()),
+    Mutant.TRUNCATE_ROT: _truncate_rot,
+    Mutant.REUSE_SEQ: lambda: _forget_heads(lambda _: True),
+    Mutant.DROP_LAST_FRAGMENT: _drop_last_fragment,
+    Mutant.LATE_GAP: _begin_gaps_late,
+}

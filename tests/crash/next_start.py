@@ -17,7 +17,7 @@ from pathlib import Path
 from edge.opening import Refused
 from liuhen.findings import Code, Verdict
 from tests.crash import recording, states
-from tests.crash.evidence import ENTRY, FRAGMENT, Acknowledgement, Kept, piece, sealed
+from tests.crash.evidence import ENTRY, FRAGMENT, Acknowledgement, Kept, Truth, piece, sealed
 from tests.crash.mutants import Mutant, apply
 from tests.crash.recording import Recording
 from tests.crash.states import Kind, State
@@ -28,6 +28,7 @@ EXPECTED = frozenset({Code.GAP_UNEXPLAINED, Code.RECORD_FOREIGN})
 """What a report may say of an archive that is otherwise whole: an interruption that nobody has explained yet, and a
 record whose entry was cut off, since a record is on the disk before anything names it."""
 FAULTS_TOLD = 8
+NOTHING = Truth(content=b"", fragments=())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,8 +67,9 @@ class Case:
 
     state: State
     generation: int
+    boot: int
     promised: Promised
-    truth: Mapping[str, bytes]
+    truth: Mapping[str, Truth]
     mutant: Mutant = Mutant.NONE
 
 
@@ -84,7 +86,14 @@ def case_of(made: Recording, state: State) -> Case:
     """One state of a recording, with what was promised before it."""
     said = states.acknowledged(made.log, state.point)
     promised = Promised.of(made.kept, said, states.held_marks(made.log, state), made.inherited)
-    return Case(state=state, generation=made.generation, promised=promised, truth=made.truth, mutant=made.plan.mutant)
+    return Case(
+        state=state,
+        generation=made.generation,
+        boot=made.boot,
+        promised=promised,
+        truth=made.truth,
+        mutant=made.plan.mutant,
+    )
 
 
 def judge(case: Case, root: Path, outcome: Outcome) -> None:
@@ -195,13 +204,17 @@ class _Started:
 
     @property
     def may_refuse(self) -> bool:
-        """A disk that lied until nothing of the log was left is not this device's disk any more, as far as it knows."""
-        return self.case.state.kind is Kind.ROLLBACK and not any(self.before.journal.values())
+        """Nothing of the log is left but the key's memory of it: a disk that lied, or whose first entries all rot."""
+        entries = [
+            kept for kept in self.case.promised.held if kept.what.kind == ENTRY and not self.before.excuses(kept)
+        ]
+        return self.case.state.kind in (Kind.ROLLBACK, Kind.ROT) and not entries
 
 
 def _start(started: _Started, root: Path, outcome: Outcome) -> None:
     chance = random.Random(started.case.state.seed + 1)  # noqa: S311 - a test's choices, repeatable
-    clock = recording.clock_at(started.case.generation + 1, rebooted=bool(chance.getrandbits(1)))
+    generation = started.case.generation + 1
+    clock = recording.clock_at(generation, generation if chance.getrandbits(1) else started.case.boot)
     said: list[Acknowledgement] = []
     made = recording.device_at(root)
     try:
@@ -271,10 +284,11 @@ def _false_authentic(started: _Started, made: Device, said: list[Acknowledgement
     genuine = 0
     for path in made.segments():
         name = str(path.relative_to(made.spool))
-        content, truth = path.read_bytes(), started.case.truth.get(name, b"")
+        content, truth = path.read_bytes(), started.case.truth.get(name, NOTHING)
+        genuine += truth.genuine(content)
         for found in sealed(path):
-            same = content[found.start : found.media_end] == truth[found.start : found.media_end] != b""
-            genuine += same or found.r in fresh
+            same = content[found.start : found.media_end] == truth.content[found.start : found.media_end] != b""
+            genuine += found.r in fresh
             if found.valid and not same and found.r not in fresh:
                 outcome.faults.append(f"false authentic: {name}+{found.start} is not what was recorded")
     if authentic > genuine:

@@ -6,6 +6,7 @@ a pipe. A child that dies or hangs is an answer too.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import selectors
@@ -20,6 +21,7 @@ from typing import Generic, TypeVar
 Job = TypeVar("Job")
 Answer = dict[str, object]
 FAULTS = "faults"
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,8 +72,14 @@ def _start(job: Job, work: Callable[[Job], Answer], limit_seconds: float) -> _Ch
     return _Child(job=job, process=process, pipe=reading, deadline=time.monotonic() + limit_seconds)
 
 
+def die_with_parent() -> None:
+    """A child that is forked for a job has no business after whoever wants the answer (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _work(job: Job, work: Callable[[Job], Answer], pipe: int) -> int:
     """The child's whole life."""
+    die_with_parent()
     try:
         answer = work(job)
     except Exception as error:  # noqa: BLE001 - a process's top: whatever went wrong is the answer

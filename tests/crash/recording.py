@@ -25,14 +25,22 @@ from edge.config import Config
 from edge.recorder import Ended
 from sim.block_disk import FAIL_ONE_WRITE, MARKED, WRITE, BlockDisk, Record, records
 from tests.crash import evidence, mounts
-from tests.crash.evidence import ENTRY, FRAGMENT, Acknowledgement, Kept
+from tests.crash.evidence import ENTRY, FRAGMENT, Acknowledgement, Kept, Truth
 from tests.crash.mutants import Mutant, apply
+from tests.crash.pool import die_with_parent
 from tests.edge.ports_room import START_NS, UTC_MS, Act, Device, Onlooker, Room, RoomClock, demo_identity, device_config
 
 RUN_BYTES = 65_536
 _ZEROS = bytes(RUN_BYTES)
+NAMED_FOR_RUN = f"liuhen-crash-{os.getpid()}-"
+"""Everything this process and its forks mount lies on something of this name."""
 IMAGE_BYTES = 64 * 1024 * 1024
 SECONDS_APART = 120
+BOOT_NS = 20 * 10**9
+"""How long a boot takes until the recorder starts."""
+FIRST_SESSION_SECONDS = 21.5
+CONTROL_STALLS_SECONDS = 7.4
+"""Less than the heartbeats promise, or the verifier would rightly report a silence."""
 EARLIER = "earlier"
 STORY = "story.json"
 DISKS = ("spool.img", "keys.img")
@@ -80,17 +88,22 @@ class Recording:
     folder: Path
     plan: Plan
     generation: int
+    boot: int
     bases: tuple[Base, ...]
     log: tuple[Record, ...]
     inherited: tuple[Kept, ...]
     kept: tuple[Kept, ...]
     lost: tuple[str, ...]
-    truth: dict[str, bytes]
+    truth: dict[str, Truth]
     """Every segment file at the end of the recording."""
 
     @property
     def disks(self) -> int:
         return len(self.bases)
+
+    def boot_after(self, *, rebooted: bool) -> int:
+        """The boot that the next start is in: a boot never comes back."""
+        return self.generation + 1 if rebooted else self.boot
 
 
 # -- the device on its disks -------------------------------------------------------------------------------------------
@@ -103,16 +116,15 @@ def device_at(folder: Path) -> Device:
     return Device(config=device_config(root, identity, bitrate=100_000), trust_file=identity.trust_file)
 
 
-def clock_at(generation: int, *, rebooted: bool, boot: int = 0) -> RoomClock:
-    """Two minutes after the generation before, in its boot or in a new one."""
-    later_ms = generation * SECONDS_APART * 1000
-    if not rebooted:
-        return RoomClock(now_ns=START_NS + later_ms * 1_000_000)
-    now_ns = 20 * 10**9
+def clock_at(generation: int, boot: int) -> RoomClock:
+    """Two minutes after the generation before. Boot 0 is the first one; boot n began with generation n."""
+    apart_ms = SECONDS_APART * 1000
+    if boot == 0:
+        return RoomClock(now_ns=START_NS + generation * apart_ms * 1_000_000)
     return RoomClock(
-        now_ns=now_ns,
-        utc_offset_ms=UTC_MS + later_ms - now_ns // 1_000_000,
-        boot_id=(boot or generation).to_bytes(16, "big"),
+        now_ns=BOOT_NS + (generation - boot) * apart_ms * 1_000_000,
+        utc_offset_ms=UTC_MS + boot * apart_ms - BOOT_NS // 1_000_000,
+        boot_id=boot.to_bytes(16, "big"),
     )
 
 
@@ -177,6 +189,7 @@ def _in_a_process(life: Callable[[Callable[[Acknowledgement], None]], None], hea
     heard, answer = os.pipe()
     child = os.fork()
     if child == 0:
+        die_with_parent()
         os.close(said)
         os.close(answer)
 
@@ -225,7 +238,7 @@ def make(folder: Path, plan: Plan) -> Recording:
         mounts.mount(disks[1], mount_point / "keys")
     device_at(mount_point)
     unmount_all(mount_point, len(disks))
-    return _record_on(folder, plan, 0, two_sessions(plan.seed))
+    return _record_on(folder, plan, (0, 0), two_sessions(plan.seed))
 
 
 def make_next(folder: Path, before: Recording, images: tuple[Path, ...], acknowledged: tuple[Kept, ...]) -> Recording:
@@ -234,15 +247,15 @@ def make_next(folder: Path, before: Recording, images: tuple[Path, ...], acknowl
     (folder / "mounted").mkdir()
     for image, name in zip(images, DISKS, strict=False):
         shutil.copyfile(image, folder / name)
-    for name, content in before.truth.items():
+    for name, truth in before.truth.items():
         path = folder / EARLIER / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path.write_bytes(truth.content)
     chance = random.Random(before.plan.seed)  # noqa: S311 - a test's choices, repeatable
     generation = before.generation + 1
-    clock = clock_at(generation, rebooted=bool(chance.getrandbits(1)))
-    life = Life(clock=clock, acts=(lambda room: room.play(3.2),))
-    return _record_on(folder, before.plan, generation, [life], acknowledged)
+    boot = before.boot_after(rebooted=bool(chance.getrandbits(1)))
+    life = Life(clock=clock_at(generation, boot), acts=(lambda room: room.play(3.2),))
+    return _record_on(folder, before.plan, (generation, boot), [life], acknowledged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,19 +270,19 @@ def two_sessions(seed: int) -> list[Life]:
     """A session of three segments with trouble in it, an orderly stop, a second one of two segments."""
     chance = random.Random(seed)  # noqa: S311 - a test's choices, repeatable
     return [
-        Life(clock=clock_at(0, rebooted=False), acts=_first_session(chance)),
+        Life(clock=clock_at(0, 0), acts=_first_session(chance)),
         Life(clock=RoomClock(now_ns=START_NS + 60 * 10**9), acts=_second_session(chance)),
     ]
 
 
 def _first_session(chance: random.Random) -> tuple[Act, ...]:
-    """Several segments, some frames that the sensor missed, CONTROL behind WRITER for a while."""
-    first, missed = chance.uniform(7.2, 8.9), chance.randrange(1, 30)
+    """Three segments, some frames that the sensor missed, CONTROL behind WRITER while the first one ends."""
+    first, missed = chance.uniform(3.2, 7.0), chance.randrange(1, 30)
     return (
         lambda room: room.play(first),
         lambda room: room.miss_frames(missed),
-        lambda room: room.play_while_control_stalls(12.4),
-        lambda room: room.play(1.1),
+        lambda room: room.play_while_control_stalls(CONTROL_STALLS_SECONDS),
+        lambda room: room.play(FIRST_SESSION_SECONDS - first - CONTROL_STALLS_SECONDS),
     )
 
 
@@ -279,7 +292,7 @@ def _second_session(chance: random.Random) -> tuple[Act, ...]:
 
 
 def _record_on(
-    folder: Path, plan: Plan, generation: int, lives: list[Life], inherited: tuple[Kept, ...] = ()
+    folder: Path, plan: Plan, when: tuple[int, int], lives: list[Life], inherited: tuple[Kept, ...] = ()
 ) -> Recording:
     """Record these lives on served copies of the folder's images, which stay as they were."""
     bases = tuple(folder / name for name in DISKS if (folder / name).exists())
@@ -307,7 +320,7 @@ def _record_on(
     wrong += [f"recorder {number} ended with exit code {code}" for number, code in enumerate(codes) if code]
     story = {
         "plan": [plan.seed, plan.keys_apart, plan.trouble.name, plan.mutant.name],
-        "generation": generation,
+        "when": when,
         "inherited": [row_of(kept) for kept in inherited],
         "kept": [row_of(kept) for kept in found],
         "lost": wrong,
@@ -354,7 +367,8 @@ def load(folder: Path) -> Recording:
     return Recording(
         folder=folder,
         plan=Plan(seed=seed, keys_apart=keys_apart, trouble=Trouble[trouble], mutant=Mutant[mutant]),
-        generation=story["generation"],
+        generation=story["when"][0],
+        boot=story["when"][1],
         bases=bases,
         log=log,
         inherited=tuple(kept_of(row) for row in story["inherited"]),
@@ -364,15 +378,15 @@ def load(folder: Path) -> Recording:
     )
 
 
-def _truth(folder: Path, base: Base, log: tuple[Record, ...]) -> dict[str, bytes]:
+def _truth(folder: Path, base: Base, log: tuple[Record, ...]) -> dict[str, Truth]:
     """A file that was begun before the base image was made is as its own recorder wrote it."""
     writes = [(r.offset, r.content) for r in log if r.kind == WRITE and r.disk == 0]
     with image_of(base, writes) as image, mounts.mounted(image, folder / "mounted") as root:
-        truth = {str(p.relative_to(root / "spool")): p.read_bytes() for p in root.glob("spool/sessions/*/*.mp4")}
-    for name, content in truth.items():
+        truth = {str(p.relative_to(root / "spool")): Truth.of(p) for p in root.glob("spool/sessions/*/*.mp4")}
+    for name, found in truth.items():
         earlier = folder / EARLIER / name
-        if earlier.exists() and _head(earlier.read_bytes()) == _head(content):
-            truth[name] = earlier.read_bytes()
+        if earlier.exists() and _head(earlier.read_bytes()) == _head(found.content):
+            truth[name] = Truth.of(earlier)
     return truth
 
 
@@ -384,7 +398,7 @@ def _head(segment: bytes) -> bytes:
 @contextmanager
 def image_of(base: Base, writes: list[tuple[int, bytes]]) -> Iterator[Path]:
     """A disk image in memory, a base with writes over it, for as long as the context lasts."""
-    memory = os.memfd_create("disk", os.MFD_CLOEXEC)
+    memory = os.memfd_create(NAMED_FOR_RUN, os.MFD_CLOEXEC)
     try:
         os.ftruncate(memory, base.size)
         for offset, content in (*base.runs, *writes):

@@ -1,10 +1,10 @@
 """A folder that keeps only what POSIX promises: its log says which names and which bytes a power cut must leave.
 
 ext4 forgives most flushes of a directory that are forgotten: a new file's own flush commits its name too, though not
-that of a renamed one. The standard promises neither, so a recorder that forgets them is caught here at once. A server (FUSE)
-passes the recorder's calls on to a plain folder and notes them; what a cut may leave is computed from the log: of each
-file what its last fsync covered, of each directory the names its own last fsync covered, and of everything later any
-part. The server ends with its owner.
+that of a renamed one. The standard promises neither, so a recorder that forgets them is caught here at once. A server
+process passes the recorder's calls on to a plain folder and notes them. What a cut may leave is computed from the log:
+of each file what its last fsync covered, of each directory the names its own last fsync covered, and of everything
+later any part. The server ends with its owner.
 """
 
 from __future__ import annotations

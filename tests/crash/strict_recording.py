@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.crash import evidence, recording
-from tests.crash.evidence import Acknowledgement, Kept
+from tests.crash.evidence import Acknowledgement, Kept, Truth
 from tests.crash.mutants import Mutant
 from tests.crash.next_start import Case, Outcome, Promised, judge
 from tests.crash.states import Kind, State
@@ -27,7 +27,7 @@ class StrictRecording:
     log: tuple[Noted, ...]
     kept: tuple[Kept, ...]
     lost: tuple[str, ...]
-    truth: dict[str, bytes]
+    truth: dict[str, Truth]
     mutant: Mutant
 
 
@@ -67,7 +67,7 @@ def load(folder: Path) -> StrictRecording:
         log=tuple(read_log(folder / "log")),
         kept=tuple(recording.kept_of(row) for row in story["kept"]),
         lost=tuple(story["lost"]),
-        truth={str(path.relative_to(spool)): path.read_bytes() for path in spool.glob("sessions/*/*.mp4")},
+        truth={str(path.relative_to(spool)): Truth.of(path) for path in spool.glob("sessions/*/*.mp4")},
         mutant=Mutant[story["mutant"]],
     )
 
@@ -88,5 +88,9 @@ def check(made: StrictRecording, state: State, folder: Path) -> Outcome:
     said = [noted[4] for noted in made.log[: state.point] if noted[0] == "mark"]
     promised = Promised.of(made.kept, said, len(said))
     outcome = Outcome()
-    judge(Case(state=state, generation=0, promised=promised, truth=made.truth, mutant=made.mutant), folder, outcome)
+    judge(
+        Case(state=state, generation=0, boot=0, promised=promised, truth=made.truth, mutant=made.mutant),
+        folder,
+        outcome,
+    )
     return outcome

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.edge.media import RATE_HZ, pictures, sound
-from tests.edge.ports_room import GOP, START_NS, Room, RoomClock, device
+from tests.edge.ports_room import BOOT_ID, GOP, START_NS, UTC_MS, Room, RoomClock, device
 
 ACKNOWLEDGEMENTS = "acknowledgements"
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,12 +23,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:
-    """One run: how long it would record, and after which durable write it dies (None: it ends in order)."""
+    """One run: how long it would record, and after which durable write it dies (None: it ends in order).
+
+    `boot` numbers the boot it happens in, each with a running clock of its own; UTC goes on from one to the next.
+    """
 
     folder: str
     seconds: float
     kill_after: int | None
     from_ns: int = START_NS
+    boot: int = 0
+    utc_ms: int = UTC_MS
 
 
 def run_all(plan: list[Killed]) -> list[int]:
@@ -54,7 +59,9 @@ def acknowledged(folder: Path) -> list[str]:
 
 def _run(killed: Killed) -> None:
     folder = Path(killed.folder)
-    room = Room(RoomClock(now_ns=killed.from_ns))
+    boot_id = killed.boot.to_bytes(16, "big") if killed.boot else BOOT_ID
+    utc_offset_ms = (killed.utc_ms - killed.from_ns // 1_000_000) if killed.boot else UTC_MS - START_NS // 1_000_000
+    room = Room(RoomClock(now_ns=killed.from_ns, boot_id=boot_id, utc_offset_ms=utc_offset_ms))
     log = os.open(folder / ACKNOWLEDGEMENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def note() -> None:

@@ -224,8 +224,8 @@ SITES: dict[str, tuple[str, ...]] = {
         "recovery._sealed: read_segment",
         "recovery._statement: .open",
         "recovery._statement: .read",
-        "recovery._unstated: .exists",
-        "recovery.survey: .stat",
+        "recovery._unstated: os.path.lexists",
+        "recovery._surveyed: .stat",
         "spool.segment_files: .glob",
     ),
     "open": (

@@ -13,10 +13,11 @@ import pytest
 
 from edge import destruction, journal
 from edge.__main__ import main
+from edge.commands import destroy as destroy_command
 from edge.commands.acts import EXIT_DENIED
 from edge.opening import maintenance
 from edge.ports import SyncState
-from edge.retention import Allowed
+from edge.retention import Allowed, Denied, may_destroy
 from edge.spool import open_spool
 from liuhen import archive
 from liuhen.findings import Code, Severity
@@ -25,7 +26,7 @@ from liuhen.kinds import Amend, Destroyed, EntryBody, Recovered, Refusal, Retent
 from liuhen.registry import ContentKind, GapCause, RecordLabel, RefusalCode
 from liuhen.report import Report
 from tests.edge.destroy_on_full_disk import destroy_on_full_disk
-from tests.edge.keeping_room import Person, with_two_sessions
+from tests.edge.keeping_room import ActClock, Person, with_two_sessions
 
 PERSONS = "申请人：王某某"
 FIVE_YEARS = 5 * 366
@@ -366,16 +367,16 @@ def test_a_session_of_more_segments_than_an_entry_holds_needs_several(person: Pe
     with maintenance(person.device.config, person.clock(), lambda *_: None) as log:
         ledger = person.ledger()
         record = destruction.keep_record(log.spool, b"x", salt=secrets.token_bytes(32))
-        allowed = Allowed(session=person.session(1), contents=rows)
+        allowed = Allowed(session=person.session(1), contents=rows, clock=log.journal.state.clock)
         destruction.destroy(log.spool, log.journal, ledger=ledger, allowed=allowed, order=record)
     assert [len(body.contents) for body in bodies(person, Destroyed) if isinstance(body, Destroyed)] == [512, 1]
 
 
 def test_bytes_in_quarantine_go_with_their_session_and_no_others(person: Person) -> None:
-    folder = person.device.spool / "quarantine"
-    named, alike = folder / "000001-77.bin", folder / "other.bin"
-    named.write_bytes(b"torn media of session 1")
-    alike.write_bytes(b"torn media of session 2")
+    folder, one, two = person.device.spool / "quarantine", person.session(1).hex(), person.session(2).hex()
+    named, alike, equal = (folder / f"{session}-000001-77.bin" for session in (one, f"{one}-of", two))
+    for path, content in ((named, b"zeros"), (alike, b"other"), (equal, b"zeros")):
+        path.write_bytes(content)
     digest, size = sha256(named.read_bytes()), named.stat().st_size
     with maintenance(person.device.config, person.clock(), lambda *_: None) as log:
         body = Recovered(
@@ -392,7 +393,7 @@ def test_bytes_in_quarantine_go_with_their_session_and_no_others(person: Person)
     person.boots += 1
     term_over(person)
     assert person.acts("destroy", "--session", "1", "--basis-file", order(person)) == 0
-    assert [path.name for path in folder.iterdir()] == [alike.name]
+    assert {path.name for path in folder.iterdir()} == {alike.name, equal.name}
 
 
 def test_on_a_full_disk_an_order_takes_the_reserve_and_gives_space_back(person: Person) -> None:
@@ -409,6 +410,11 @@ def test_on_a_full_disk_an_order_takes_the_reserve_and_gives_space_back(person: 
     assert report.intact
     assert problems(report) == set()
     assert Code.RECORD_FOREIGN not in {f.code for f in report.findings}
+
+
+def contents(person: Person) -> set[Path]:
+    """The files of segments and records."""
+    return {path for folder in ("sessions", "records") for path in (person.device.spool / folder).rglob("*.*")}
 
 
 # --- cut off in between ----------------------------------------------------------------------------------------------
@@ -456,9 +462,9 @@ def test_an_order_that_was_cut_off_anywhere_is_finished_by_the_next_start(person
         died = dies(lambda: person.acts(*words), step=step)
         said = bool(bodies(person, Destroyed))
         person.boots += 2  # the act that died was a boot of its own
-        with maintenance(person.device.config, person.clock(), lambda *_: None) as log:
-            carried = destruction.finish_destructions(log.spool)
-            finished.add(carried.removed)
+        before = contents(person)
+        with maintenance(person.device.config, person.clock(), lambda *_: None) as log:  # the start finishes it
+            finished.add(len(before - contents(person)))
             assert destruction.finish_destructions(log.spool) == destruction.Carried()
         assert (len(person.segments(1)), len(person.segments(2))) == ((0, 2) if said else (2, 2)), step
         assert not (person.device.spool / destruction.PENDING_FILE).exists()
@@ -479,6 +485,41 @@ def test_what_was_said_and_not_done_is_seen_by_a_verifier_until_it_is_finished(p
     assert person.acts("destroy", "--finish") == 0
     assert person.segments(1) == []
     assert Code.DESTROYED_STILL_HERE not in {f.code for f in person.verify().findings}
+
+
+def test_what_was_brought_back_and_is_held_again_is_not_finished_off(person: Person) -> None:
+    term_over(person)
+    originals = {path: path.read_bytes() for path in person.segments(1)}
+    assert person.acts("destroy", "--session", "1", "--basis-file", order(person)) == 0
+    for path, content in originals.items():
+        path.write_bytes(content)
+    assert person.acts("retention", "hold", "--session", "1", "--ground-file", order(person)) == 0
+    assert person.acts("destroy", "--finish") == 0
+    assert person.segments(1) == list(originals)
+    held = next(iter(person.ledger().keeping.holds_on(person.session(1))))
+    assert person.acts("retention", "lift", "--session", "1", "--entry", str(held), "--ground-file", order(person)) == 0
+    assert person.acts("destroy", "--finish") == 0
+    assert person.segments(1) == []
+
+
+def test_a_clock_that_is_lost_while_an_order_is_carried_out_unfounds_nothing(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    term_over(person)
+    person.boots += 1
+    clock = person.clock()
+    monkeypatch.setattr(person, "clock", lambda: clock)
+    monkeypatch.setattr(destroy_command, "may_destroy", lambda *asked: _then_lost(may_destroy(*asked), clock))
+    assert person.acts("destroy", "--session", "1", "--basis-file", order(person)) == 0
+    assert person.segments(1) == []
+    report = person.verify()
+    assert report.intact
+    assert Code.DESTROYED in {f.code for f in report.findings}
+
+
+def _then_lost(decision: Allowed | Denied, clock: ActClock) -> Allowed | Denied:
+    clock.sync = SyncState.HOLDOVER
+    return decision
 
 
 def test_a_start_without_an_order_under_way_reads_no_journal(person: Person) -> None:

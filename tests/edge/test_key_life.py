@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,14 +15,15 @@ from edge import journal
 from edge.app import Start, conduct_threads, run
 from edge.opening import EXIT_KEY, Refused
 from edge.ports import Hardware
-from liuhen import cose, keys
+from liuhen import archive, cose, keys
 from liuhen.entry import Entry
 from liuhen.findings import Code, Severity, Verdict
-from liuhen.kinds import Enrolment, Key, Session, SessionEnd
+from liuhen.kinds import Enrolment, Key, Segment, Session, SessionEnd
+from liuhen.reader import Initialisation, read_segment
 from liuhen.registry import Custody, KeyAct, KeyCause
 from liuhen.report import Report
 from tests.drivers.token_room import tokens
-from tests.edge.key_person import DIED, Person, dies_at_flush
+from tests.edge.key_person import DIED, MINUTE_NS, Person, dies_at_flush
 from tests.edge.killed import Killed, run_all
 from tests.edge.live_room import LiveCamera, LiveMicrophone
 from tests.edge.ports_room import Onlooker, Room
@@ -244,6 +246,63 @@ def test_a_key_that_is_found_again_signs_again_and_vouches_for_nothing_in_betwee
     report = person.verify()
     assert report.intact
     assert counted(report)[Verdict.AUTHENTIC] == 2 * counted(report)[Verdict.UNENDORSED]
+
+
+@pytest.mark.parametrize("found_again", [False, True])
+def test_a_start_cut_off_directly_after_its_emergency_entry_loses_no_segment_of_the_session(
+    found_again: bool, person: Person
+) -> None:
+    """What the lost key sealed is stated by whichever key comes next, in this start or in a later one."""
+    run_all([Killed(folder=str(person.folder), seconds=8, kill_after=14)])
+    own = person.key_file.read_bytes()
+    person.key_file.write_bytes(b"rot")
+    person.now_ns += MINUTE_NS
+    run_all([Killed(folder=str(person.folder), seconds=8, kill_after=1, from_ns=person.now_ns)])
+    assert [body.act for _, body in key_entries(person)] == [KeyAct.EMERGENCY]
+    if found_again:
+        person.key_file.write_bytes(own)
+    person.now_ns += 10 * MINUTE_NS
+    person.records()
+    report = person.verify()
+    assert report.intact
+    sessions = [entry for entry in entries(person) if isinstance(entry.body, Session)]
+    assert len(sessions) == 1  # it went on
+    assert set(counted(report)) == {Verdict.AUTHENTIC if found_again else Verdict.UNENDORSED}
+
+
+def test_what_an_emergency_key_sealed_stays_unendorsed_when_the_key_that_is_back_states_it(person: Person) -> None:
+    run_all([Killed(folder=str(person.folder), seconds=8, kill_after=14)])
+    own = person.key_file.read_bytes()
+    person.key_file.write_bytes(b"rot")
+    person.now_ns += MINUTE_NS
+    run_all([Killed(folder=str(person.folder), seconds=8, kill_after=8, from_ns=person.now_ns)])
+    person.key_file.write_bytes(own)
+    person.now_ns += 10 * MINUTE_NS
+    person.records()
+    sealed, stated = _fragments_by_key(person)
+    report = person.verify()
+    assert report.intact
+    emergency = _emergency_kid(person)
+    assert sealed[emergency]
+    assert stated[emergency]
+    assert counted(report)[Verdict.UNENDORSED] == stated[emergency] + sealed[emergency]
+
+
+def _emergency_kid(person: Person) -> bytes:
+    return next(cose.key_id(body.new_public_key or b"") for _, body in key_entries(person))
+
+
+def _fragments_by_key(person: Person) -> tuple[Counter[bytes], Counter[bytes]]:
+    """How many fragments each key sealed, and how many each stated."""
+    sealed, stated = Counter[bytes](), Counter[bytes]()
+    for entry in entries(person):
+        if isinstance(entry.body, Segment) and entry.common.session_id is not None:
+            stated[entry.envelope.kid] += len(entry.body.fragments)
+            folder = archive.session_path(person.device.spool, entry.common.session_id)
+            head = next(iter(read_segment(archive.segment_path(folder, entry.body.number))))
+            assert isinstance(head, Initialisation)
+            sealed[cose.key_id(head.identity.public_key)] += len(entry.body.fragments)
+    return sealed, stated
 
 
 def test_a_lost_key_that_was_disowned_does_not_return_when_it_turns_up(person: Person) -> None:

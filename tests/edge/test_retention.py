@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge.destruction import read_ledger
-from edge.ports import ClockReading, SyncState
+from edge.ports import SyncState
 from edge.retention import Allowed, Denied, Ledger, may_destroy
-from liuhen.kinds import Amend, Destroyed, EntryBody, Hold, Recovered, Retention
+from liuhen.kinds import Amend, Clock, Destroyed, EntryBody, Hold, Recovered, Retention
 from liuhen.registry import ContentKind, GapCause, HoldAct, RefusalCode
 from tests.signing.archives import UTC_START_MS, Device, entries, put_entries
 
@@ -17,8 +17,8 @@ DAY_MS = 86_400_000
 PAST_MS = UTC_START_MS - DAY_MS
 
 
-def now(days: float = 0, *, sync: SyncState = SyncState.SYNCHRONISED, error_ms: int = 5) -> ClockReading:
-    return ClockReading(utc_ms=UTC_START_MS + int(days * DAY_MS), boottime_ns=0, sync=sync, error_ms=error_ms)
+def now(days: float = 0, *, sync: SyncState = SyncState.SYNCHRONISED, error_ms: int = 5) -> Clock:
+    return (UTC_START_MS + int(days * DAY_MS), 0, bytes(16), int(sync), error_ms)
 
 
 class Made:
@@ -47,9 +47,9 @@ class Made:
     def ledger(self) -> Ledger:
         return read_ledger(self.device.root)
 
-    def decide(self, reading: ClockReading) -> Allowed | Denied:
+    def decide(self, clock: Clock) -> Allowed | Denied:
         ledger = self.ledger()
-        return may_destroy(ledger, self.sessions[0], ledger.contents_of(self.sessions[0]), reading)
+        return may_destroy(ledger, self.sessions[0], ledger.contents_of(self.sessions[0]), clock)
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_what_is_past_its_term_goes_with_its_record_and_nothing_else(made: Made)
 
 def test_a_term_is_over_when_the_earliest_possible_time_is_past_it(made: Made) -> None:
     made.term(UTC_START_MS + 1_000)
-    after = ClockReading(utc_ms=UTC_START_MS + 1_200, boottime_ns=0, sync=SyncState.SYNCHRONISED, error_ms=200)
+    after = (UTC_START_MS + 1_200, 0, bytes(16), int(SyncState.SYNCHRONISED), 200)
     assert isinstance(made.decide(after), Allowed)
-    early = ClockReading(utc_ms=UTC_START_MS + 1_200, boottime_ns=0, sync=SyncState.SYNCHRONISED, error_ms=201)
+    early = (UTC_START_MS + 1_200, 0, bytes(16), int(SyncState.SYNCHRONISED), 201)
     assert made.decide(early) == Denied(
         code=RefusalCode.IN_TERM, session=made.sessions[0], until_ms=UTC_START_MS + 1_000
     )
@@ -169,7 +169,7 @@ def test_what_was_destroyed_before_is_not_destroyed_again(made: Made) -> None:
     contents = made.ledger().contents_of(made.sessions[0])
     made.append(Destroyed(contents=contents, basis=0, records=()), made.sessions[0])
     assert made.ledger().contents_of(made.sessions[0]) == ()
-    assert made.decide(now()) == Allowed(session=made.sessions[0], contents=())
+    assert made.decide(now()) == Allowed(session=made.sessions[0], contents=(), clock=now())
 
 
 def test_an_unfounded_destruction_found_in_the_journal_destroys_nothing(made: Made) -> None:

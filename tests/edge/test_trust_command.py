@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from edge.__main__ import main
 from liuhen import cose, keys, trust
 from liuhen.registry import Custody
 from tests.drivers.token_room import tokens
-from tests.signing.archives import Device, closed_archive, endorsed, head_of
+from tests.signing.archives import Device, closed_archive, endorsed, head_of, signer, trust_of
 from tests.signing.checking import check
 
 
@@ -171,6 +172,23 @@ def test_what_is_no_trust_file_is_refused(tmp_path: Path) -> None:
 
 
 # --- keys on a token -------------------------------------------------------------------------------------------------
+
+
+def test_names_in_a_trust_file_can_neither_move_the_terminal_nor_add_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = replace(
+        trust_of([signer("root")]),
+        organisation="法院\x1b[2J\n  根 root 法院: 00000000",
+        roots=((signer("root").public_key, "\x1b]0;x\x07"),),
+    )
+    (tmp_path / "trust.file").write_bytes(keys.trust_bytes(hostile))
+    capsys.readouterr()
+    assert typed("show", tmp_path / "trust.file") == 0
+    said = capsys.readouterr().out
+    assert "法院" in said
+    assert all(letter.isprintable() or letter == "\n" for letter in said)
+    assert len(said.splitlines()) == 4
 
 
 def test_a_device_key_is_made_on_a_token_and_its_card_says_so(

@@ -387,7 +387,7 @@ def _survey(folder: Path) -> Run:
 
     def run(encoded: bytes) -> None:
         path.write_bytes(encoded)
-        found = recovery.survey(spool, session, kid=kid, first=1)
+        found = recovery.survey(spool, session, kids=frozenset((kid,)), first=1)
         if any(file.good_bytes > len(encoded) for file in found.files):
             raise Broken(f"more than its {len(encoded)} bytes are good")
 

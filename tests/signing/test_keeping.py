@@ -46,6 +46,33 @@ def test_what_is_destroyed_after_its_term_is_told_and_nothing_is_broken(kept: Ke
     assert told.place.session == kept.session
 
 
+@pytest.mark.parametrize("handed_on", [False, True])
+def test_a_key_that_names_itself_sets_no_term_and_destroys_nothing(handed_on: bool, kept: Kept) -> None:
+    """Whoever can write to a copy can append an emergency key of his own, and hand over to another from there."""
+    kept.device.emergency_key(signer("nobody"))
+    if handed_on:
+        kept.device.rotate_key(signer("nobody else"), roots=())
+    kept.term(PAST_MS)
+    kept.destroy()
+    report = kept.report()
+    assert not report.intact
+    assert "handed over" in only(report, Code.DESTRUCTION_UNFOUNDED).what_en
+    assert Verdict.MISSING_EXPLAINED not in verdicts(report)
+    assert second_opinion(kept.device.root).returncode == 1
+
+
+def test_the_key_that_is_back_destroys_what_is_past_its_term(kept: Kept) -> None:
+    own = kept.device.key
+    kept.device.emergency_key(signer("emergency"))
+    kept.device.return_key(own)
+    kept.term(PAST_MS)
+    kept.destroy()
+    report = kept.report()
+    assert report.intact
+    assert verdicts(report)[Verdict.MISSING_EXPLAINED] == 8
+    assert second_opinion(kept.device.root).returncode == 0
+
+
 def test_nothing_is_told_of_keeping_where_nothing_was_destroyed(kept: Kept) -> None:
     kept.term(PAST_MS)
     kept.term(LATER_MS)

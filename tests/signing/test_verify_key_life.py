@@ -371,6 +371,30 @@ def test_s3_a_segment_open_when_the_key_was_lost_is_stated_by_the_emergency_key_
     assert verdicts(report) == {Verdict.UNENDORSED: 4}
 
 
+def test_s3_a_segment_open_when_the_key_came_back_is_stated_by_it_and_stays_unendorsed(tmp_path: Path) -> None:
+    device = begun(tmp_path / "archive")
+    own = device.key
+    device.session(1)
+    device.stop()
+    device.run += 1
+    device.emergency_key(signer("emergency"))
+    device.run -= 1
+    device.start()
+    session = device.begin()
+    device.open_segment()
+    device.fragment(4)
+    device.session_id, device.clean, device.run = None, False, device.run + 1
+    device.return_key(own)
+    device.run -= 1
+    device.start()
+    device.session_id = session
+    device.state(EndCause.RECOVERED)
+    device.end()
+    report = ended(device)
+    assert report.intact
+    assert verdicts(report) == {Verdict.AUTHENTIC: 4, Verdict.UNENDORSED: 4}
+
+
 @pytest.mark.parametrize("cut_in", [False, True])
 def test_the_second_verifier_agrees_on_emergency_return_and_on_a_key_that_must_not_come_back(
     cut_in: bool, tmp_path: Path
@@ -444,3 +468,14 @@ def told(report: Report) -> dict[str, object]:
     trust = to_json(report)["trust"]
     assert isinstance(trust, dict)
     return trust
+
+
+def test_s3_a_genuine_segment_that_lies_in_another_place_is_not_counted_again_as_authentic(tmp_path: Path) -> None:
+    device = begun(tmp_path / "archive")
+    session = device.session(2)
+    first = segments(device.root, session)[0]
+    (first.parent / "000002.mp4").write_bytes(first.read_bytes())
+    report = ended(device)
+    assert not report.intact
+    assert Code.IDENTITY_WRONG in codes(report)
+    assert verdicts(report) == {Verdict.AUTHENTIC: 8, Verdict.UNENDORSED: 4}
