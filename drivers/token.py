@@ -180,7 +180,7 @@ def _pin(settings: Token) -> str:
 
 def _absent(label: str, why: str) -> UnusableKey:
     return UnusableKey(
-        f"token {label}: {why}",
+        f"令牌 token {label}: {why}",
         remedy_zh="请插好密码令牌，并核对配置 key.token 中的模块和标签",
         remedy_en="plug the token in, and check module and label under key.token in the configuration",
         cause=KeyCause.TOKEN_ABSENT,
@@ -189,7 +189,7 @@ def _absent(label: str, why: str) -> UnusableKey:
 
 def _refused(label: str, why: str) -> UnusableKey:
     return UnusableKey(
-        f"token {label}: {why}",
+        f"令牌 token {label}: {why}",
         remedy_zh="令牌拒绝使用；请核对口令文件 key.token.pin_file，勿反复尝试以免令牌锁死",
         remedy_en="the token refuses; check key.token.pin_file, and do not try often: tokens lock themselves",
         cause=KeyCause.TOKEN_REFUSED,

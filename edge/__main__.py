@@ -15,7 +15,7 @@ from pathlib import Path
 from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands import config, demo, destroy, export, keys, records, retention, spool
-from edge.commands.overrides import seconds, with_spool
+from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.custody import TokenPort
 from edge.ports import Clock
 from edge.streams import prepare
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="liuhen",
         description="留痕：听证室固定录音录像设备 / a fixed recorder for hearing rooms",
         epilog="退出码 exit codes: 0 正常 clean, 1 录制因故障中止 ended by a fault, "
@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         "3 摄像头或麦克风 camera or microphone, 4 存储 storage, 5 密钥 key, 6 已在录制 already running, "
         "7 依规定拒绝 refused by the rules of keeping",
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands: argparse._SubParsersAction[argparse.ArgumentParser] = parser.add_subparsers(
+        dest="command", required=True, parser_class=CommandLine
+    )
     run = commands.add_parser("run", help="录制一个场次 / record one session")
     run.add_argument("--config", type=Path, metavar="FILE")
     run.add_argument("--spool", type=Path, metavar="DIR")

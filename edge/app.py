@@ -424,7 +424,7 @@ def _check_space(start: Start, spool: Spool) -> None:
     if hours < start.config.spool.minimum_free_hours:
         needed = start.config.spool.minimum_free_hours
         refused = Refused(
-            f"free space holds {hours:.2f} hours, {needed} are required",
+            f"存储空间不足 / free space holds {hours:.2f} hours, {needed} are required",
             remedy_zh=f"剩余空间只够录 {hours:.2f} 小时，至少需要 {needed} 小时；请先归档已入库的录像或更换存储盘",
             remedy_en="offload recordings or use a larger disk; spool.minimum_free_hours sets the limit",
             exit_code=EXIT_STORAGE,
@@ -450,7 +450,7 @@ def _refuse_substitutes(opening: Opening, origins: tuple[SourceOrigin, ...]) -> 
         return
     named = ", ".join(f"{origin.component} ({origin.evidence})" for origin in substitutes)
     refused = Refused(
-        f"this key is endorsed for production, and a source is not the physical device: {named}",
+        f"信号源不是实体设备：{named} / this key is endorsed for production, and a source is not the physical device",
         remedy_zh="正式密钥不得为模拟或替代的信号源签名；请接入真实设备，或改用演示密钥",
         remedy_en="a production key never signs simulated or substituted sources; use the real device or a demo key",
         exit_code=EXIT_KEY,

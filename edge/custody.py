@@ -49,7 +49,7 @@ OpenToken = Callable[[config.Token], TokenPort]
 def no_token(settings: config.Token) -> TokenPort:
     """For a world without tokens."""
     raise UnusableKey(
-        f"token {settings.label}: this program was started without a driver for tokens",
+        f"令牌 {settings.label}：本程序没有令牌驱动 / this program was started without a driver for tokens",
         remedy_zh="请改用密钥文件，或在设备上运行",
         remedy_en="use a key file here, or run on the device",
         cause=KeyCause.TOKEN_ABSENT,
@@ -344,7 +344,7 @@ def _owned(settings: config.Key, held: Held, log: LogFacts, decision: Decision) 
         endorsements=() if emergency else every,
         change=change,
         emergency=emergency,
-        notes=_emergency_notes(held) if emergency else tuple(_stranger_note(path) for path in strangers),
+        notes=_emergency_notes(held) if emergency else (*_returned(change), *map(_stranger_note, strangers)),
     )
 
 
@@ -430,6 +430,18 @@ def _emergency_notes(held: Held) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _returned(change: KeyChange | None) -> tuple[tuple[str, str], ...]:
+    """Only a key that comes back changes anything here."""
+    if change is None:
+        return ()
+    return (
+        (
+            "设备密钥已恢复使用；应急密钥期间的内容仍无人背书",
+            "the device key is back in force; what the emergency key signed stays unvouched",
+        ),
+    )
+
+
 def _stranger_note(path: Path) -> tuple[str, str]:
     return (
         f"背书文件 {path} 不属于当前密钥，未采用；请取得新的背书",
@@ -439,7 +451,7 @@ def _stranger_note(path: Path) -> tuple[str, str]:
 
 def _retired() -> UnusableKey:
     return UnusableKey(
-        "the key of this log was retired: nothing is recorded into it any more",
+        "本日志的密钥已停用 / the key of this log was retired: nothing is recorded into it any more",
         remedy_zh="本设备的日志已按停用条目终结；请用 `liuhen keys init device` 和 `liuhen spool init` 启用新的日志",
         remedy_en="begin a new log with `liuhen keys init device` and `liuhen spool init` on another disk or folder",
         cause=KeyCause.ORDERED,
@@ -448,7 +460,7 @@ def _retired() -> UnusableKey:
 
 def _another_key() -> UnusableKey:
     return UnusableKey(
-        "the key is not the one this journal was signed with",
+        "此密钥不是本日志的密钥 / the key is not the one this journal was signed with",
         remedy_zh="请使用本设备原来的密钥；更换密钥须走密钥轮换（liuhen keys rotate）",
         remedy_en="use this device's own key; another key needs a rotation (liuhen keys rotate)",
         cause=KeyCause.ANOTHER_KEY,
@@ -457,7 +469,7 @@ def _another_key() -> UnusableKey:
 
 def _several() -> UnusableKey:
     return UnusableKey(
-        "the token holds no key, or several: it is not clear which one begins this log",
+        "令牌中没有密钥，或不止一把 / the token holds no key, or several: it is not clear which one begins this log",
         remedy_zh="请用 `liuhen keys init device --token-module …` 生成密钥，令牌中只留这一把",
         remedy_en="make one with `liuhen keys init device --token-module ...`; leave only that one on the token",
         cause=KeyCause.ANOTHER_KEY,

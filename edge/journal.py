@@ -34,6 +34,8 @@ SLOTTED = (Session, Segment, SessionEnd, Checkpoint, Stop)
 """After these a slot is written: a start reads at most what follows the newest of them."""
 SLOT_EVERY_ENTRIES = 64
 ROTTEN_LIMIT = 64
+TORN_LIMIT_BYTES = 2 * cose.ENTRY_LIMIT_BYTES
+"""One write that was cut short leaves less than an entry; a longer bad tail is never cut, nor read into memory."""
 
 
 def clock_row(clock: DeviceClock) -> Clock:
@@ -363,7 +365,7 @@ def _read_on(directory: Path, slot: Slot | None, found: Found) -> Found:
     unreadable: list[Unreadable] = []
     for number in [n for n in numbers if n >= begin]:
         unreadable = _read_file_on(found, directory, (number, offset if number == begin else 0), unreadable)
-    if unreadable and not _followed(found, unreadable[-1]):
+    if unreadable and not _followed(found, unreadable[-1]) and unreadable[-1].size <= TORN_LIMIT_BYTES:
         found.tail = unreadable.pop()
     found.rotten = tuple(unreadable[:ROTTEN_LIMIT])
     return found

@@ -200,13 +200,13 @@ class Opening:
         return opened
 
     def _finish_destructions(self) -> None:
-        """A destruction that a power cut interrupted; a journal that cannot answer for it hinders no recording."""
+        """A destruction that a power cut interrupted; one that cannot be finished now hinders no recording."""
         try:
             destruction.finish_destructions(self.spool)
-        except JournalError as error:
+        except (JournalError, StorageFault) as error:
             self._onlooker.say(
-                f"有一项销毁尚未完成，日志不足以核实（{error}）；请稍后执行 `liuhen destroy --finish`",
-                f"a destruction is unfinished and the journal cannot answer for it ({error}); "
+                f"有一项销毁尚未完成，暂时无法核实或执行（{error}）；请稍后执行 `liuhen destroy --finish`",
+                f"a destruction is unfinished and cannot be checked or carried out now ({error}); "
                 "run `liuhen destroy --finish` later",
             )
 
@@ -258,7 +258,10 @@ class Opening:
             found = journal.find(self.spool.root, beliefs)
             recorded = remembered is not None or next(self.spool.segment_files(), None) is not None
             if found.state.head is None and recorded:
-                raise JournalError(f"{self.spool.journal_directory} has no entry of this log, but there are recordings")
+                raise JournalError(
+                    f"{self.spool.journal_directory} 有录像而没有本日志的条目 / "
+                    "has no entry of this log, but there are recordings"
+                )
         except JournalError as error:
             raise _journal_refusal(str(error)) from error
         return found
@@ -312,7 +315,7 @@ def maintenance(
     with open_device(config, Onlooker(entry=_nobody, say=say), open_token) as opening:
         if opening.may_stay_open(clock):
             raise Refused(
-                "a session is open",
+                "有场次尚未结束 / a session is open",
                 remedy_zh="有场次尚未结束；请先启动录制，等场次续录并结束后再操作",
                 remedy_en="a session has not ended; start the recorder, let the session go on and end, then try again",
                 exit_code=EXIT_STORAGE,

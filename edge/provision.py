@@ -36,7 +36,7 @@ def demo_identity(spool: Path, directory: Path, *, now_utc_ms: int) -> DemoIdent
     elif not (spool / IDENTITY_FILE).exists():
         # A new journal under an old key would use its numbers a second time, which is what a forger would do.
         raise SpoolError(
-            f"{directory} holds the key of a spool that is no longer at {spool}",
+            f"{directory} 中的密钥属于已不在 {spool} 的存储目录 / holds the key of a spool that is no longer there",
             remedy_zh=f"请恢复原存储目录，或把 {directory} 移走后重试（将生成新的演示密钥）",
             remedy_en=f"restore the spool, or move {directory} away and try again (a new demo key is made)",
         )

@@ -9,7 +9,6 @@ step may be cut short too; the next start takes it up again.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -388,8 +387,8 @@ def survey(spool: Spool, session_id: bytes, *, kids: frozenset[bytes], first: in
     for number, path in enumerate(_unstated(spool, session_id, first), start=first):
         try:
             file = _surveyed(path, number, session_id, owner)
-        except FormatError:
-            file = None  # a directory, a link, a pipe
+        except (FormatError, OSError):
+            file = None  # a directory, a link, a pipe; or a medium that cannot be read: both stay, and hinder no start
         if file is None:
             return Survey(session_id=session_id, files=tuple(files), foreign=True)
         files.append(file)
@@ -444,7 +443,7 @@ def rescue(spool: Spool, survey: Survey) -> Rescued:
 def _unstated(spool: Spool, session_id: bytes, first: int) -> list[Path]:
     """The files from `first` on, without holes."""
     paths: list[Path] = []
-    while os.path.lexists(path := spool.segment_path(session_id, first + len(paths))):
+    while (path := spool.segment_path(session_id, first + len(paths))).exists() or path.is_symlink():
         paths.append(path)
     return paths
 

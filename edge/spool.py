@@ -132,14 +132,14 @@ def create_spool(root: Path, identity: Identity) -> None:
         root.mkdir(parents=True, exist_ok=True)
         if (root / IDENTITY_FILE).exists():
             raise SpoolError(
-                f"{root} is a spool already",
+                f"{root} 已是存储目录 / is a spool already",
                 remedy_zh="该目录已经初始化，可直接使用；要更换设备请另选空目录",
                 remedy_en="it is ready for use; for another device name an empty directory",
             )
         occupied = any(root.iterdir())
         if occupied:
             raise SpoolError(
-                f"{root} is not empty and not a spool",
+                f"{root} 不是空目录，也不是存储目录 / is not empty and not a spool",
                 remedy_zh="请指定空目录，或已有的留痕存储目录",
                 remedy_en="name an empty directory, or an existing spool",
             )
@@ -161,7 +161,7 @@ def open_spool(root: Path) -> Spool:
         raise _unwritable(root, error.errno or errno.EIO) from error
     if not prepared:
         raise SpoolError(
-            f"{root} is not a spool (no {IDENTITY_FILE})",
+            f"{root} 不是存储目录 / is not a spool (no {IDENTITY_FILE})",
             remedy_zh="请检查存储盘是否已挂载、配置 spool.directory 是否正确；新盘请先执行 `liuhen spool init`",
             remedy_en="check the mount and spool.directory, or prepare a new disk with `liuhen spool init`",
         )
@@ -190,7 +190,7 @@ def _take_lock(root: Path, lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise SpoolError(
-            f"{root} is in use by another recorder",
+            f"{root} 正被另一录制程序使用 / is in use by another recorder",
             remedy_zh="已有录制程序在使用此目录；请先结束它，切勿同时启动两个",
             remedy_en="another recorder uses this spool; end it first, never run two",
             busy=True,
@@ -224,7 +224,7 @@ def _read_identity(root: Path) -> Identity:
 
 def _damaged(path: Path) -> SpoolError:
     return SpoolError(
-        f"{path} is damaged",
+        f"{path} 已损坏 / is damaged",
         remedy_zh="请勿删除任何文件，联系维护人员恢复该文件",
         remedy_en="delete nothing; have the file restored by maintenance",
     )

@@ -6,6 +6,7 @@ never holds the recording up. Acknowledgements are for tests: a listener that do
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -36,6 +37,19 @@ PLAIN_EVERY_NS = 10 * 10**9
 USUAL_COLUMNS = 80
 UNSAID_LIMIT = 100
 """Messages kept for an operator whose terminal is stopped; the oldest give way."""
+SYSTEM_WORDS_ZH = {
+    errno.ENOENT: "没有此文件或目录",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "不允许此操作",
+    errno.EEXIST: "已存在",
+    errno.ENOTDIR: "不是目录",
+    errno.EISDIR: "是目录，不是文件",
+    errno.EROFS: "存储盘只读",
+    errno.ENOSPC: "空间已满",
+    errno.EDQUOT: "超出配额",
+    errno.EIO: "读写出错",
+    errno.ELOOP: "符号链接不被跟随",
+}
 
 
 class Terminal:
@@ -227,7 +241,9 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def complain(what: str, remedy_zh: str, remedy_en: str) -> None:
-    """What is wrong and how to mend it, Chinese first."""
+    """What is wrong and how to mend it, Chinese first; the system's own words get theirs."""
+    for code, words_zh in SYSTEM_WORDS_ZH.items():
+        what = what.replace(os.strerror(code), f"{words_zh} {os.strerror(code)}")
     sys.stderr.write(f"无法继续：{what}\n  → {remedy_zh}\n  → {remedy_en}\n")
 
 

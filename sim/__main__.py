@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands.overrides import amended_digest, seconds
+from edge.commands.overrides import CommandLine, amended_digest, open_descriptor, ppm, seconds
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
 from edge.streams import prepare
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="liuhen sim", description="模拟听证室录制一个场次 / record one session in the simulated room"
     )
     parser.add_argument("--spool", type=Path, default=Path("recordings/spool"), metavar="DIR")
@@ -69,8 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--truth", type=Path, metavar="DIR", help="写下真值 / write what the sensors really produced")
     parser.add_argument("--virtual", action="store_true", help="虚拟时间，尽快完成 / virtual time, as fast as possible")
-    parser.add_argument("--acks", type=int, metavar="FD", help="每次落盘后写一行 / one line after each flush")
-    parser.add_argument("--microphone-ppm", type=float, default=0.0, metavar="N")
+    parser.add_argument(
+        "--acks", type=open_descriptor, metavar="FD", help="每次落盘后写一行 / one line after each flush"
+    )
+    parser.add_argument("--microphone-ppm", type=ppm, default=0.0, metavar="N")
     parser.add_argument(
         "--emergency", action="store_true", help="同 liuhen run --emergency / as with liuhen run --emergency"
     )

@@ -82,7 +82,7 @@ def ledger_of(root: Path) -> Ledger:
     """The ledger of a spool or archive. Raises SpoolError."""
     if not (root / "journal").is_dir():
         raise SpoolError(
-            f"{root} is not a spool or archive",
+            f"{root} 不是存储目录或档案 / is not a spool or archive",
             remedy_zh="请指定存储目录，例如 recordings/spool",
             remedy_en="name a spool directory, for example recordings/spool",
         )

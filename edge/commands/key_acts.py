@@ -133,7 +133,7 @@ def _key_on_token(config: Config, endorsements: list[Path], open_token: OpenToke
     """The key that the endorsements name; without one, a fresh one. The token is closed again."""
     if config.key.token.module is None:
         raise KeyFileError(
-            "no token is configured",
+            "配置中没有令牌 / no token is configured",
             remedy_zh="请先在配置 [key.token] 中写明 module、label、pin_file",
             remedy_en="name module, label and pin_file under [key.token] in the configuration first",
         )
@@ -152,13 +152,13 @@ def _rotation(log: OpenLog, successor: _Successor, endorsements: list[Path]) -> 
     fitting, strangers = read_endorsements(endorsements, log.spool.identity.log_id, successor.public_key)
     if strangers:
         raise KeyFileError(
-            f"{strangers[0]} endorses another key",
+            f"{strangers[0]} 背书的是另一把密钥 / endorses another key",
             remedy_zh="请为新密钥的名片背书",
             remedy_en="have the card of the new key endorsed",
         )
     if cose.key_id(successor.public_key) in read_history(log.spool.root).known:
         raise KeyFileError(
-            "this key was in the log before: a key never comes back",
+            "此密钥曾用于本日志，不能再启用 / this key was in the log before: a key never comes back",
             remedy_zh="请换一把从未用过的密钥",
             remedy_en="take a key that was never used",
         )
@@ -186,7 +186,7 @@ def _card(config: Config, log: OpenLog, successor: _Successor) -> Path:
 
 def _not_on_token() -> KeyFileError:
     return KeyFileError(
-        "the token does not hold the key that the endorsement names",
+        "令牌中没有背书所指的密钥 / the token does not hold the key that the endorsement names",
         remedy_zh="请插入持有该密钥的令牌，或不带 --endorsement 另行生成",
         remedy_en="plug in the token that holds it, or leave --endorsement out to make a new one",
     )
@@ -198,7 +198,7 @@ def _not_on_token() -> KeyFileError:
 def _retire(config: Config, arguments: argparse.Namespace, clock: Clock, open_token: OpenToken) -> int:
     if not arguments.yes:
         raise KeyFileError(
-            "a retirement ends this log for good",
+            "停用会永久终结此日志 / a retirement ends this log for good",
             remedy_zh="停用后本设备不能再录入此日志；确认请加 --yes",
             remedy_en="nothing is recorded into this log after it; if that is meant, add --yes",
         )

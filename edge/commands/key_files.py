@@ -60,7 +60,7 @@ class LogHistory:
         found = [kid for kid in self.known if len(digits) >= SHORTEST_KID_DIGITS and kid.hex().startswith(digits)]
         if len(found) != 1:
             raise KeyFileError(
-                f"no key {text} in this journal",
+                f"日志中没有密钥 {text} / no key {text} in this journal",
                 remedy_zh="请写该密钥指纹的前 8 位以上；见 `liuhen keys show`",
                 remedy_en="write the first 8 digits or more of its fingerprint (`liuhen keys show`)",
             )
@@ -84,7 +84,7 @@ def read_history(root: Path, wanted_seq: int | None = None) -> LogHistory:
         ) from error
     if wanted_seq is not None and wanted is None:
         raise KeyFileError(
-            f"{root} has no entry {wanted_seq} that can be read",
+            f"{root} 中没有可读的第 {wanted_seq} 号条目 / has no entry {wanted_seq} that can be read",
             remedy_zh="请核对条目编号；最后可信的条目必须在此日志中",
             remedy_en="check the number: the last trusted entry must be in this journal",
         )

@@ -70,7 +70,11 @@ def run(arguments: argparse.Namespace, clock: MakeClock, open_token: OpenToken) 
                 case _:
                     return key_acts.run(arguments, clock, open_token)
         except FormatError as error:
-            complain(str(error), "请检查文件是否正确、完整", "check that the file is the right one and whole")
+            complain(
+                f"文件不可用 / unusable: {error}",
+                "请检查文件是否正确、完整",
+                "check that the file is the right one and whole",
+            )
             return EXIT_UNUSABLE
 
     return guarded(work)
@@ -82,7 +86,7 @@ def _init(arguments: argparse.Namespace, open_token: OpenToken) -> int:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KeyFileError(
-            f"cannot make {directory}: {error.strerror}",
+            f"不能建立目录 {directory} / cannot make it: {error.strerror}",
             remedy_zh="请换一个可写的目录",
             remedy_en="name a folder that can be written",
         ) from error
@@ -94,7 +98,7 @@ def _init(arguments: argparse.Namespace, open_token: OpenToken) -> int:
 def _init_root(directory: Path, organisation: str) -> int:
     if not organisation.isprintable():
         raise KeyFileError(
-            "the organisation's name holds characters that cannot be printed",
+            "单位名称含有不可显示的字符 / the organisation's name holds characters that cannot be printed",
             remedy_zh="请只用可显示的文字书写单位名称",
             remedy_en="write the organisation's name in printable characters",
         )
@@ -141,7 +145,7 @@ def _on_token(arguments: argparse.Namespace, open_token: OpenToken) -> bytes:
     """A new key made in the token; the PIN is in a file, never on the command line."""
     if arguments.token_pin_file is None:
         raise KeyFileError(
-            "a token needs --token-pin-file",
+            "使用令牌须有口令文件 / a token needs --token-pin-file",
             remedy_zh="把令牌口令写入仅所有者可读的文件，用 --token-pin-file 指定",
             remedy_en="write the PIN into a file that only you can read, and name it with --token-pin-file",
         )

@@ -4,12 +4,47 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from edge.config import Config
 
 LONGEST_SECONDS = 366 * 86_400
+LARGEST_PPM = 10_000.0
+USAGE_EXIT = 2
+
+
+class CommandLine(argparse.ArgumentParser):
+    """A parser whose complaints begin in Chinese; its subcommands' parsers are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and where the options stand. Exits."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_EXIT, f"命令行有误，可用 {self.prog} --help 查看说明\n{self.prog}: error: {message}\n")
+
+
+def ppm(text: str) -> float:
+    """How far a crystal is off, in millionths. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= LARGEST_PPM:
+        raise argparse.ArgumentTypeError(f"{text!r}：请写正负 10000 以内的数 / a number between -10000 and 10000")
+    return value
+
+
+def open_descriptor(text: str) -> int:
+    """A file descriptor that this process was given. Raises ArgumentTypeError."""
+    try:
+        os.fstat(int(text))
+    except (ValueError, OverflowError, OSError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}：不是已打开的文件描述符 / no open file descriptor") from error
+    return int(text)
 
 
 def seconds(text: str) -> float:

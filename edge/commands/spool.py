@@ -68,12 +68,12 @@ class _Listed:
 def _list(root: Path, *, as_json: bool) -> int:
     if not (root / "journal").is_dir():
         raise SpoolError(
-            f"{root} is not a spool or archive",
+            f"{root} 不是存储目录或档案 / is not a spool or archive",
             remedy_zh="请指定存储目录，例如 recordings/spool",
             remedy_en="name a spool directory, for example recordings/spool",
         )
     try:
-        sessions = _sessions(root)
+        sessions, whole = _sessions(root)
     except JournalError as error:
         complain(str(error), "请用 liuhen-verify 查看详情", "run liuhen-verify for details")
         return EXIT_USAGE
@@ -88,17 +88,24 @@ def _list(root: Path, *, as_json: bool) -> int:
             }
             for s in sessions
         ]
-        sys.stdout.write(json.dumps({"spool": str(root), "sessions": rows}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({"spool": str(root), "whole": whole, "sessions": rows}, ensure_ascii=False) + "\n")
     else:
         _print(sessions)
+    if not whole:
+        sys.stderr.write("日志有读不出的部分，所列可能不全；请用 liuhen-verify 查看详情\n")
+        sys.stderr.write("parts of the journal cannot be read and more may be there; run liuhen-verify for details\n")
     return EXIT_CLEAN
 
 
-def _sessions(root: Path) -> list[_Listed]:
+def _sessions(root: Path) -> tuple[list[_Listed], bool]:
+    """The sessions, and whether every byte of the journal could be read."""
+    unread_bytes = 0
     listed: dict[bytes, _Listed] = {}
     statements: dict[tuple[bytes, int], Segment] = {}
     for path in sorted((root / "journal").glob("*.cbor")):
+        unread_bytes += path.stat().st_size
         for entry in journal.entries_of(path):
+            unread_bytes -= len(entry.envelope.encoded)
             session_id = entry.common.session_id
             match entry.body:
                 case Session(ordinal=ordinal) if session_id is not None:
@@ -131,7 +138,7 @@ def _sessions(root: Path) -> list[_Listed]:
                 "stated": stated is not None,
             }
         )
-    return list(listed.values())
+    return list(listed.values()), unread_bytes <= 0
 
 
 def _print(sessions: list[_Listed]) -> None:

@@ -107,7 +107,7 @@ def _threshold(asked: int | None, roots: int, *, otherwise: int) -> int:
     threshold = otherwise if asked is None else asked
     if not 1 <= threshold <= roots:
         raise KeyFileError(
-            f"a threshold of {threshold} with {roots} roots",
+            f"门限 {threshold}，根 {roots} 个 / a threshold of {threshold} with {roots} roots",
             remedy_zh=f"门限须在 1 与根的数目（{roots}）之间",
             remedy_en=f"the threshold is between 1 and the number of roots ({roots})",
         )
@@ -147,7 +147,7 @@ def _last_trusted(arguments: argparse.Namespace) -> Head | None:
 
 def _unclear() -> KeyFileError:
     return KeyFileError(
-        "the last trusted entry is not named by number and hash",
+        "最后可信条目没有写明编号和哈希 / the last trusted entry is not named by number and hash",
         remedy_zh="请写 --last-trusted 编号:64位哈希，或 --archive 目录 --seq 编号",
         remedy_en="write --last-trusted SEQ:HASH (64 digits), or --archive DIR --seq SEQ",
     )

@@ -100,7 +100,7 @@ def save_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     except FileExistsError:
         raise KeyFileError(
-            f"{path} exists already",
+            f"{path} 已存在 / exists already",
             remedy_zh="请改用新的文件名；密钥文件从不覆盖",
             remedy_en="choose a new file name; key files are never overwritten",
         ) from None
@@ -126,7 +126,7 @@ def load_signer(path: Path) -> FileSigner:
         pem = read_private_file(path)
     except OSError as error:
         raise UnusableKey(
-            f"key file {path}: {error.strerror}",
+            f"密钥文件 key file {path}: {error.strerror}",
             remedy_zh="请用 `liuhen keys init device` 生成设备密钥，或在配置 key.file 中写明正确路径",
             remedy_en="make a device key with `liuhen keys init device`, or correct key.file in the configuration",
             cause=KeyCause.KEY_FILE_MISSING if isinstance(error, FileNotFoundError) else KeyCause.KEY_FILE_UNUSABLE,
@@ -163,7 +163,7 @@ def read_private_file(path: Path) -> bytes:
             raise _not_a_key(path)
         if mode & 0o077:
             raise UnusableKey(
-                f"key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
+                f"密钥文件他人可读 / key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
                 remedy_zh=f"请执行 chmod 600 {path}；若已被他人读过，请更换密钥",
                 remedy_en=f"run chmod 600 {path}; if others may have read it, replace the key",
                 cause=KeyCause.KEY_FILE_EXPOSED,
@@ -175,7 +175,7 @@ def read_private_file(path: Path) -> bytes:
 
 def _unwritable(path: Path, error: OSError) -> KeyFileError:
     return KeyFileError(
-        f"cannot write {path}: {error.strerror}",
+        f"不能写入 cannot write {path}: {error.strerror}",
         remedy_zh="请检查目录是否存在、是否可写、空间是否充足",
         remedy_en="check that the directory exists, is writable and has space",
     )
@@ -183,7 +183,7 @@ def _unwritable(path: Path, error: OSError) -> KeyFileError:
 
 def _not_a_key(path: Path) -> UnusableKey:
     return UnusableKey(
-        f"{path} is not an unencrypted Ed25519 private key in PKCS#8 PEM",
+        f"{path} 不是可用的私钥文件 / is not an unencrypted Ed25519 private key in PKCS#8 PEM",
         remedy_zh="请用 `liuhen keys init device` 重新生成，或恢复备份",
         remedy_en="make a new one with `liuhen keys init device`, or restore the file",
         cause=KeyCause.KEY_FILE_UNUSABLE,

@@ -344,6 +344,12 @@ def _vouched_line(report: Report, words: _Words) -> str:
     if report.vouched is not None:
         by = report.vouched.by
         return title + words.say(f"{by}，{age}。", f"by {by}; {age}.")
+    authentic = report.verdicts.get(Verdict.AUTHENTIC, 0)
+    if authentic:
+        return title + words.say(
+            f"不是全部。{authentic} 片有担保，其余见标“无人担保”的发现（{age}）。",
+            f"not all of it. {authentic} fragments are, for the rest see the findings marked NOT VOUCHED ({age}).",
+        )
     return title + words.say(f"没有。所给信任文件不足以担保（{age}）。", f"by nobody the trust file names ({age}).")
 
 

@@ -19,7 +19,7 @@ from liuhen.findings import Code, Findings, Place
 from liuhen.hashing import ZERO_HASH, sha256
 from liuhen.kinds import Clock, Enrolment, Event, Key, Recovered, Run, Stop
 from liuhen.reader import SECTOR_BYTES
-from liuhen.registry import EventCode, RunCause
+from liuhen.registry import EventCode, KeyAct, RunCause
 from liuhen.verify_keys import KeyRing
 
 PIECE_BYTES = 256 * 1024
@@ -361,7 +361,7 @@ class RunOrder:
 
     def end(self) -> None:
         """The journal ends here."""
-        if self._last is not None and not isinstance(self._last.body, Stop):
+        if self._last is not None and not isinstance(self._last.body, Stop) and not _retired(self._last):
             self._findings.add(Code.RUN_OPEN_END, Place(entry=self._last.common.seq))
 
     def _wrong(self, entry: Entry, words: str) -> None:
@@ -440,3 +440,8 @@ class Clocks:
     def _announces_step(entry: Entry) -> bool:
         body = entry.body
         return isinstance(body, Event) and body.code in (EventCode.CLOCK_STEPPED, EventCode.CLOCK_SYNC_CHANGED)
+
+
+def _retired(entry: Entry) -> bool:
+    """A retirement ends the log in order: no `stop` may follow it (FORMAT.md 5.3.1)."""
+    return isinstance(entry.body, Key) and entry.body.act == KeyAct.RETIRED

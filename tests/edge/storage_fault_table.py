@@ -105,8 +105,7 @@ OUTCOMES: dict[str, Outcome] = {
     "read slot": _reading("Reading a slot.", "the journal is read from its first entry instead"),
     "read segment": _reading(
         "Reading the segment files without a statement.",
-        "at a start: refused, exit 4; at the end of a session whose disk failed: exit 1 without its end entries; the "
-        "next start reads them again",
+        "the file stays as it is, unstated; the session is closed there and a new one begins",
     ),
     "key": _reading(
         "Reading the memory beside the key (the key itself: edge/custody.py).", "refused, exit 5; nothing was written"
@@ -224,7 +223,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "recovery._sealed: read_segment",
         "recovery._statement: .open",
         "recovery._statement: .read",
-        "recovery._unstated: os.path.lexists",
+        "recovery._unstated: .exists",
         "recovery._surveyed: .stat",
         "spool.segment_files: .glob",
     ),
@@ -241,13 +240,14 @@ SITES: dict[str, tuple[str, ...]] = {
         "journal._content: os.fstat",
         "journal._content: .read",
         "journal._content: .seek",
+        "journal._is_journal_file: .stat",
         "journal.file_numbers: .glob",
     ),
     "read slot": (
         "journal._confirmed: .open",
         "journal._confirmed: .read",
         "journal._confirmed: .seek",
-        "journal.find: read_slots",
+        "journal._find: read_slots",
         "journal_slots._read: .open",
         "journal_slots._read: .read",
         "opening.Opening._slot_heads: read_slots",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -17,8 +19,9 @@ from liuhen.findings import Code
 from liuhen.hashing import sha256
 from liuhen.kinds import NO_UPPER_BOUND_NS, EntryBody, Gap, GapEnd, Key, Run, Segment, Session, Stop
 from liuhen.registry import KeyAct, KeyCause, StopCause
-from tests.edge.ports_room import BLOCK_NS, BOOT_ID, FRAME_NS, START_NS, Device, Room, RoomClock, device
-from tests.edge.test_recovery import LATER_NS, PowerCut, bodies, check_all_closed, cut, entries
+from liuhen.report import Language, to_text
+from tests.edge.ports_room import BLOCK_NS, BOOT_ID, FRAME_NS, START_NS, Device, Refused, Room, RoomClock, device
+from tests.edge.test_recovery import LATER_NS, PowerCut, absent_camera, bodies, check_all_closed, cut, entries
 
 SECOND_NS = 10**9
 OTHER_BOOT = bytes([7]) * 16
@@ -120,6 +123,17 @@ def test_a_segment_longer_than_any_can_be_is_neither_read_into_memory_nor_cut(tm
     assert len(bodies(made, Session)) == 2
 
 
+def test_a_journal_file_longer_than_any_write_could_leave_it_is_kept_and_recorded_on_behind(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    with pytest.raises(PowerCut):
+        Room().record(made.config, lambda r: r.play(3), cut)
+    (path,) = made.journal_files()
+    os.truncate(path, 60 * 2**30)
+    Room(RoomClock(now_ns=LATER_NS)).record(made.config, lambda r: r.play(2))
+    assert path.stat().st_size == 60 * 2**30
+    assert len(list(made.journal_files())) == 2
+
+
 @pytest.mark.parametrize("name", ["5.cbor", "99999999.cbor", "123456789.cbor", "٠٠٠٠٠٠٠٩.cbor", "00000007.cbor"])
 @pytest.mark.parametrize("make", [as_directory, as_link, as_pipe, as_rubbish])
 def test_whatever_stands_in_the_journals_folder_the_device_records_on(
@@ -130,7 +144,7 @@ def test_whatever_stands_in_the_journals_folder_the_device_records_on(
     make(made.spool / "journal" / name)
     for number in (1, 2):
         Room(RoomClock(now_ns=START_NS + number * 100 * SECOND_NS)).record(made.config, lambda r: r.play(2))
-    assert len(bodies(made, Session)) == 3
+    assert len(list((made.spool / "sessions").iterdir())) == 3
     assert all(len(path.stem) == 8 for path in made.journal_files() if path.name != name)
 
 
@@ -163,6 +177,7 @@ def test_clocks_that_contradict_each_other_do_not_make_a_gap_of_nothing(tmp_path
     check_all_closed(made)
     (end,) = (b for b in bodies(made, GapEnd) if isinstance(b, GapEnd))
     assert end.length_ns == (end.until[1], NO_UPPER_BOUND_NS)
+    assert "no upper bound is known" in to_text(made.verify(), Language.EN, integrity_only=False)
 
 
 # --- cuts in a row ---------------------------------------------------------------------------------------------------
@@ -178,10 +193,8 @@ def record_and_cut(made: Device, clock: RoomClock, *, after: int, entries_only: 
             raise PowerCut
 
     room.onlooker.on_durable = on_durable
-    try:
+    with contextlib.suppress(PowerCut):
         room.record(made.config, lambda r: r.play(seconds))
-    except PowerCut:
-        pass
 
 
 def check_nothing_overlaps(made: Device) -> None:
@@ -191,7 +204,7 @@ def check_nothing_overlaps(made: Device) -> None:
     pieces = [b.span_ns for b in bodies(made, Segment) if isinstance(b, Segment)]
     pieces += [(starts[b.gap_seq], b.until[1]) for b in bodies(made, GapEnd) if isinstance(b, GapEnd)]
     pieces.sort()
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in itertools.pairwise(pieces):
         assert abs(after[0] - before[1]) <= FRAME_NS + BLOCK_NS, (before, after)
 
 
@@ -215,7 +228,7 @@ def test_a_gap_whose_media_was_back_ends_there_wherever_the_next_recovery_is_cut
 
 @pytest.mark.parametrize("seed", range(6))
 def test_after_any_cuts_in_a_row_media_and_gaps_are_the_session(tmp_path: Path, seed: int) -> None:
-    chance, made = random.Random(seed), device(tmp_path)
+    chance, made = random.Random(seed), device(tmp_path)  # noqa: S311 - a failing seed can be run again
     clock = RoomClock()
     for _ in range(chance.randint(2, 6)):
         after = chance.randint(1, chance.choice((8, 30)))
@@ -225,3 +238,27 @@ def test_after_any_cuts_in_a_row_media_and_gaps_are_the_session(tmp_path: Path, 
     check_all_closed(made)
     if len(bodies(made, Session)) == 1:
         check_nothing_overlaps(made)
+
+
+# --- starts that are refused, again and again ------------------------------------------------------------------------
+
+
+def test_many_refused_starts_over_boots_leave_one_gap_and_one_session(tmp_path: Path) -> None:
+    made = device(tmp_path, journal_file_bytes=65_536)
+    with pytest.raises(PowerCut):
+        Room().record(made.config, lambda r: r.play(3), cut)
+    for number in range(1, 25):
+        clock = RoomClock(now_ns=20 * SECOND_NS, boot_id=bytes([number]) * 16)
+        clock.utc_offset_ms += (START_NS - clock.now_ns) // 1_000_000 + number * 60_000
+        room = Room(clock)
+        assert room.camera is not None
+        room.camera.refuses_open = absent_camera() if number < 24 else None
+        with pytest.raises(Refused) if number < 24 else contextlib.nullcontext():
+            room.record(made.config, lambda r: r.play(2))
+    check_all_closed(made)
+    assert len(bodies(made, Session)) == 1
+    (gap,) = (b for b in bodies(made, Gap) if isinstance(b, Gap))
+    (end,) = (b for b in bodies(made, GapEnd) if isinstance(b, GapEnd))
+    assert (gap.since[0], end.until[0], end.resumed) == (BOOT_ID, bytes([24]) * 16, 1)
+    low, high = end.length_ns
+    assert low <= 24 * 60 * SECOND_NS - (gap.since[1] - START_NS) <= high < low + SECOND_NS

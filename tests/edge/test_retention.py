@@ -11,7 +11,7 @@ from edge.ports import SyncState
 from edge.retention import Allowed, Denied, Ledger, may_destroy
 from liuhen.kinds import Amend, Clock, Destroyed, EntryBody, Hold, Recovered, Retention
 from liuhen.registry import ContentKind, GapCause, HoldAct, RefusalCode
-from tests.signing.archives import UTC_START_MS, Device, entries, put_entries
+from tests.signing.archives import UTC_START_MS, Device, entries, put_entries, signer
 
 DAY_MS = 86_400_000
 PAST_MS = UTC_START_MS - DAY_MS
@@ -176,3 +176,12 @@ def test_an_unfounded_destruction_found_in_the_journal_destroys_nothing(made: Ma
     contents = made.ledger().contents_of(made.sessions[0])
     made.append(Destroyed(contents=contents, basis=0, records=()), made.sessions[0])
     assert made.ledger().destroyed == {}
+
+
+def test_a_device_whose_lost_key_was_replaced_destroys_nothing_of_what_stood_before(made: Made) -> None:
+    made.term(PAST_MS)
+    made.device.emergency_key(signer("emergency"))
+    made.device.rotate_key(signer("successor"))
+    denied = made.decide(now())
+    assert isinstance(denied, Denied)
+    assert denied.code is RefusalCode.KEY_SUCCESSION

@@ -25,6 +25,7 @@ from tests.signing.archives import (
     entries,
     head_of,
     open_archive,
+    segments,
     signer,
     trust_of,
 )
@@ -210,7 +211,9 @@ def test_row_33_no_entry_follows_a_retirement(tmp_path: Path) -> None:
     device.start()
     device.checkpoint()
     device.key_entry(KeyAct.RETIRED, subject=kid_of(device.key))
-    assert_intact(check(device.root))
+    ended = check(device.root)
+    assert_intact(ended)
+    assert Code.RUN_OPEN_END not in {finding.code for finding in ended.findings}, "a retirement is an orderly end"
     device.session(1)
     report = check(device.root)
     assert not report.intact

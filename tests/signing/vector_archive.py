@@ -449,7 +449,7 @@ def expected_document() -> Json:
             "kid": kid(samples.DEVICE.public_key),
             "log_id": samples.LOG_ID.hex(),
             "verdicts": {"authentic": 5},
-            "findings": ["substituted-source-demo", "event-fault", "demo"],
+            "findings": ["event-fault", "substituted-source-demo", "demo"],
             "records_presented": 2,
             "gaps": [{"seq": 4, "cause": 1, "stream": None, "length_ns": 3 * SECOND_NS, "explained": True}],
         },
