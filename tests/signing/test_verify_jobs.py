@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,28 +153,29 @@ def test_a_bug_in_a_worker_is_no_verdict(tmp_path: Path) -> None:
     assert isinstance(lost, FileNotFoundError)
 
 
-ATTEMPTS = 4
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """A run in a shell's background ignores Ctrl-C, and whatever it starts inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_ends_all_of_them_with_one_line(tmp_path: Path) -> None:
     device = hollow_archive(tmp_path / "archive", segments=60)
     trust = tmp_path / "court.trust"
     trust.write_bytes(keys.trust_bytes(device.trust()))
     command = [sys.executable, "-m", "liuhen.cli", str(device.root), "--trust", str(trust), "--jobs", "3"]
-    for _ in range(ATTEMPTS):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
-            while not (workers := children_of(process.pid)):
-                assert process.poll() is None, "it was through before it could be interrupted"
-            descriptors = [os.pidfd_open(pid) for pid in workers]
-            os.killpg(process.pid, signal.SIGINT)
-            out, err = process.communicate(timeout=20)
-        if out == b"":
-            break  # otherwise it had its answer already: on a busy machine the signal may come too late
-        for descriptor in descriptors:
-            os.close(descriptor)
-    assert process.returncode == cli.UNUSABLE
-    assert out == b""
-    assert err.decode() == "liuhen-verify: 已中断，没有结论 / interrupted, no verdict\n"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
+        while not (workers := children_of(process.pid)):
+            assert process.poll() is None, "it was through before it could be interrupted"
+        descriptors = [os.pidfd_open(pid) for pid in workers]
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == cli.UNUSABLE
+        assert out == b""
+        assert err.decode() == "liuhen-verify: 已中断，没有结论 / interrupted, no verdict\n"
     assert_ended(descriptors)
 
 
