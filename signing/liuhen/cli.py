@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -95,8 +96,14 @@ def _jobs(text: str) -> int:
     return jobs
 
 
+YOUNG_OBJECTS = 50_000
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    # Nothing here makes cycles but an error's traceback: looking for them less often is worth two parts in a hundred.
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     try:
         return _run(_parser().parse_args(arguments))
     except UnusableError as error:
