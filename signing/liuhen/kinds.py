@@ -380,6 +380,52 @@ class Hold(EntryBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inhibition(EntryBody):
+    """Recording is forbidden from `at` on, or what forbade it was approved by a second person, or is over."""
+
+    KIND: ClassVar[str] = "inhibition"
+    CLASS: ClassVar[EntryClass] = EntryClass.STATE
+    code: int = key(9, CODE)
+    act: int = key(10, CODE)
+    at: Instant = key(11, INSTANT)
+    placed: int | None = key(12, Nullable(UINT))
+    records: Commitments = key(13, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty(EntryBody):
+    """A person owes a report or a written statement, or has given it."""
+
+    KIND: ClassVar[str] = "duty"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    code: int = key(9, CODE)
+    act: int = key(10, CODE)
+    refers_to: int = key(11, UINT)
+    records: Commitments = key(12, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(EntryBody):
+    """The device was checked, before a recording or daily; one row for each item."""
+
+    KIND: ClassVar[str] = "check"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    code: int = key(9, CODE)
+    rows: tuple[tuple[int, int, int], ...] = key(10, Rows(row(item=CODE, outcome=CODE, measured=SINT), limit=32))
+    records: Commitments = key(11, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance(EntryBody):
+    """Somebody maintained the device; a record says who and what."""
+
+    KIND: ClassVar[str] = "maintenance"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    code: int = key(9, CODE)
+    records: Commitments = key(10, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal(Body):
     """Signed after each fragment, in the same file, outside the chain (FORMAT.md 6.3)."""
 
@@ -455,6 +501,10 @@ ENTRY_KINDS: dict[str, type[EntryBody]] = {
         Choice,
         Retention,
         Hold,
+        Inhibition,
+        Duty,
+        Check,
+        Maintenance,
     )
 }
 

@@ -185,16 +185,69 @@ class EventCode(enum.IntEnum):
     FRAMES_MISSED = 22
     SAMPLES_MISSED = 23
     QUEUE_OVERFLOW = 24
+    SOURCE_STOP_HUNG = 25
+    SOURCE_RESTARTED = 26
+    SOUND_MOVED = 27
     CLOCK_STEPPED = 30
     CLOCK_SYNC_CHANGED = 31
     SOUND_CLOCK_OFF = 32
+    CLOCK_RTC_BAD = 33
+    CLOCK_UNSYNCHRONISED = 34
+    CLOCK_TRUSTED = 35
     STORAGE_LOW = 40
     STORAGE_SLOW = 41
     STORAGE_FAULT = 42
     JOURNAL_RESERVE_USED = 43
     STORAGE_SLOW_ENDED = 44
+    STORAGE_WARNING = 45
+    STORAGE_READ_ONLY = 46
+    STORAGE_REMOVED = 47
+    STORAGE_WRONG_MEDIUM = 48
+    STORAGE_ROT = 49
     REFUSED_REQUEST = 50
     ENCODER_CHANGED = 51
+    INTERLOCK_TRIPPED = 60
+    INTERLOCK_OPEN = 61
+    INTERLOCK_SHORT = 62
+    INTERLOCK_NO_PULSE = 63
+    INTERLOCK_CHATTER = 64
+    INTERLOCK_DISCREPANT = 65
+    INTERLOCK_RESET_STUCK = 66
+    INTERLOCK_RESET = 67
+    INTERLOCK_HEALTHY = 68
+    INTERLOCK_LATCH_UNKNOWN = 69
+    GUARD_LOST = 70
+    GUARD_BACK = 71
+    GAS_ALARM = 72
+    GAS_FAULT = 73
+    GAS_CLEAR = 74
+    BUTTON_STUCK = 80
+    BUTTON_FREE = 81
+    ON_BATTERY = 90
+    MAINS_BACK = 91
+    BATTERY_LOW = 92
+    UPS_SILENT = 93
+    UPS_BACK = 94
+    UNDERVOLTAGE = 95
+    UNDERVOLTAGE_ENDED = 96
+    THERMAL = 97
+    THERMAL_ENDED = 98
+    POWER_OFF_ORDERED = 99
+    STORAGE_LIED = 100
+    MIRROR_LOST = 101
+    MIRROR_BACK = 102
+    SCRUB_DONE = 103
+    SENSORS_LOST = 110
+    SENSORS_BACK = 111
+    PROCESS_CRASHED = 112
+    PROCESS_WEDGED = 113
+    RESTART_ORDERED = 114
+    REBOOT_ORDERED = 115
+    CONFIG_FALLBACK = 116
+    WITHHELD_UNAPPROVED = 120
+    WITHHELD_TOO_LONG = 121
+    EXPLANATION_OVERDUE = 122
+    RESUME_OVERDUE = 123
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +303,97 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.STORAGE_SLOW_ENDED: _meaning(
         Severity.NOTICE, "存储写入恢复正常", "storage no longer slow", "longest_ms", "slow_writes"
     ),
-    EventCode.REFUSED_REQUEST: _meaning(Severity.NOTICE, "请求被拒绝", "request refused", "verb"),
+    EventCode.REFUSED_REQUEST: _meaning(Severity.NOTICE, "请求被拒绝", "request refused", "verb", "role"),
     EventCode.ENCODER_CHANGED: _meaning(Severity.NOTICE, "编码参数变化", "encoder parameters changed"),
+    EventCode.SOURCE_STOP_HUNG: _meaning(Severity.WARNING, "信号源停止时无响应", "source did not stop", "waited_ms"),
+    EventCode.SOURCE_RESTARTED: _meaning(Severity.NOTICE, "信号源重新启动", "source started again", "attempt"),
+    EventCode.SOUND_MOVED: _meaning(
+        Severity.FAULT, "声音被系统切换到其他设备", "the sound system moved the stream to another source"
+    ),
+    EventCode.CLOCK_RTC_BAD: _meaning(
+        Severity.WARNING, "硬件时钟不可信", "real-time clock not to be believed", "behind_seconds"
+    ),
+    EventCode.CLOCK_UNSYNCHRONISED: _meaning(
+        Severity.WARNING, "时间长久未同步", "clock unsynchronised beyond its bound", "error_ms"
+    ),
+    EventCode.CLOCK_TRUSTED: _meaning(Severity.NOTICE, "时间恢复可信", "clock to be believed again", "error_ms"),
+    EventCode.STORAGE_WARNING: _meaning(
+        Severity.WARNING, "存储空间将满", "storage is filling up", "level", "minutes_left"
+    ),
+    EventCode.STORAGE_READ_ONLY: _meaning(Severity.FAULT, "存储盘变为只读", "disk has become read-only", "side"),
+    EventCode.STORAGE_REMOVED: _meaning(Severity.FAULT, "存储盘被移除", "disk removed", "side"),
+    EventCode.STORAGE_WRONG_MEDIUM: _meaning(Severity.FAULT, "插回的不是原存储盘", "another disk came back", "side"),
+    EventCode.STORAGE_ROT: _meaning(
+        Severity.FAULT, "已存内容损坏", "stored content has rotted", "segment", "fragment", "good_on_the_other_disk"
+    ),
+    EventCode.STORAGE_LIED: _meaning(
+        Severity.FAULT, "存储盘丢失了已确认写入的内容", "the disk lost what it had confirmed", "entries"
+    ),
+    EventCode.MIRROR_LOST: _meaning(Severity.FAULT, "镜像盘之一失效", "one of two disks lost", "side", "errno"),
+    EventCode.MIRROR_BACK: _meaning(
+        Severity.NOTICE, "镜像恢复一致", "both disks hold the same again", "side", "caught_up_bytes"
+    ),
+    EventCode.SCRUB_DONE: _meaning(Severity.NOTICE, "存储巡检完成", "scrub done", "segments", "rotten"),
+    EventCode.INTERLOCK_TRIPPED: _meaning(Severity.FAULT, "防爆联锁动作", "interlock tripped", "reason"),
+    EventCode.INTERLOCK_OPEN: _meaning(Severity.FAULT, "联锁回路断线", "interlock loop broken"),
+    EventCode.INTERLOCK_SHORT: _meaning(Severity.FAULT, "联锁回路短路", "interlock loop shorted or crossed"),
+    EventCode.INTERLOCK_NO_PULSE: _meaning(
+        Severity.FAULT, "联锁回路测试脉冲丢失", "test pulses of an interlock loop missing", "loop"
+    ),
+    EventCode.INTERLOCK_CHATTER: _meaning(Severity.FAULT, "联锁触点抖动", "interlock contact chatters", "trips"),
+    EventCode.INTERLOCK_DISCREPANT: _meaning(
+        Severity.FAULT, "两路联锁不一致", "interlock loops disagree", "milliseconds"
+    ),
+    EventCode.INTERLOCK_RESET_STUCK: _meaning(Severity.WARNING, "复位钥匙卡住", "reset key stuck"),
+    EventCode.INTERLOCK_RESET: _meaning(Severity.NOTICE, "联锁已在现场复位", "interlock reset on the spot"),
+    EventCode.INTERLOCK_HEALTHY: _meaning(Severity.NOTICE, "联锁回路恢复正常", "interlock loops are well again"),
+    EventCode.INTERLOCK_LATCH_UNKNOWN: _meaning(
+        Severity.WARNING, "联锁锁存状态不明，按已动作处理", "interlock latch unknown, taken as tripped"
+    ),
+    EventCode.GUARD_LOST: _meaning(Severity.FAULT, "联锁监护程序失联", "interlock guard silent", "silent_ms"),
+    EventCode.GUARD_BACK: _meaning(Severity.NOTICE, "联锁监护程序恢复", "interlock guard is back", "silent_ms"),
+    EventCode.GAS_ALARM: _meaning(Severity.FAULT, "可燃气体报警", "gas alarm", "milli_percent_lel"),
+    EventCode.GAS_FAULT: _meaning(Severity.FAULT, "气体探测器故障", "gas detector fault", "reason", "value"),
+    EventCode.GAS_CLEAR: _meaning(Severity.NOTICE, "气体探测恢复正常", "gas detector is well again"),
+    EventCode.BUTTON_STUCK: _meaning(Severity.WARNING, "按钮卡住", "button stuck", "button"),
+    EventCode.BUTTON_FREE: _meaning(Severity.NOTICE, "按钮恢复", "button free again", "button"),
+    EventCode.ON_BATTERY: _meaning(Severity.WARNING, "市电中断，电池供电", "on battery", "minutes_left"),
+    EventCode.MAINS_BACK: _meaning(Severity.NOTICE, "市电恢复", "mains are back", "charge_percent"),
+    EventCode.BATTERY_LOW: _meaning(Severity.FAULT, "电池电量不足", "battery low", "charge_percent", "minutes_left"),
+    EventCode.UPS_SILENT: _meaning(Severity.WARNING, "不间断电源失联", "UPS silent", "on_battery"),
+    EventCode.UPS_BACK: _meaning(Severity.NOTICE, "不间断电源恢复通信", "UPS answers again"),
+    EventCode.UNDERVOLTAGE: _meaning(Severity.WARNING, "供电电压不足", "under-voltage", "bits"),
+    EventCode.UNDERVOLTAGE_ENDED: _meaning(Severity.NOTICE, "供电电压恢复", "voltage is well again", "bits"),
+    EventCode.THERMAL: _meaning(Severity.WARNING, "设备过热", "device too hot", "milli_celsius", "bits"),
+    EventCode.THERMAL_ENDED: _meaning(Severity.NOTICE, "设备温度恢复", "temperature is well again", "milli_celsius"),
+    EventCode.POWER_OFF_ORDERED: _meaning(
+        Severity.NOTICE, "录像已封存，下令断电", "everything sealed, power-off ordered"
+    ),
+    EventCode.SENSORS_LOST: _meaning(Severity.WARNING, "传感程序失联", "sensors process silent", "silent_ms"),
+    EventCode.SENSORS_BACK: _meaning(Severity.NOTICE, "传感程序恢复", "sensors process is back", "silent_ms"),
+    EventCode.PROCESS_CRASHED: _meaning(
+        Severity.FAULT, "录制程序曾意外退出", "the recorder had ended unexpectedly", "signal_or_code"
+    ),
+    EventCode.PROCESS_WEDGED: _meaning(
+        Severity.FAULT, "录制程序曾停滞", "the recorder had stood still", "milliseconds"
+    ),
+    EventCode.RESTART_ORDERED: _meaning(Severity.WARNING, "重新启动录制程序", "restart of the recorder ordered"),
+    EventCode.REBOOT_ORDERED: _meaning(Severity.WARNING, "重新启动设备", "reboot ordered"),
+    EventCode.CONFIG_FALLBACK: _meaning(
+        Severity.WARNING, "配置不可用，沿用上一份有效配置", "configuration unusable, the last good one is in force"
+    ),
+    EventCode.WITHHELD_UNAPPROVED: _meaning(
+        Severity.WARNING, "不得记录超时未获批准", "recording withheld without approval for too long", "minutes"
+    ),
+    EventCode.WITHHELD_TOO_LONG: _meaning(
+        Severity.WARNING, "不得记录持续时间过长", "recording withheld for too long", "minutes"
+    ),
+    EventCode.EXPLANATION_OVERDUE: _meaning(
+        Severity.WARNING, "中止原因未作语音说明", "an interruption has not been explained aloud", "seconds"
+    ),
+    EventCode.RESUME_OVERDUE: _meaning(
+        Severity.WARNING, "长时间未能恢复录制，应当报告", "recording has not resumed for too long; report it", "minutes"
+    ),
 }
 
 
@@ -331,6 +473,92 @@ class RetentionBasis(enum.IntEnum):
     CASE_FILE = 1
     LONG_TERM = 2
     LAW = 3
+
+
+class InhibitionCode(enum.IntEnum):
+    """What forbids recording; each is set and cleared by itself (Jiaozuo Art. 8)."""
+
+    INTERLOCK = 1
+    WITHHELD = 2
+
+
+class InhibitionAct(enum.IntEnum):
+    """What an inhibition entry does."""
+
+    SET = 0
+    APPROVED = 1
+    CLEARED = 2
+
+
+class DutyCode(enum.IntEnum):
+    """What a person owes because recording stopped or could not start (Jiaozuo Art. 11)."""
+
+    REPORT = 1
+    WRITTEN_STATEMENT = 2
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return {DutyCode.REPORT: "向部门负责人报告", DutyCode.WRITTEN_STATEMENT: "书面说明"}[self]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return {DutyCode.REPORT: "report to the department head", DutyCode.WRITTEN_STATEMENT: "written statement"}[self]
+
+
+class DutyAct(enum.IntEnum):
+    """What a duty entry does."""
+
+    OPENED = 0
+    DISCHARGED = 1
+
+
+class CheckCode(enum.IntEnum):
+    """When a check of the device was made (Jiaozuo Art. 16)."""
+
+    BEFORE_RECORDING = 1
+    DAILY = 2
+
+
+class CheckItem(enum.IntEnum):
+    """What was checked."""
+
+    CLOCK = 1
+    PICTURE = 2
+    SOUND = 3
+    SPACE = 4
+    POWER = 5
+    KEY = 6
+    INTERLOCK = 7
+    STORE = 8
+    MIRROR = 9
+    TEMPERATURE = 10
+
+    @property
+    def words_zh(self) -> str:
+        """What a clerk reads."""
+        return ("时间", "画面", "声音", "空间", "电源", "密钥", "联锁", "入库", "镜像盘", "温度")[self - 1]
+
+
+class CheckOutcome(enum.IntEnum):
+    """How an item was found."""
+
+    WELL = 0
+    WARNING = 1
+    BLOCKING = 2
+    NOT_FITTED = 3
+
+
+class MaintenanceCode(enum.IntEnum):
+    """What maintenance did; a record says it in words."""
+
+    OTHER = 0
+    INSPECTED = 1
+    CLEANED = 2
+    PART_REPLACED = 3
+    SOFTWARE_CHANGED = 4
+    CLOCK_SET = 5
 
 
 class HoldAct(enum.IntEnum):

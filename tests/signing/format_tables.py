@@ -20,10 +20,12 @@ from liuhen.kinds import (
     ENTRY_KINDS,
     Amend,
     Body,
+    Check,
     Checkpoint,
     Choice,
     Common,
     Destroyed,
+    Duty,
     Endorsement,
     Enrolment,
     Event,
@@ -32,7 +34,9 @@ from liuhen.kinds import (
     Heartbeat,
     Hold,
     Identity,
+    Inhibition,
     Key,
+    Maintenance,
     Mark,
     Recovered,
     Refusal,
@@ -216,6 +220,30 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
         "placed": "act 1: seq of the entry that placed the hold; act 0: null",
         "records": _RECORDS,
     },
+    Inhibition: {
+        "code": "inhibition code",
+        "act": "inhibition act",
+        "at": "the boot and its BOOTTIME from which recording is forbidden (act 0), the approval (1), or from which "
+        "it is allowed again (2)",
+        "placed": "acts 1 and 2: seq of the entry that set it; act 0: null",
+        "records": _RECORDS,
+    },
+    Duty: {
+        "code": "duty code",
+        "act": "duty act",
+        "refers_to": "act 0: seq of the gap, refusal or session-end that makes it due; act 1: seq of the duty entry "
+        "that opened it",
+        "records": _RECORDS,
+    },
+    Check: {
+        "code": "check code",
+        "rows": "what was checked and how it was found; measured: in the item's own unit (5.7)",
+        "records": _RECORDS,
+    },
+    Maintenance: {
+        "code": "maintenance code",
+        "records": _RECORDS,
+    },
     Identity: {
         "version": "format version",
         "log_id": "log of the device",
@@ -292,6 +320,14 @@ REGISTRIES: tuple[tuple[type[enum.IntEnum], str], ...] = (
     (registry.RetentionBasis, "retention.basis"),
     (registry.HoldAct, "hold.act"),
     (registry.ContentKind, "what in destroyed.contents"),
+    (registry.InhibitionCode, "inhibition.code"),
+    (registry.InhibitionAct, "inhibition.act"),
+    (registry.DutyCode, "duty.code"),
+    (registry.DutyAct, "duty.act"),
+    (registry.CheckCode, "check.code"),
+    (registry.CheckItem, "item in check.rows"),
+    (registry.CheckOutcome, "outcome in check.rows"),
+    (registry.MaintenanceCode, "maintenance.code"),
 )
 
 
