@@ -33,17 +33,20 @@ from edge.config_file import (
     table,
     whole_file_problem,
 )
+from edge.settings_upkeep import Clock, Ladder, Watchdog
 
 __all__ = [
     "DEFAULT_TOML",
     "Camera",
     "Checks",
+    "Clock",
     "Config",
     "ConfigError",
     "Described",
     "Device",
     "Journal",
     "Key",
+    "Ladder",
     "Microphone",
     "PictureChecks",
     "Problem",
@@ -53,6 +56,7 @@ __all__ = [
     "SoundChecks",
     "Spool",
     "Token",
+    "Watchdog",
     "describe",
     "load",
     "parse",
@@ -451,6 +455,11 @@ class Config:
     journal: Journal = field(default=Journal(), metadata=table(Journal, "日志", "The journal"))
     session: Session = field(default=Session(), metadata=table(Session, "场次", "Sessions"))
     checks: Checks = field(default=Checks(), metadata=table(Checks, "画面与声音的检查", "Checks of picture and sound"))
+    clock: Clock = field(default=Clock(), metadata=table(Clock, "时间是否可信", "Whether the time is believed"))
+    ladder: Ladder = field(
+        default=Ladder(), metadata=table(Ladder, "信号源丢失后的逐级恢复", "Getting a lost source back, step by step")
+    )
+    watchdog: Watchdog = field(default=Watchdog(), metadata=table(Watchdog, "看门狗", "The watchdog"))
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
     def __post_init__(self) -> None:
@@ -518,6 +527,7 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from _key_in_spool(config)
     yield from _token_without_pin(config)
     yield from _without_hysteresis(config.checks)
+    yield from _watched_too_closely(config)
 
 
 def _without_source(config: Config) -> Iterator[Problem]:
@@ -602,6 +612,26 @@ def _token_without_pin(config: Config) -> Iterator[Problem]:
             expected_en="a token needs both module and pin_file",
             example='pin_file = "/var/lib/liuhen/key/token.pin"',
         )
+
+
+def _watched_too_closely(config: Config) -> Iterator[Problem]:
+    """What the queue outlasts is a slow disk, and what the heartbeat leaves out is no silence: neither is a wedge."""
+    watchdog, wait_seconds = config.watchdog, config.ladder.first_wait_seconds
+    heartbeats_seconds = 2 * config.journal.heartbeat_seconds
+    pairs = (
+        ("watchdog.media_seconds", watchdog.media_seconds, config.queue.seconds, "queue.seconds"),
+        ("watchdog.journal_seconds", watchdog.journal_seconds, heartbeats_seconds, "2 x journal.heartbeat_seconds"),
+        ("ladder.longest_wait_seconds", config.ladder.longest_wait_seconds, wait_seconds, "ladder.first_wait_seconds"),
+    )
+    for path, value, least, because in pairs:
+        if value < least:
+            yield Problem(
+                path=path,
+                value=str(value),
+                expected_zh=f"不少于 {least}（{because}）",
+                expected_en=f"must be {least} or more ({because})",
+                example=f"{path.partition('.')[2]} = {least}",
+            )
 
 
 def _without_hysteresis(checks: Checks) -> Iterator[Problem]:
