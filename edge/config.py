@@ -137,6 +137,30 @@ class Spool:
             "a write with its flush that takes longer than this is told as a slow store, in milliseconds",
         ),
     )
+    mirror: Path | None = field(
+        default=None,
+        metadata=key(
+            Location(optional=True),
+            "第二块存储盘上的镜像目录；两块盘任一块都可单独校验",
+            "folder on a second disk that holds the same; either one verifies alone",
+        ),
+    )
+    mirror_stall_milliseconds: int = field(
+        default=3000,
+        metadata=key(
+            Whole(500, 15_000),
+            "有镜像时，一块盘超过这些毫秒不应答即视为失效，由另一块盘继续",
+            "with a mirror, a disk that does not answer for longer is given up and the other goes on, in milliseconds",
+        ),
+    )
+    scrub_bytes_per_second: int = field(
+        default=4_000_000,
+        metadata=key(
+            Whole(0, 1_000_000_000),
+            "空闲时巡检已存内容的读取速度，字节每秒（0 表示不巡检）",
+            "how fast stored content is read again while idle to find rot, in bytes per second; 0: never",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +347,14 @@ class Session:
             Whole(0, 168),
             "中断不超过此时间的场次自动续录；更久的按原界限结束，另开新场次（0 表示从不续录）",
             "a session interrupted for no longer goes on by itself, an older one is closed with its bounds; 0: never",
+        ),
+    )
+    planned_hours: float = field(
+        default=4.0,
+        metadata=key(
+            Number(0.1, 72),
+            "一个场次通常计划多少小时；开始前按此再加 25% 核对剩余空间，不足时提醒",
+            "hours a session is planned for; before it begins free space must hold a quarter more, or somebody is told",
         ),
     )
 
@@ -525,6 +557,7 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from _finer_than_media(config)
     yield from _too_large(config)
     yield from _key_in_spool(config)
+    yield from _mirror_in_spool(config)
     yield from _token_without_pin(config)
     yield from _without_hysteresis(config.checks)
     yield from _watched_too_closely(config)
@@ -587,18 +620,36 @@ def _too_large(config: Config) -> Iterator[Problem]:
 
 def _key_in_spool(config: Config) -> Iterator[Problem]:
     # Compared as written and without asking the file system: the spool is read by `offload`, which never has the key.
-    spool = Path(os.path.normpath(config.spool.directory))
+    stores = [
+        Path(os.path.normpath(path)) for path in (config.spool.directory, config.spool.mirror) if path is not None
+    ]
+    spool = stores[0]
     paths = (("key.file", config.key.file), ("key.token.pin_file", config.key.token.pin_file))
     for name, path in paths:
-        if path is not None and Path(os.path.normpath(path)).is_relative_to(spool):
+        if path is not None and any(Path(os.path.normpath(path)).is_relative_to(store) for store in stores):
             word = name.rpartition(".")[2]
             yield Problem(
                 path=name,
                 value=repr(str(path)),
-                expected_zh="私钥和口令不得放在存储目录（spool.directory）内",
-                expected_en="the key must stand outside the store (spool.directory)",
+                expected_zh="私钥和口令不得放在存储目录（spool.directory、spool.mirror）内",
+                expected_en="the key must stand outside the store (spool.directory, spool.mirror)",
                 example=f'{word} = "{spool.parent / "key" / ("device.key" if word == "file" else "token.pin")}"',
             )
+
+
+def _mirror_in_spool(config: Config) -> Iterator[Problem]:
+    """As written; that the two are different disks is asked of the system when they are opened."""
+    if config.spool.mirror is None:
+        return
+    spool, mirror = (Path(os.path.normpath(path)) for path in (config.spool.directory, config.spool.mirror))
+    if spool.is_relative_to(mirror) or mirror.is_relative_to(spool):
+        yield Problem(
+            path="spool.mirror",
+            value=repr(str(config.spool.mirror)),
+            expected_zh="镜像必须在另一块盘上，不得与存储目录（spool.directory）相同或互相包含",
+            expected_en="the mirror must be on another disk, neither inside the store (spool.directory) nor around it",
+            example='mirror = "/media/mirror/spool"',
+        )
 
 
 def _token_without_pin(config: Config) -> Iterator[Problem]:

@@ -212,14 +212,25 @@ def _check_writable(root: Path) -> None:
 def _read_identity(root: Path) -> Identity:
     path = root / IDENTITY_FILE
     try:
-        mapped = cbor.decode_map(path.read_bytes(), where=str(path))
-    except (OSError, FormatError) as error:
+        identity = parse_identity(path.read_bytes())
+    except OSError as error:
         raise _damaged(path) from error
+    if identity is None:
+        raise _damaged(path)
+    return identity
+
+
+def parse_identity(content: bytes) -> Identity | None:
+    """What an identity file says, or None where it says nothing that can be understood."""
+    try:
+        mapped = cbor.decode_map(content, where=IDENTITY_FILE)
+    except FormatError:
+        return None
     match mapped:
         case {0: 1, 1: bytes(log_id), 9: bytes(spool_id)} if len(log_id) == len(spool_id) == ID_BYTES:
             return Identity(log_id=log_id, spool_id=spool_id)
         case _:
-            raise _damaged(path)
+            return None
 
 
 def _damaged(path: Path) -> SpoolError:
