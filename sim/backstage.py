@@ -25,6 +25,7 @@ from sim.scene import PictureSource, SoundSource
 from sim.speech import Speech
 from sim.stage import Props, Stage
 from sim.truth import Layout, NoTruth, Truth, Witness
+from sim.wiring import Wires
 from sim.world import WorldPlan, WorldReady
 
 EXIT_FAILED = 2
@@ -55,6 +56,8 @@ def _perform(plan: WorldPlan, stack: ExitStack) -> None:
         Props(
             sensor_path=plan.socket,
             control_path=plan.control,
+            pins_path=plan.pins,
+            wires=plan.wires,
             mode=mode,
             optics=Optics(room),
             witness=witness,
@@ -96,6 +99,7 @@ def _ready(plan: WorldPlan, sound: PulseSource | None) -> WorldReady:
     return WorldReady(
         sensor=plan.socket,
         control=plan.control,
+        pins=plan.pins,
         sound_device="" if sound is None else DEVICE,
         sound_environment={} if sound is None else sound.environment(),
     )
@@ -108,6 +112,10 @@ def _say(line: str) -> None:
     except BrokenPipeError:
         # The parent is gone, and standard input, which closed with it, ends the stage. Nobody is left to be told.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - or Python fails again at exit
+
+
+def _wires(text: str) -> Wires:
+    return Wires(**json.loads(text))
 
 
 def _read_arguments() -> WorldPlan:
@@ -125,6 +133,7 @@ def _read_arguments() -> WorldPlan:
     parser.add_argument("--microphone-ppm", type=float, default=0.0)
     parser.add_argument("--rate", type=int, default=48000, dest="rate_hz")
     parser.add_argument("--channels", type=int, default=1)
+    parser.add_argument("--wires", type=_wires, default=Wires())
     given = vars(parser.parse_args())
     given["frames_per_second"] = given.pop("fps")
     return WorldPlan(**given)

@@ -8,6 +8,7 @@ its own whether or not a request was there to catch it.
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.framestore import WIDEST_PIXELS, FrameStore, frame_bytes, planes_of, shrink
@@ -90,8 +91,16 @@ class Tally:
 class Imager:
     """The sensor, with the verbs that make it fail."""
 
-    def __init__(self, *, mode: SensorMode, scene: PictureSource, witness: Witness) -> None:
-        """Be ready, not running."""
+    def __init__(
+        self,
+        *,
+        mode: SensorMode,
+        scene: PictureSource,
+        witness: Witness,
+        powered: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Be ready, not running; a frame is delivered only if the sensor has power when it is complete."""
+        self._powered = powered
         self._mode = mode
         self._scene = scene
         self._witness = witness
@@ -185,7 +194,7 @@ class Imager:
             return None
         return self._expose(cadence, counter, now)
 
-    def _expose(self, cadence: Cadence, counter: int, now: Moment) -> Completed:
+    def _expose(self, cadence: Cadence, counter: int, now: Moment) -> Completed | None:
         request = self._requests.popleft()
         sensor_ns = cadence.due_ns(counter)
         self._paint(request, counter, now.utc_ms_at(sensor_ns))
@@ -193,11 +202,14 @@ class Imager:
         if self._damaged_frames:
             self._damaged_frames -= 1
             outcome = Outcome.ERROR
-        delivered = outcome is Outcome.SUCCESS
+        powered = self._powered()
+        delivered = outcome is Outcome.SUCCESS and powered
         self._delivered += delivered
         self._undelivered += not delivered
         self._witness.frame(counter, sensor_ns, delivered)
         self._adopt_duration(cadence, request.frame_duration_us)
+        if not powered:
+            return None
         return Completed(
             request=request.request,
             sequence=counter - self._started_at_counter,

@@ -64,10 +64,81 @@ class Verb(enum.StrEnum):
     """The microphone is gone."""
     SOUND_REPLUG = "sound-replug"
     """The microphone is back."""
+    READ_WIRING = "read-wiring"
+    """Answered by a `Reading` instead of the tally."""
+    SET_CONTACTS = "set-contacts"
+    """Both loop contacts at once: bit 1 closes the normally closed one, bit 0 the normally open one (2 is a permit)."""
+    BREAK_NC = "break-nc"
+    """The wire of the normally closed loop is broken."""
+    BREAK_NO = "break-no"
+    """The wire of the normally open loop is broken."""
+    SHORT_NC = "short-nc"
+    """The return of the normally closed loop touches a supply."""
+    SHORT_NO = "short-no"
+    """The return of the normally open loop touches a supply."""
+    CROSS_LOOPS = "cross-loops"
+    """The returns of both loops touch."""
+    LINE_FAULT = "line-fault"
+    """The contact of the line-fault relay opens (1) or closes (0)."""
+    MEND_LOOPS = "mend-loops"
+    """Undo all breaks, shorts, crosses and the line fault; contacts stay as they are."""
+    PRESS_RESET = "press-reset"
+    """A person presses the local reset key for `value` ms; 0 lets go now."""
+    PRESS_START = "press-start"
+    """The same with the key 开始录制."""
+    PRESS_STOP = "press-stop"
+    """The same with the key 结束录制."""
+    PRESS_MARK = "press-mark"
+    """The same with the key 重点标记."""
+    PRESS_EXPLAIN = "press-explain"
+    """The same with the key 语音说明."""
+    PRESS_WITHHOLD = "press-withhold"
+    """The same with the key 不得记录."""
+    BOUNCE = "bounce"
+    """Every key bounces `value` times, a millisecond each, when it is pressed and when it is let go from now on."""
+    AWAIT_CONTACT = "await-contact"
+    """Answer once the relay's contact is open (0) or closed (1)."""
+    AWAIT_LAMP = "await-lamp"
+    """Answer once a person has seen the lamps do `value` (a `sim.wiring.Seen`) for two seconds."""
 
 
 class LeverStuck(Exception):
     """A lever could not be pulled; says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the wiring does now; times are CLOCK_BOOTTIME in ns, 0 for never.
+
+    `lamps` are red, green, yellow, white; `seen` is what a person in front of them says (`sim.wiring.Seen`).
+    `last_frame_ns` is when the last frame left for the recorder. `boottime_ns` is when this was read.
+    """
+
+    boottime_ns: int
+    line_changed_ns: int
+    permit: bool
+    permit_changed_ns: int
+    pump_changed_ns: int
+    contact_closed: bool
+    contact_since_ns: int
+    last_frame_ns: int
+    lamps: tuple[bool, bool, bool, bool]
+    lamps_powered: bool
+    buzzer: bool
+    keep_all: bool
+    seen: int
+
+    def packet(self) -> bytes:
+        """Return the answer to `READ_WIRING`."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def parse(cls, packet: bytes) -> Reading:
+        """Read that answer; raises LeverStuck where the world had none."""
+        answer = json.loads(packet)
+        if "why" in answer:
+            raise LeverStuck(answer["why"])
+        return cls(**{**answer, "lamps": tuple(answer["lamps"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,18 +190,25 @@ class Levers:
 
     def pull(self, verb: Verb, value: int = 0) -> Tally:
         """Pull a lever and return the tally after it; raises LeverStuck, or OSError when the world is gone."""
-        self._socket.sendall(Pull(verb=verb, value=value).packet())
-        packet = self._socket.recv(LONGEST_PACKET_BYTES)
-        if not packet:
-            raise ConnectionResetError("the world ended")
-        answer = json.loads(packet)
+        answer = json.loads(self._ask(Pull(verb=verb, value=value)))
         if "why" in answer:
             raise LeverStuck(answer["why"])
         return Tally(**answer)
 
+    def wiring(self) -> Reading:
+        """Return what relay, lamps and outputs do now; raises as `pull` does."""
+        return Reading.parse(self._ask(Pull(verb=Verb.READ_WIRING)))
+
     def close(self) -> None:
         """Let go."""
         self._socket.close()
+
+    def _ask(self, pull: Pull) -> bytes:
+        self._socket.sendall(pull.packet())
+        packet = self._socket.recv(LONGEST_PACKET_BYTES)
+        if not packet:
+            raise ConnectionResetError("the world ended")
+        return packet
 
     def __enter__(self) -> Levers:
         """Return the client itself."""

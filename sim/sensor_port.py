@@ -87,6 +87,8 @@ class SensorPort:
         self._holder: Visitor | None = None
         self._unanswered_stop: Visitor | None = None
         self._absent = False
+        self._powered = True
+        self.last_sent_ns = 0
         self._start_errno = 0
         self._stop_hangs = False
         self._doorway = Doorway(selector, path, self._welcome)
@@ -96,12 +98,18 @@ class SensorPort:
         completed = self._imager.tick(self._now())
         if completed is not None and self._holder is not None:
             self._post(self._holder, completed)
+            self.last_sent_ns = self._now().boottime_ns
+
+    def switch(self, powered: bool) -> None:
+        """Give the camera its power, or take it away from under everybody; other verbs are not undone."""
+        self._powered = powered
+        if not powered:
+            self._drop_all()
 
     def vanish(self) -> None:
         """Take the camera away from everybody."""
         self._absent = True
-        for visitor in tuple(self._visitors):
-            self._drop(visitor)
+        self._drop_all()
 
     def come_back(self) -> None:
         """Let the camera be found again."""
@@ -128,7 +136,7 @@ class SensorPort:
         self._doorway.close()
 
     def _welcome(self, connection: socket.socket) -> None:
-        if self._absent or len(self._visitors) >= VISITORS_AT_MOST:
+        if self._absent or not self._powered or len(self._visitors) >= VISITORS_AT_MOST:
             connection.close()
             return
         visitor = Visitor(self._selector, connection)
@@ -202,6 +210,10 @@ class SensorPort:
             self._unanswered_stop = visitor
         else:
             visitor.post(Answer(errno=0))
+
+    def _drop_all(self) -> None:
+        for visitor in tuple(self._visitors):
+            self._drop(visitor)
 
     def _only_holder(self, visitor: Visitor) -> None:
         if visitor is not self._holder:

@@ -6,6 +6,7 @@ own (`sim/pulse.py`); its levers are pulled from here and hold the loop for as l
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import signal
@@ -21,12 +22,17 @@ from sim.imager import NS_PER_MS, Imager, Moment, SensorMode
 from sim.lever_port import Board, LeverPort
 from sim.levers import LeverStuck, Verb
 from sim.optics import Optics, View
+from sim.pin_port import PinPort
 from sim.pulse import PulseSource, PulseUnavailable
 from sim.sensor_port import SensorPort
 from sim.truth import Witness
+from sim.wiring import Wires
 
 NS_PER_SECOND = 1_000_000_000
 READ_BYTES = 4096
+LOG = logging.getLogger(__name__)
+WAITED_FOR_SECONDS = 0.02
+"""How often the world looks whether what somebody waits for has come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class Props:
 
     sensor_path: Path
     control_path: Path
+    pins_path: Path
+    wires: Wires
     mode: SensorMode
     optics: Optics
     witness: Witness
@@ -47,17 +55,32 @@ class Stage:
     def __init__(self, props: Props) -> None:
         """Open both sockets; raises DoorwayTaken or OSError."""
         self._selector = selectors.DefaultSelector()
-        self._imager = Imager(mode=props.mode, scene=props.optics, witness=props.witness)
+        self._sound = props.sound
+        self._pins = PinPort(
+            selector=self._selector,
+            path=props.pins_path,
+            wires=props.wires,
+            now_ns=lambda: read_clocks().boottime_ns,
+            on_power=self._switch,
+        )
+        self._imager = Imager(mode=props.mode, scene=props.optics, witness=props.witness, powered=self._pins.powered)
         self._sensor = SensorPort(
             selector=self._selector, path=props.sensor_path, mode=props.mode, imager=self._imager, now=read_clocks
         )
         self._levers = LeverPort(
             selector=self._selector,
             path=props.control_path,
-            board=self._board(props.optics, props.sound),
+            board={**self._board(props.optics, props.sound), **self._pins.board()},
+            awaited={
+                Verb.AWAIT_COUNTER: lambda counter: self._imager.tally().counter >= counter,
+                **self._pins.awaited(),
+            },
             tally=self._imager.tally,
+            reading=lambda: self._pins.reading(self._sensor.last_sent_ns),
         )
         self._ending = False
+        if props.wires.interlock:
+            self._switch(False)
 
     def run(self, life_line: IO[bytes], on_ready: Callable[[], None]) -> None:
         """Run until the life line closes or SIGTERM asks for the end; `on_ready` is called once both are heeded."""
@@ -66,6 +89,7 @@ class Stage:
             while not self._ending:
                 for key, _ in self._selector.select(self._wait_seconds()):
                     key.data()
+                self._pins.tick()
                 self._sensor.tick()
                 self._levers.tick()
 
@@ -73,13 +97,30 @@ class Stage:
         """End all connections and remove both sockets."""
         self._levers.close()
         self._sensor.close()
+        self._pins.close()
         self._selector.close()
 
     def _wait_seconds(self) -> float | None:
-        due_ns = self._imager.next_ns()
-        if due_ns is None:
-            return None
-        return max(0.0, (due_ns - read_clocks().boottime_ns) / NS_PER_SECOND)
+        due_ns = [due for due in (self._imager.next_ns(), self._pins.next_ns()) if due is not None]
+        limits = [WAITED_FOR_SECONDS] if self._levers.waited_for else []
+        if due_ns:
+            limits.append(max(0.0, (min(due_ns) - read_clocks().boottime_ns) / NS_PER_SECOND))
+        return min(limits, default=None)
+
+    def _switch(self, powered: bool) -> None:
+        """The relay's contact has opened or closed: camera and microphone lose or get their power."""
+        self._sensor.switch(powered)
+        if self._sound is None:
+            return
+        try:
+            if powered:
+                self._sound.replug()
+                self._sound.thaw()
+            else:
+                self._sound.freeze()
+                self._sound.unplug()
+        except PulseUnavailable as trouble:
+            LOG.error("the microphone's power could not be switched: %s", trouble)
 
     def _end(self) -> None:
         self._ending = True

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from sim.wiring import Wires
 
 LONGEST_READY_BYTES = 65536
 
@@ -27,7 +29,8 @@ class WorldPlan:
     `socket` is the sensor's socket; the levers are at the same path with ".control" added. `room` is the name on the
     room's sign. `picture` and `sound` play files instead of the drawn room and its speech; `stamp` paints the counter
     strip over the footage, which the drawn room always has. `truth` is a folder. `pulse` is the folder the sound
-    server may use; without one the world has no microphone.
+    server may use; without one the world has no microphone. `wires` says what hangs on the header; the pin port is at
+    the sensor's path with ".pins" added.
     """
 
     socket: Path
@@ -43,6 +46,12 @@ class WorldPlan:
     microphone_ppm: float = 0.0
     rate_hz: int = 48000
     channels: int = 1
+    wires: Wires = field(default_factory=Wires)
+
+    @property
+    def pins(self) -> Path:
+        """The pin port's socket."""
+        return self.socket.with_name(self.socket.name + ".pins")
 
     @property
     def control(self) -> Path:
@@ -61,6 +70,7 @@ class WorldPlan:
             "--microphone-ppm": self.microphone_ppm,
             "--rate": self.rate_hz,
             "--channels": self.channels,
+            "--wires": json.dumps(self.wires.as_json()),
         } | {option: path for option, path in paths.items() if path is not None}
         flags = ["--stamp"] if self.stamp else []
         return [f"{option}={value}" for option, value in values.items()] + flags
@@ -75,12 +85,13 @@ class WorldReady:
 
     sensor: Path
     control: Path
+    pins: Path
     sound_device: str
     sound_environment: Mapping[str, str]
 
     def line(self) -> str:
         """Return the ready line."""
-        paths = {"sensor": str(self.sensor), "control": str(self.control)}
+        paths = {"sensor": str(self.sensor), "control": str(self.control), "pins": str(self.pins)}
         sound = {"sound_device": self.sound_device, "sound_environment": dict(self.sound_environment)}
         return json.dumps({"ready": paths | sound})
 
@@ -176,6 +187,7 @@ def _ready(line: bytes) -> WorldReady:
     return WorldReady(
         sensor=Path(ready["sensor"]),
         control=Path(ready["control"]),
+        pins=Path(ready["pins"]),
         sound_device=ready["sound_device"],
         sound_environment=ready["sound_environment"],
     )

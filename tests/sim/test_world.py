@@ -160,8 +160,10 @@ def test_a_lever_that_does_not_exist_or_moves_nothing_here_is_refused(tmp_path: 
 
 def test_every_lever_of_a_world_with_a_microphone_can_be_pulled(tmp_path: Path) -> None:
     with running_world(tmp_path, pulse=tmp_path) as scene:
+        assert scene.levers.wiring().contact_closed  # without a relay the power is always there
         for verb in Verb:
-            scene.levers.pull(verb)
+            if verb not in (Verb.READ_WIRING, Verb.AWAIT_CONTACT):
+                scene.levers.pull(verb)
         assert probe(scene.plan.socket) is not None
 
 
