@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands import config, demo, destroy, export, keys, records, retention, spool
+from edge.commands import config, demo, destroy, export, first_start, keys, records, retention, spool
 from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.custody import TokenPort
 from edge.ports import Clock
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, spool, config, export):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
+    first_start.add_parser(commands, _open_token)
     for act in (records, retention, destroy):
         act.add_parser(commands, _clock, _open_token)
     return parser

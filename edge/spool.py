@@ -209,6 +209,11 @@ def _check_writable(root: Path) -> None:
         raise _unwritable(root, errno.EROFS)
 
 
+def read_identity(root: Path) -> Identity:
+    """Which log a prepared disk belongs to, without its lock. Raises SpoolError."""
+    return _read_identity(root)
+
+
 def _read_identity(root: Path) -> Identity:
     path = root / IDENTITY_FILE
     try:
