@@ -33,6 +33,8 @@ from edge.config_file import (
     table,
     whole_file_problem,
 )
+from edge.sensors import settings as sensing
+from edge.sensors.settings import Board, Gas, Ups
 from edge.settings_upkeep import Clock, Ladder, Watchdog
 
 __all__ = [
@@ -492,6 +494,9 @@ class Config:
         default=Ladder(), metadata=table(Ladder, "信号源丢失后的逐级恢复", "Getting a lost source back, step by step")
     )
     watchdog: Watchdog = field(default=Watchdog(), metadata=table(Watchdog, "看门狗", "The watchdog"))
+    ups: Ups = field(default=Ups(), metadata=table(Ups, "不间断电源", "The uninterruptible power supply"))
+    gas: Gas = field(default=Gas(), metadata=table(Gas, "可燃气体探测器", "The gas detector"))
+    board: Board = field(default=Board(), metadata=table(Board, "主板", "The board"))
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
     def __post_init__(self) -> None:
@@ -560,6 +565,7 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from _mirror_in_spool(config)
     yield from _token_without_pin(config)
     yield from _without_hysteresis(config.checks)
+    yield from sensing.contradictions(config.gas, config.board)
     yield from _watched_too_closely(config)
 
 

@@ -1,0 +1,1 @@
+"""Tests of the sensors process's judgements, packets and loop."""
