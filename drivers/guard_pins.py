@@ -54,7 +54,7 @@ class GpioGuardPins:
         with _translated("an output cannot be driven"):
             self._set("permit", drive.permit)
             self._set("pump", drive.pump)
-            self._set("keep_all", drive.keep_all)
+            self._set("drop_all", drive.drop_all)
             self._set("test_nc", drive.test_nc)
             self._set("test_no", drive.test_no)
             self._set("lamp_pump", drive.lamp_pump)
@@ -75,7 +75,7 @@ class GpioGuardPins:
         if interlock.enabled:
             numbers = {"permit": interlock.permit_gpio, "pump": interlock.pump_gpio}
             numbers |= {"test_nc": interlock.test_nc_gpio, "test_no": interlock.test_no_gpio}
-            numbers |= {"keep_all": interlock.keep_all_gpio} if interlock.drop_all else {}
+            numbers |= {"drop_all": interlock.drop_all_gpio} if interlock.drop_all else {}
             for name, number in numbers.items():
                 self._claim_output(name, number, getattr(rest, name), factory)
         if lamps.enabled:

@@ -227,7 +227,7 @@ def _outcome(before: State, state: State, turn: Turn, sound: bool, rules: Rules)
         pump=state.permit and state.odd,
         test_nc=pulses.nc.out_since_ns is None,
         test_no=pulses.no.out_since_ns is not None,
-        keep_all=not rules.drop_all or state.tripped_ns is None or now_ns - state.tripped_ns < DROP_ALL_NS,
+        drop_all=rules.drop_all and state.tripped_ns is not None and now_ns - state.tripped_ns >= DROP_ALL_NS,
         light=light(lamp, now_ns, buzzer=turn.told is not None and turn.told.wish.buzzer),
         lamp_pump=state.odd,
     )

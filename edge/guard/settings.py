@@ -77,7 +77,7 @@ class Interlock:
             "within two seconds of a trip drop everything's supply, by a second output",
         ),
     )
-    keep_all_gpio: int = gpio(21, "全部供电保持输出", "output that holds everything's supply")
+    drop_all_gpio: int = gpio(21, "切断全部供电的输出，高电平切断", "output that drops everything's supply when high")
     discrepancy_milliseconds: int = field(
         default=100,
         metadata=key(
@@ -118,7 +118,7 @@ class Interlock:
             return {}
         names = ["loop_nc", "loop_no", "test_nc", "test_no", "permit", "pump", "reset"]
         names += ["line_fault"] if self.line_fault else []
-        names += ["keep_all"] if self.drop_all else []
+        names += ["drop_all"] if self.drop_all else []
         return {f"interlock.{name}_gpio": getattr(self, f"{name}_gpio") for name in names}
 
 

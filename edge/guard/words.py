@@ -93,14 +93,14 @@ class Drive:
     """The outputs.
 
     `permit` and `pump` hold the relay together; `test_nc` and `test_no` are the loops' test feeds (True and False at
-    rest); `keep_all` holds the supply of everything; `lamp_pump` holds the lamps' supply.
+    rest); `drop_all` cuts the supply of everything; `lamp_pump` holds the lamps' supply.
     """
 
     permit: bool = False
     pump: bool = False
     test_nc: bool = True
     test_no: bool = False
-    keep_all: bool = True
+    drop_all: bool = False
     light: Light = Light()
     lamp_pump: bool = False
 
