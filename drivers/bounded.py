@@ -1,13 +1,21 @@
 """A library call with a limit: libcamera and PortAudio can block for ever, the recorder's CONTROL thread must not.
 
-Each call runs on a daemon thread of its own. A call that outlives its limit keeps that thread until the process ends
-(Python cannot end it); the driver refuses further use until it has returned, and the process is to be started anew.
+Each call runs on a daemon thread of its own. One that outlives its limit keeps that thread until it returns or the
+process ends (Python cannot end it); what it then still brings is thrown away on its own thread. `StuckCalls` counts
+those, so that trying again beside them stays bounded too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
+
+STUCK_AT_MOST = 3
+"""Calls of one device that may be stuck at once; each holds a thread. More are refused without being tried."""
+
+Result = TypeVar("Result")
 
 
 class LimitExceeded(Exception):
@@ -24,20 +32,76 @@ class LimitExceeded(Exception):
         return self._thread.is_alive()
 
 
-def run_within(limit_seconds: float, name: str, work: Callable[[], None]) -> None:
-    """Run `work` and return when it has; raises LimitExceeded, or whatever `work` raised."""
-    failures: list[Exception] = []
+class _Attempt(Generic[Result]):
+    """One call on its thread; whoever is second of caller and work learns it from the flag of the first."""
 
-    def attempt() -> None:
+    def __init__(self, work: Callable[[], Result], too_late: Callable[[Result], object] | None) -> None:
+        self._work = work
+        self._too_late = too_late
+        self._lock = threading.Lock()
+        self._given_up = False
+        self.results: list[Result] = []
+        self.failures: list[Exception] = []
+
+    def run(self) -> None:
         try:
-            work()
-        except Exception as failure:  # noqa: BLE001 - the top of a thread; raised again in the caller below
-            failures.append(failure)
+            result = self._work()
+        except Exception as failure:  # noqa: BLE001 - the top of a thread; raised again in the caller
+            self.failures.append(failure)
+            return
+        with self._lock:
+            self.results.append(result)
+            unwanted = self._given_up
+        if unwanted and self._too_late is not None:
+            with contextlib.suppress(Exception):  # nobody is left to be told; the device stays as it is
+                self._too_late(result)
 
-    thread = threading.Thread(target=attempt, name=name, daemon=True)
+    def give_up(self) -> bool:
+        """Stop waiting; False where the result came in this very moment after all."""
+        with self._lock:
+            self._given_up = not self.results
+            return self._given_up
+
+
+def run_within(
+    limit_seconds: float,
+    name: str,
+    work: Callable[[], Result],
+    too_late: Callable[[Result], object] | None = None,
+) -> Result:
+    """Run `work` and return what it returned; raises LimitExceeded, or whatever `work` raised.
+
+    A result that comes after the limit goes to `too_late`, on the work's thread: what was claimed is given back there.
+    """
+    attempt = _Attempt(work, too_late)
+    thread = threading.Thread(target=attempt.run, name=name, daemon=True)
     thread.start()
     thread.join(limit_seconds)
-    if thread.is_alive():
+    if thread.is_alive() and attempt.give_up():
         raise LimitExceeded(f"{name} took longer than {limit_seconds:g} s", thread)
-    if failures:
-        raise failures[0]
+    if attempt.failures:
+        raise attempt.failures[0]
+    return attempt.results[0]
+
+
+class StuckCalls:
+    """The calls of one device that have not come back."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._calls: list[LimitExceeded] = []
+
+    def add(self, call: LimitExceeded) -> None:
+        """Count one more."""
+        self._calls.append(call)
+
+    @property
+    def words(self) -> str:
+        """What is stuck, empty when nothing is any more."""
+        self._calls = [call for call in self._calls if call.running]
+        return "; ".join(map(str, self._calls))
+
+    @property
+    def too_many(self) -> bool:
+        """Whether nothing more should be tried before one of them returns."""
+        return bool(self.words) and len(self._calls) >= STUCK_AT_MOST

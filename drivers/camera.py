@@ -7,10 +7,11 @@ without them gets a HardwareFault instead of a program that does not start.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from drivers.bounded import LimitExceeded, run_within
+from drivers.bounded import LimitExceeded, StuckCalls, run_within
 from drivers.camera_faults import camera_fault, stuck_fault
 from drivers.caption import Caption, CaptionFont, LocalClock, find_font, has_chinese
 from drivers.complaints import Complaints
@@ -23,14 +24,26 @@ if TYPE_CHECKING:
     from drivers.picamera_session import PicameraSession
 
 CLAIM_SECONDS = 15.0
+"""The first claim loads picamera2, which takes seconds on a Pi."""
+
 WATCH_END_SECONDS = 1.0
+WREST_SECONDS = 2.0
+
+Result = TypeVar("Result")
 
 
 class PicameraCamera:
-    """One camera (implements `edge.ports.Camera`). `stop` also gives the device back; `start` claims it if need be."""
+    """One camera (implements `edge.ports.Camera`). `stop` also gives the device back; `start` claims it if need be.
 
-    def __init__(self, settings: CameraSettings, local_clock: LocalClock) -> None:
-        """Keep the settings; nothing is loaded or claimed before `open`."""
+    A call that never comes back is left behind with its device object; the next `open` tries a fresh one. Where the
+    library does not allow that, the fault says STUCK and another process is needed.
+    """
+
+    def __init__(
+        self, settings: CameraSettings, local_clock: LocalClock, *, claim_seconds: float = CLAIM_SECONDS
+    ) -> None:
+        """Keep the settings; nothing is loaded or claimed before `open`. `claim_seconds` limits each call."""
+        self._claim_seconds = claim_seconds
         self._settings = settings
         self._local_clock = local_clock
         self._complaints = Complaints()
@@ -39,30 +52,33 @@ class PicameraCamera:
         self._gate: Gate | None = None
         self._watch: PictureWatch | None = None
         self._origin: tuple[SourceOrigin, ...] = ()
-        self._stuck: LimitExceeded | None = None
+        self._stuck = StuckCalls()
         self.caption_left_out = ""
         """Characters of the running session's caption that the font does not have; they are not in the picture."""
 
     def open(self) -> PictureFormat:
         """Claim the camera and configure it; a second call changes nothing. Raises HardwareFault."""
-        self._refuse_while_stuck()
         if self._session is None:
-            self._bounded(CLAIM_SECONDS, "camera-open", self._claim)
+            session = self._bounded(self._claim_seconds, "camera-open", self._claimed, _let_go)
+            self._origin = session.origin() + self._caption_origin()
+            self._session = session
         return self._format
 
     def start(self, deliver: Deliver, caption: str) -> None:
         """Start sensor, encoder and watch, anew if they run. Raises HardwareFault, after giving the camera back."""
         if self._session is not None and self._session.running:
-            self.stop(CLAIM_SECONDS)
+            with contextlib.suppress(HardwareFault):  # what does not stop is left behind: a fresh one is tried below
+                self.stop(self._claim_seconds)
         self.open()
         self._gate = gate = Gate(deliver)
         self._watch = watch = PictureWatch(gate, self._local_clock.clock, self._complaints.take)
         painter = self._painter(caption)
         self._complaints.take()  # what was said before this run explains nothing in it
         try:
-            self._bounded(CLAIM_SECONDS, "camera-start", lambda: self._run(gate, watch, painter))
+            self._bounded(self._claim_seconds, "camera-start", lambda: self._run(gate, watch, painter), _let_go)
         except HardwareFault:
-            self.stop(CLAIM_SECONDS)
+            with contextlib.suppress(HardwareFault):  # the reason why it did not start is worth more
+                self.stop(self._claim_seconds)
             raise
         watch.start()
 
@@ -79,9 +95,9 @@ class PicameraCamera:
             if watch is not None:
                 watch.stop(WATCH_END_SECONDS)
             if self._session is not None:
-                self._bounded(limit_seconds, "camera-stop", self._release)
+                self._bounded(limit_seconds, "camera-stop", self._session.release)
         finally:
-            self._watch = self._gate = None
+            self._session = self._watch = self._gate = None
             if gate is not None:
                 gate.close()
 
@@ -94,30 +110,43 @@ class PicameraCamera:
         chosen = self._settings
         return PictureFormat(width=chosen.width, height=chosen.height, frames_per_second=chosen.frames_per_second)
 
-    def _bounded(self, limit_seconds: float, name: str, work: Callable[[], None]) -> None:
+    def _bounded(
+        self,
+        limit_seconds: float,
+        name: str,
+        work: Callable[[], Result],
+        too_late: Callable[[Result], object] | None = None,
+    ) -> Result:
         """Run a library call within a limit; whatever it raises is translated."""
-        self._refuse_while_stuck()
+        if self._stuck.too_many:
+            raise stuck_fault(self._stuck.words)
         try:
-            run_within(limit_seconds, name, work)
+            return run_within(limit_seconds, name, work, too_late)
         except LimitExceeded as failure:
-            self._stuck = failure
-            if self._session is not None:
-                self._session.abandon()
+            self._stuck.add(failure)
+            self._leave_behind()
             raise stuck_fault(str(failure)) from failure
         except Exception as failure:
-            raise camera_fault(failure) from failure
+            fault = camera_fault(failure)
+            raise (stuck_fault(f"{self._stuck.words}; {fault.what}") if self._stuck.words else fault) from failure
 
-    def _refuse_while_stuck(self) -> None:
-        if self._stuck is not None and self._stuck.running:
-            raise stuck_fault(str(self._stuck))
+    def _leave_behind(self) -> None:
+        """Forget a device object in which a call is stuck, and take the camera from it where it still can be taken."""
+        session, self._session = self._session, None
+        if session is None or not session.abandon():
+            return
+        try:
+            run_within(WREST_SECONDS, "camera-wrest", session.wrest)
+        except LimitExceeded as failure:
+            self._stuck.add(failure)
+        except Exception:  # noqa: BLE001 - a library's anything; the fresh object will say what is wrong
+            return
 
-    def _claim(self) -> None:
+    def _claimed(self) -> PicameraSession:
         self._complaints.attach()
         from drivers.picamera_session import PicameraSession  # noqa: PLC0415 - picamera2 may not be installed
 
-        session = PicameraSession(self._settings, self._format)
-        self._origin = session.origin() + self._caption_origin()
-        self._session = session
+        return PicameraSession(self._settings, self._format)
 
     def _caption_origin(self) -> tuple[SourceOrigin, ...]:
         if not self._settings.caption:
@@ -138,12 +167,14 @@ class PicameraCamera:
         self.caption_left_out = painter.left_out
         return painter
 
-    def _run(self, gate: Gate, watch: PictureWatch, painter: Caption | None) -> None:
-        if self._session is not None:
-            self._session.run(gate, watch, painter)
-
-    def _release(self) -> None:
+    def _run(self, gate: Gate, watch: PictureWatch, painter: Caption | None) -> PicameraSession:
         session = self._session
-        if session is not None:
-            session.release()
-        self._session = None
+        if session is None:
+            raise RuntimeError("the camera was given up while it was started")
+        session.run(gate, watch, painter)
+        return session
+
+
+def _let_go(session: PicameraSession) -> None:
+    """What a call brought after its limit is given back on the call's own thread."""
+    session.release()

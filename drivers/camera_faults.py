@@ -53,11 +53,12 @@ def camera_fault(failure: Exception) -> HardwareFault:
 
 
 def stuck_fault(what: str) -> HardwareFault:
-    """A call into libcamera never came back; this process cannot use the camera again."""
+    """A call into libcamera has not come back; until it does, only another process is sure to get the camera."""
     return _fault(
         what,
         "摄像头驱动没有返回：请重新启动录制进程；仍不行时重新启动本机，并检查排线。",
         "The camera driver does not return: restart the recorder process; else reboot, check the cable.",
+        FaultKind.STUCK,
     )
 
 

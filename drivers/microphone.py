@@ -6,37 +6,51 @@ Touches no disk. PortAudio is loaded by `open`, so that a machine without it get
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from drivers.bounded import LimitExceeded, run_within
+from drivers.bounded import LimitExceeded, StuckCalls, run_within
 from drivers.gate import Gate
 from drivers.microphone_faults import microphone_fault, stuck_fault
 from drivers.pcm_queue import PcmQueue
+from drivers.sound_server import attached_sources
 from drivers.sound_thread import Packer, SoundSettings, SoundThread
+from drivers.source_watch import SourceWatch
 from edge.config import Microphone as MicrophoneSettings
-from edge.ports import Clock, Deliver, SoundFormat, SourceOrigin
+from edge.ports import Clock, Deliver, HardwareFault, SoundFormat, SourceOrigin
 
 if TYPE_CHECKING:
     from drivers.portaudio import PortAudioStream
 
+OPENING = "microphone-open"
 CLAIM_SECONDS = 10.0
+WATCH_END_SECONDS = 3.0
 QUEUE_SECONDS = 20
 FLUSH_SECONDS = 0.5
 """What packing gets in any case: FLAC runs a hundred times faster than sound, and at most 20 s of it wait."""
 
 
+Result = TypeVar("Result")
+
+
 class PortAudioMicrophone:
     """One microphone (implements `edge.ports.Microphone`). `stop` gives it back; `start` checks it anew if need be.
+
+    A call that never comes back is left behind with its stream; the next `start` tries a fresh one beside it. Where
+    PortAudio does not allow that, the fault says STUCK and another process is needed.
 
     Where PortAudio says that it lost samples ("input overflow"), `missed_samples` of the next packet is an estimate;
     `overflows` counts these.
     """
 
-    def __init__(self, settings: MicrophoneSettings, clock: Clock) -> None:
-        """Keep the settings; nothing is loaded or claimed before `open`."""
+    def __init__(self, settings: MicrophoneSettings, clock: Clock, *, claim_seconds: float = CLAIM_SECONDS) -> None:
+        """Keep the settings; nothing is loaded or claimed before `open`. `claim_seconds` limits each call."""
         self._settings = settings
+        self._claim_seconds = claim_seconds
         self._clock = clock
         self._sound = SoundSettings(
             rate_hz=settings.rate_hz,
@@ -48,8 +62,9 @@ class PortAudioMicrophone:
         self._stream: PortAudioStream | None = None
         self._thread: SoundThread | None = None
         self._gate: Gate | None = None
+        self._watch: SourceWatch | None = None
         self._origin: tuple[SourceOrigin, ...] = ()
-        self._stuck: LimitExceeded | None = None
+        self._stuck = StuckCalls()
 
     @property
     def overflows(self) -> int:
@@ -66,31 +81,37 @@ class PortAudioMicrophone:
     def start(self, deliver: Deliver) -> None:
         """Start capture, anew if it runs. Raises HardwareFault."""
         if self._stream is not None:
-            self.stop(CLAIM_SECONDS)
+            with contextlib.suppress(HardwareFault):  # what does not stop is left behind: a fresh one is tried below
+                self.stop(self._claim_seconds)
         packer, self._checked = self._packer(), None  # an encoder serves one run: the next begins at sample 0 again
         gate = Gate(deliver)
         blocks = PcmQueue(QUEUE_SECONDS * self._settings.rate_hz)
         thread = SoundThread(packer=packer, settings=self._sound, blocks=blocks, gate=gate, clock=self._clock)
-        self._bounded(CLAIM_SECONDS, "microphone-start", lambda: self._run(blocks))
-        self._gate, self._thread = gate, thread
+        stream = self._bounded(self._claim_seconds, "microphone-start", lambda: self._opened(blocks), _let_go)
+        self._stream, self._gate, self._thread = stream, gate, thread
         thread.start()
+        if stream.through_a_server:
+            self._watch = SourceWatch(gate, self._clock, attached_sources)
+            self._watch.start()
 
     def stop(self, limit_seconds: float) -> None:
         """Stop, pack what is queued, deliver the last packet, give the device back; raises HardwareFault."""
-        thread, gate = self._thread, self._gate
-        self._thread = self._gate = self._checked = None
+        thread, gate, watch, stream = self._thread, self._gate, self._watch, self._stream
+        self._thread = self._gate = self._checked = self._watch = self._stream = None
         deadline_ns = self._clock.boottime_ns() + int(limit_seconds * 1e9)
         packed = True
         try:
             if thread is not None:
                 thread.expect_end()
-            if self._stream is not None:
+            if stream is not None:
                 lost = thread is not None and thread.lost
-                self._bounded(limit_seconds, "microphone-stop", lambda: self._release(lost=lost))
+                self._bounded(limit_seconds, "microphone-stop", lambda: stream.release(lost=lost))
         finally:
             if thread is not None and gate is not None:
                 packed = thread.finish(max(FLUSH_SECONDS, (deadline_ns - self._clock.boottime_ns()) / 1e9))
                 gate.close()
+            if watch is not None:
+                watch.stop(WATCH_END_SECONDS)
         if not packed:
             raise stuck_fault(f"sound was not packed within {limit_seconds:g} s")
 
@@ -101,37 +122,59 @@ class PortAudioMicrophone:
     def _packer(self) -> Packer:
         """The encoder of the next run; making it checks the device."""
         if self._checked is None:
-            self._bounded(CLAIM_SECONDS, "microphone-open", self._check)
+            stuck = self._stuck.words
+            if OPENING in stuck:
+                raise stuck_fault(stuck)  # once that goes on it ends every stream of this process
+            name = "microphone-look" if stuck else OPENING
+            self._origin = self._bounded(
+                self._claim_seconds, name, lambda: _portaudio().check(self._settings, anew=not stuck)
+            )
             self._checked = Packer(self._sound)
         return self._checked
 
-    def _bounded(self, limit_seconds: float, name: str, work: Callable[[], None]) -> None:
+    def _bounded(
+        self,
+        limit_seconds: float,
+        name: str,
+        work: Callable[[], Result],
+        too_late: Callable[[Result], object] | None = None,
+    ) -> Result:
         """Run a library call within a limit; whatever it raises is translated."""
-        if self._stuck is not None and self._stuck.running:
-            raise stuck_fault(str(self._stuck))
+        if self._stuck.too_many:
+            raise stuck_fault(self._stuck.words)
         try:
-            run_within(limit_seconds, name, work)
+            return run_within(limit_seconds, name, work, too_late)
         except LimitExceeded as failure:
-            self._stuck = failure
-            _portaudio().abandon()
+            self._stuck.add(failure)
+            _leave_portaudio_open()
             raise stuck_fault(str(failure)) from failure
         except Exception as failure:
-            raise microphone_fault(failure, self._settings.device) from failure
+            fault = microphone_fault(failure, self._settings.device)
+            raise (stuck_fault(f"{self._stuck.words}; {fault.what}") if self._stuck.words else fault) from failure
 
-    def _check(self) -> None:
-        self._origin = _portaudio().check(self._settings)
+    def _opened(self, blocks: PcmQueue) -> PortAudioStream:
+        stream: PortAudioStream = _portaudio().PortAudioStream(
+            self._settings, clock=self._clock, put=blocks.put, ended=blocks.end
+        )
+        return stream
 
-    def _run(self, blocks: PcmQueue) -> None:
-        self._stream = _portaudio().PortAudioStream(self._settings, clock=self._clock, put=blocks.put, ended=blocks.end)
 
-    def _release(self, *, lost: bool) -> None:
-        stream = self._stream
-        if stream is not None:
-            stream.release(lost=lost)
-        self._stream = None
+def _let_go(stream: PortAudioStream) -> None:
+    """A stream that started after its limit is ended on the call's own thread."""
+    stream.release(lost=True)
 
 
 def _portaudio() -> ModuleType:
     from drivers import portaudio  # noqa: PLC0415 - PortAudio may not be installed
 
     return portaudio
+
+
+def _leave_portaudio_open() -> None:
+    """Let the process end although a call is stuck: PortAudio's orderly end at exit would block just so.
+
+    Without importing anything: the stuck call may be the one that loads PortAudio, and it holds the import's lock.
+    """
+    sounddevice = sys.modules.get("sounddevice")
+    if sounddevice is not None and hasattr(sounddevice, "_exit_handler"):
+        atexit.unregister(sounddevice._exit_handler)  # noqa: SLF001 - it has no public name

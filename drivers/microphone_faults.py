@@ -56,11 +56,12 @@ def microphone_fault(failure: Exception, device: str) -> HardwareFault:
 
 
 def stuck_fault(what: str) -> HardwareFault:
-    """A call into PortAudio never came back; this process cannot use the microphone again."""
+    """A call into PortAudio has not come back; until it does, only another process is sure to get the microphone."""
     return _fault(
         what,
         "声音驱动没有返回：请重新启动录制进程；仍不行时拔下麦克风并重新启动本机。",
         "The sound driver does not return: restart the recorder process; else unplug it and reboot.",
+        FaultKind.STUCK,
     )
 
 

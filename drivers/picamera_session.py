@@ -8,7 +8,9 @@ Touches no disk. Imports picamera2 and libcamera: load this module only when a c
 from __future__ import annotations
 
 import atexit
+import enum
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -33,6 +35,13 @@ sensor finds no buffer and a frame is missed (0.24 s was seen at 720p on two bus
 memory (1.4 MB at 720p)."""
 
 
+class Step(enum.Enum):
+    """Which library a call is in; a call that is stuck in libcamera leaves nothing to be done in this process."""
+
+    PICAMERA2 = enum.auto()
+    LIBCAMERA = enum.auto()
+
+
 class PicameraSession:
     """Claims the camera and configures it; the constructor leaves nothing claimed when it raises."""
 
@@ -42,6 +51,8 @@ class PicameraSession:
         self._picture = picture
         self._encoder: Any = None
         self._hardware = has_hardware_encoder()
+        self._step = Step.LIBCAMERA
+        self._wrested = False
         self._picam2 = _claimed(settings.index)
         try:
             self._configure()
@@ -95,16 +106,42 @@ class PicameraSession:
         """
         picam2 = self._picam2
         with ExitStack() as steps:  # last first, and each one whatever happened to those before
-            steps.callback(picam2.close)
+            steps.callback(self._close_pipe_of_wrested)
+            steps.callback(self._at, Step.LIBCAMERA, picam2.close)
             if picam2.encoders:
-                steps.callback(picam2.stop_encoder)
+                steps.callback(self._at, Step.PICAMERA2, picam2.stop_encoder)
             if picam2.started:
-                steps.callback(picam2.stop)
-                steps.callback(picam2.stop_preview)
+                steps.callback(self._at, Step.LIBCAMERA, picam2.stop)
+                steps.callback(self._at, Step.PICAMERA2, picam2.stop_preview)
 
-    def abandon(self) -> None:
-        """Let the process end although a call is stuck: picamera2's own end at exit would block just so."""
+    def abandon(self) -> bool:
+        """Let the process end although a call is stuck: picamera2's own end at exit would block just so.
+
+        Returns whether it is picamera2 that is stuck and not libcamera below it: then `wrest` may still work.
+        """
         atexit.unregister(self._picam2.close)
+        return self._step is Step.PICAMERA2
+
+    def wrest(self) -> None:
+        """Take the camera from a picamera2 that is stuck, so that another one in this process can claim it.
+
+        The stuck one must never touch it again: without its camera whatever it still does fails on its own thread.
+        """
+        picam2 = self._picam2
+        camera, picam2.camera, picam2.is_open = picam2.camera, None, False
+        self._wrested = True
+        camera.stop()
+        camera.release()
+
+    def _close_pipe_of_wrested(self) -> None:
+        """What picamera2's `close` leaves open where it finds the camera gone already."""
+        if self._wrested:
+            self._picam2.notifymeread.close()
+            os.close(self._picam2.notifyme_w)
+
+    def _at(self, step: Step, work: Callable[[], object]) -> None:
+        self._step = step
+        work()
 
     def _configure(self) -> None:
         wanted, picam2 = self._picture, self._picam2

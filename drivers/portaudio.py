@@ -8,13 +8,12 @@ server it jumps by 100 ms (measured); the sample count is the clock.
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable
 from typing import Any
 
 import sounddevice
 
-from drivers.origin import package_version, sound_device_origin
+from drivers.origin import HARDWARE_PCM, package_version, sound_device_origin
 from drivers.overflow import OverflowEstimate
 from edge.config import Microphone as MicrophoneSettings
 from edge.ports import Clock, SourceOrigin
@@ -40,6 +39,9 @@ class PortAudioStream:
             finished_callback=ended,
         )
         try:
+            name = sounddevice.query_devices(self._stream.device)["name"]
+            self.through_a_server = HARDWARE_PCM.search(name) is None
+            """Whether something that is no sound card stands between, which may put another source in its place."""
             self._stream.start()
         except Exception:
             self._stream.close()
@@ -62,12 +64,15 @@ class PortAudioStream:
         self._stream.close()
 
 
-def check(settings: MicrophoneSettings) -> tuple[SourceOrigin, ...]:
-    """Find the device and ask whether it takes rate and channels; no stream may be open in this process."""
-    # PortAudio lists devices once, at its start: without a new start a device plugged in since would stay unknown, and
-    # sounddevice has no public name for that.
-    sounddevice._terminate()  # noqa: SLF001
-    sounddevice._initialize()  # noqa: SLF001
+def check(settings: MicrophoneSettings, *, anew: bool) -> tuple[SourceOrigin, ...]:
+    """Find the device and ask whether it takes rate and channels.
+
+    PortAudio lists devices once, at its start: only `anew` a device plugged in since is known, and sounddevice has no
+    public name for that. It ends every stream of this process, so it is left out while a call into one is stuck.
+    """
+    if anew:
+        sounddevice._terminate()  # noqa: SLF001
+        sounddevice._initialize()  # noqa: SLF001
     found = sounddevice.query_devices(settings.device, "input")
     sounddevice.check_input_settings(**_wanted(settings))
     host = sounddevice.query_hostapis(found["hostapi"])["name"]
@@ -76,11 +81,6 @@ def check(settings: MicrophoneSettings) -> tuple[SourceOrigin, ...]:
         _part("sounddevice", package_version("sounddevice"), "between PortAudio and the encoder"),
         _part("PyAV", package_version("av"), "encoder"),
     )
-
-
-def abandon() -> None:
-    """Let the process end although a call is stuck: PortAudio's orderly end at exit would block just so."""
-    atexit.unregister(sounddevice._exit_handler)  # noqa: SLF001 - it has no public name
 
 
 def _wanted(settings: MicrophoneSettings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from drivers.flac import FlacEncoder
 from drivers.gate import Gate
 from drivers.measures import SoundMeter
 from drivers.pcm_queue import Block, PcmQueue, StreamEnded
-from edge.ports import Clock, SoundFormat, SoundPacket, SourceLost, Stream
+from edge.ports import Clock, LossCause, SoundFormat, SoundPacket, SourceLost, Stream
 
 FIRST_BLOCK_SECONDS = 2.0
 SILENCE_SECONDS = 0.5
@@ -129,16 +129,17 @@ class SoundThread:
                     self._deliver(self._packer.pack(block))
                     self._measure(block)
                 case StreamEnded():
-                    return self._end("the sound system ended the stream")
+                    return self._end("the sound system ended the stream", LossCause.ENDED)
                 case None:
                     if self._clock.boottime_ns() > due_ns:
-                        return self._end(f"no sound for {SILENCE_SECONDS:g} s")
+                        return self._end(f"no sound for {SILENCE_SECONDS:g} s", LossCause.SILENT)
 
-    def _end(self, what: str) -> None:
+    def _end(self, what: str, cause: LossCause) -> None:
         self._deliver(self._packer.flush())
         if not self._finishing.is_set():
             self.lost = True
-            self._gate.deliver(SourceLost(stream=Stream.SOUND, boottime_ns=self._clock.boottime_ns(), what=what))
+            now_ns = self._clock.boottime_ns()
+            self._gate.deliver(SourceLost(stream=Stream.SOUND, boottime_ns=now_ns, what=what, cause=cause))
 
     def _deliver(self, packets: list[SoundPacket]) -> None:
         for packet in packets:

@@ -34,6 +34,8 @@ class FaultKind(enum.Enum):
     ABSENT = enum.auto()
     BUSY = enum.auto()
     FORMAT = enum.auto()
+    STUCK = enum.auto()
+    """A call into the device's library has not come back: only another process is sure to get the device again."""
     OTHER = enum.auto()
 
 
@@ -145,6 +147,17 @@ class SoundMeasure:
     clipped_samples: int
 
 
+class LossCause(enum.Enum):
+    """How a source was lost, as far as its driver can tell."""
+
+    SILENT = enum.auto()
+    """It delivers nothing, and nothing says why."""
+    ENDED = enum.auto()
+    """Its library says that it is over: unplugged, or the sound server gone."""
+    MOVED = enum.auto()
+    """A sound server put another source in its place; what came since is of no known room."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLost:
     """A source ended or fell silent by itself; nothing more comes from it until it is started again."""
@@ -152,6 +165,7 @@ class SourceLost:
     stream: Stream
     boottime_ns: int
     what: str
+    cause: LossCause = LossCause.SILENT
 
 
 Delivered = PicturePacket | SoundPacket | PictureMeasure | SoundMeasure | SourceLost

@@ -21,7 +21,7 @@ from edge.audio_clock import AudioClock
 from edge.fragment_muxer import PICTURE_TIMESCALE, Content, FragmentMuxer, Heard, Rates, SoundAnchor
 from edge.h264 import AccessUnit, ParameterSets, access_unit
 from edge.packet_queue import Lapse
-from edge.ports import PictureFormat, PicturePacket, SoundFormat, SoundPacket, SourceLost, Stream
+from edge.ports import LossCause, PictureFormat, PicturePacket, SoundFormat, SoundPacket, SourceLost, Stream
 from liuhen.registry import EndCause
 
 OVERDUE_NS = 250_000_000
@@ -90,6 +90,7 @@ class StreamAbsent:
     overflow: bool
     what: str
     hole_ns: int = 0
+    cause: LossCause = LossCause.SILENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,7 +392,12 @@ class Segmenter:
             since_ns = picture_end_ns if loss.stream is Stream.PICTURE else self._sound_end_ns()
             yield from self._leave(loss.stream, EndCause.STREAMS_CHANGED)
             yield StreamAbsent(
-                stream=loss.stream, since_ns=since_ns or loss.boottime_ns, lost=0, overflow=False, what=loss.what
+                stream=loss.stream,
+                since_ns=since_ns or loss.boottime_ns,
+                lost=0,
+                overflow=False,
+                what=loss.what,
+                cause=loss.cause,
             )
         if loss.stream is Stream.SOUND and self._sound is not None:
             self.sound_clock = AudioClock(rate_hz=self._sound.rate_hz)  # a source that comes back counts from 0 again

@@ -13,13 +13,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from edge import durable
 from edge.disk_pace import DiskPace
-from edge.durable import Appender, StorageFault
+from edge.durable import Appender, AppendFile, StorageFault
 from edge.fragment_muxer import FragmentMuxer, SoundAnchor
 from edge.messages import (
     MediaBegan,
@@ -109,17 +108,11 @@ class _OpenFile:
     """The segment file being written; it is made with its first fragment, so no empty file is ever left."""
 
     def __init__(
-        self,
-        *,
-        opened: Opened,
-        make: Callable[[], Appender],
-        sealer: Sealer,
-        initialisation: bytes,
-        after: _OpenFile | None,
+        self, *, opened: Opened, path: Path, sealer: Sealer, initialisation: bytes, after: _OpenFile | None
     ) -> None:
-        """`make` creates the file; `after` is the one that was lost, where this begins with the media of it."""
+        """`after` is the file that was lost, where this one begins with the media it could not take."""
         self.opened = opened
-        self._make = make
+        self.path = path
         self.sealer = sealer
         self.reached: _Reached | None = None
         self.muxer: FragmentMuxer | None = None
@@ -132,7 +125,7 @@ class _OpenFile:
         """One write, one flush; the first one carries the initialisation too. Raises StorageFault."""
         content = media + box
         if self._file is None:
-            self._file = self._make()
+            self._file = AppendFile(self.path, new=True)
             content = self._initialisation + content
         self._file.append(content)
         self._digest.update(content)
@@ -323,14 +316,11 @@ class Writer:
         initialisation = opened.initialisation + identity_box(identity)
         return _OpenFile(
             opened=opened,
-            make=partial(self._spool.appender, self._path(opened), new=True),
+            path=self._spool.segment_path(self._session.session_id, opened.number),
             sealer=Sealer(identity, initialisation, self._ports.signer),
             initialisation=initialisation,
             after=after,
         )
-
-    def _path(self, opened: Opened) -> Path:
-        return self._spool.segment_path(self._session.session_id, opened.number)
 
     def _write_fragment(self, fragment: Fragment) -> None:
         if self._open is None:
@@ -392,9 +382,9 @@ class Writer:
         self._open = None
         lost.close()
         if lost.reached is None:
-            self._spool.write(durable.Remove(path=self._path(lost.opened), missing_ok=True))
+            durable.remove_file(lost.path, missing_ok=True)
             return
-        self._spool.write(durable.Shorten(path=self._path(lost.opened), size_bytes=lost.reached.size))
+        durable.shorten(lost.path, lost.reached.size)
         self._state(lost, lost.reached, EndCause.RECOVERED, None)
 
     def _state(self, file: _OpenFile, reached: _Reached, cause: EndCause, sound: SoundAnchor | None) -> None:

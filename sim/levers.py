@@ -64,6 +64,10 @@ class Verb(enum.StrEnum):
     """The microphone is gone."""
     SOUND_REPLUG = "sound-replug"
     """The microphone is back."""
+    SOUND_MOVE = "sound-move"
+    """The microphone is gone and the sound server gives whoever records it another, silent source."""
+    SOUND_MOVE_BACK = "sound-move-back"
+    """The microphone is back and the other source gone."""
     READ_WIRING = "read-wiring"
     """Answered by a `Reading` instead of the tally."""
     SET_CONTACTS = "set-contacts"
@@ -125,7 +129,7 @@ class Reading:
     lamps: tuple[bool, bool, bool, bool]
     lamps_powered: bool
     buzzer: bool
-    drop_all: bool
+    keep_all: bool
     seen: int
 
     def packet(self) -> bytes:

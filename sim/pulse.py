@@ -24,6 +24,7 @@ from sim.scene import SoundSource
 LOG = logging.getLogger(__name__)
 
 DEVICE = "simmic"
+ELSEWHERE = "elsewhere"
 PACKAGES = ("pulseaudio", "pulseaudio-utils", "libasound2-plugins", "libportaudio2")
 _PROGRAMS = ("pulseaudio", "pactl", "parec")
 _QUESTION = b"list-sources\n"
@@ -162,6 +163,16 @@ class PulseSource:
         """Bring the source back; sound made in between was lost."""
         self._command("load-module", "module-pipe-source", *self._source_arguments())
         self._listener = self._start_listener()
+
+    def move(self) -> None:
+        """Take the source away while the server has another: whoever records is moved there without a word."""
+        self._command("load-module", "module-null-source", f"source_name={ELSEWHERE}")
+        self.unplug()
+
+    def move_back(self) -> None:
+        """Bring the source back and take the other away; a stream that was moved is moved again."""
+        self.replug()
+        self._command("unload-module", "module-null-source")
 
     def _inside(self, name: str) -> Path:
         if self._folder is None:

@@ -195,4 +195,6 @@ def _sound_board(sound: PulseSource) -> Board:
         Verb.SOUND_REAL: lambda _: sound.zero(False),
         Verb.SOUND_UNPLUG: plugging(sound.unplug),
         Verb.SOUND_REPLUG: plugging(sound.replug),
+        Verb.SOUND_MOVE: plugging(sound.move),
+        Verb.SOUND_MOVE_BACK: plugging(sound.move_back),
     }

@@ -8,25 +8,38 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import sounddevice
+
 from drivers.microphone import PortAudioMicrophone
+from drivers.sound_server import attached_sources
 from drivers.system_clock import SystemClock
 from edge.config import Microphone as MicrophoneSettings
 from edge.ports import HardwareFault, SoundPacket, SourceLost
-from tests.drivers.deliveries import Deliveries
+from sim.held_calls import LibraryProxy, held
+from tests.drivers.deliveries import LIMIT_SECONDS, Deliveries
+
+CHECKING_CALLS = (
+    "Pa_Terminate", "Pa_Initialize", "Pa_GetDeviceCount", "Pa_GetDeviceInfo", "Pa_IsFormatSupported",
+    "Pa_GetHostApiInfo", "Pa_GetVersionText",
+)  # fmt: skip
 
 
 class Session:
     """The driver under test and what it delivered in the last run."""
 
-    def __init__(self, device: str, rate_hz: int, file: Path) -> None:
+    def __init__(self, device: str, rate_hz: int, file: Path, claim_seconds: float) -> None:
         settings = MicrophoneSettings(device=device, rate_hz=rate_hz, channels=2)
-        self.driver = PortAudioMicrophone(settings, SystemClock())
+        self.driver = PortAudioMicrophone(settings, SystemClock(), claim_seconds=claim_seconds)
         self.file = file
         self.streaminfo = b""
         self.deliveries = Deliveries()
+        self.holding = ExitStack()
 
     def open(self) -> dict[str, Any]:
         self.streaminfo = self.driver.open().streaminfo
@@ -45,7 +58,41 @@ class Session:
     def lost(self) -> dict[str, Any]:
         lost = self.deliveries.wait_for_loss()
         arrival_ns = self.deliveries.of(SoundPacket)[-1].arrival_boottime_ns
-        return {"stream": lost.stream, "what": lost.what, "silence_ns": lost.boottime_ns - arrival_ns}
+        silence_ns = lost.boottime_ns - arrival_ns
+        return {"stream": lost.stream, "what": lost.what, "silence_ns": silence_ns, "cause": lost.cause.name}
+
+    def watched(self) -> dict[str, Any]:
+        """What the sound server says this process records, once it says something."""
+        until = time.monotonic() + LIMIT_SECONDS
+        while not (sources := attached_sources()) and time.monotonic() < until:
+            pass
+        return {"first": sorted(sources or ())}
+
+    def limit(self, seconds: str) -> dict[str, Any]:
+        """From now on each call into PortAudio may take so long."""
+        self.driver._claim_seconds = float(seconds)
+        return {}
+
+    def hold(self, call: str) -> dict[str, Any]:
+        """Let this call into PortAudio never come back; the next `open` looks at the device again."""
+        if not isinstance(sounddevice._lib, LibraryProxy):
+            sounddevice._lib = LibraryProxy(sounddevice._lib)
+        if self.driver._stream is None and call in CHECKING_CALLS:
+            self.driver._checked = None
+        self.holding.enter_context(held(sounddevice._lib, call))
+        return {}
+
+    def let_go(self) -> dict[str, Any]:
+        """Let what is held go on."""
+        self.holding.close()
+        return {}
+
+    def until_free(self) -> dict[str, Any]:
+        """Wait until no call into PortAudio is stuck any more."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("microphone-"):
+                thread.join(LIMIT_SECONDS)
+        return {"free": not any(thread.name.startswith("microphone-") for thread in threading.enumerate())}
 
     def stop(self, limit_seconds: str = "5") -> dict[str, Any]:
         try:
@@ -64,13 +111,14 @@ class Session:
 
 def main() -> None:
     """Serve commands until end of file."""
-    session = Session(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    session = Session(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
     for line in sys.stdin:
         verb, *words = line.split()
         try:
             answer = getattr(session, verb)(*words)
         except HardwareFault as fault:
-            answer = {"fault": str(fault), "remedy_zh": fault.remedy_zh, "remedy_en": fault.remedy_en}
+            remedies = {"remedy_zh": fault.remedy_zh, "remedy_en": fault.remedy_en}
+            answer = {"fault": str(fault), "kind": fault.kind.name} | remedies
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -18,7 +18,7 @@ from drivers.camera import PicameraCamera
 from drivers.caption import LocalClock
 from drivers.system_clock import SystemClock
 from edge.config import Camera as CameraSettings
-from edge.ports import HardwareFault, PictureFormat, PictureMeasure, PicturePacket, SourceLost, Stream
+from edge.ports import FaultKind, HardwareFault, PictureFormat, PictureMeasure, PicturePacket, SourceLost, Stream
 from sim import strip
 from sim.levers import Verb
 from tests.drivers.deliveries import Deliveries
@@ -165,6 +165,34 @@ def test_a_camera_that_vanishes_is_lost_then_absent_and_then_back(world: Scene) 
     recorded(driver, 3)
 
 
+def test_a_stop_that_hangs_in_picamera2_leaves_the_camera_to_a_fresh_one_in_the_same_process(world: Scene) -> None:
+    driver = camera()
+    first, let_go = Deliveries(), threading.Event()
+    driver.start(first, CAPTION)
+    first.wait_for_pictures(3)
+    assert driver._session is not None
+    encoder, ended = driver._session._encoder, threading.Event()
+    stop = encoder.stop
+
+    def never() -> None:
+        let_go.wait(LIMIT_SECONDS)
+        stop()
+        ended.set()
+
+    encoder.stop = never
+    with pytest.raises(HardwareFault, match="camera-stop took longer") as caught:
+        driver.stop(0.5)
+    assert caught.value.kind is FaultKind.STUCK
+    count = len(first.kept)
+    with running(driver) as again:
+        again.wait_for_pictures(3)
+        let_go.set()
+        assert ended.wait(LIMIT_SECONDS)
+        again.wait_for_pictures(40)  # what the old one still does must not touch the new one
+    assert again.of(SourceLost) == []
+    assert len(first.kept) == count
+
+
 def test_a_stop_that_hangs_is_reported_and_blocks_nothing(world: Scene) -> None:
     driver = camera()
     deliveries = Deliveries()
@@ -175,8 +203,9 @@ def test_a_stop_that_hangs_is_reported_and_blocks_nothing(world: Scene) -> None:
         with pytest.raises(HardwareFault, match="camera-stop took longer"):
             driver.stop(0.5)
         count = len(deliveries.kept)
-        with pytest.raises(HardwareFault, match="camera-stop"):
+        with pytest.raises(HardwareFault, match="camera-stop") as caught:
             driver.open()
+        assert caught.value.kind is FaultKind.STUCK
     finally:
         world.levers.pull(Verb.ANSWER_STOP)
     hanging = [thread for thread in threading.enumerate() if thread.name == "camera-stop"]

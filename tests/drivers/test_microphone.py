@@ -52,9 +52,10 @@ class Room:
         self.file = folder / "sound.flac"
 
     @contextmanager
-    def recorder(self, device: str = DEVICE, rate_hz: int = RATE_HZ) -> Iterator[Recorder]:
+    def recorder(self, device: str = DEVICE, rate_hz: int = RATE_HZ, claim_seconds: float = 10.0) -> Iterator[Recorder]:
+        words = [device, str(rate_hz), str(self.file), str(claim_seconds)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.drivers.microphone_process", device, str(rate_hz), str(self.file)],
+            [sys.executable, "-m", "tests.drivers.microphone_process", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -157,8 +158,25 @@ def test_an_unplugged_microphone_is_lost_then_refused_then_back(room: Room) -> N
         assert recorder.ask("samples 10000")["enough"]
 
 
-def test_a_stop_that_hangs_is_reported_at_its_limit(room: Room) -> None:
+def test_a_microphone_the_sound_server_replaced_is_lost_although_its_callbacks_go_on(room: Room) -> None:
     with room.recorder() as recorder:
+        recorder.ask("start")
+        recorder.ask("samples 100000")
+        assert recorder.ask("watched")["first"], "the server does not say what we record"
+        room.source.move()
+        lost = recorder.ask("lost")
+        assert (lost["cause"], "moved" in lost["what"]) == ("MOVED", True)
+        assert recorder.ask("stop")["losses"] == 1
+        room.source.move_back()
+        recorder.ask("start")
+        assert recorder.ask("samples 100000")["enough"]
+        assert recorder.ask("stop")["losses"] == 0
+
+
+def test_a_stop_that_hangs_is_reported_at_its_limit_and_a_fresh_stream_is_opened_once_the_server_answers(
+    room: Room,
+) -> None:
+    with room.recorder(claim_seconds=1.0) as recorder:
         recorder.ask("start")
         recorder.ask("samples 10000")
         server = room.source._daemon
@@ -167,9 +185,12 @@ def test_a_stop_that_hangs_is_reported_at_its_limit(room: Room) -> None:
         try:
             recorder.ask("lost")
             assert "microphone-stop took longer than 0.5 s" in recorder.ask("stop 0.5")["fault"]
-            assert "microphone-stop" in recorder.ask("open")["fault"]
+            assert recorder.ask("open")["kind"] == "STUCK"
         finally:
             server.send_signal(signal.SIGCONT)
+        assert recorder.ask("until_free") == {"free": True}
+        recorder.ask("start")
+        assert recorder.ask("samples 10000")["enough"]
 
 
 def test_a_microphone_that_does_not_exist_is_absent(room: Room) -> None:

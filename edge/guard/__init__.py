@@ -1,1 +1,0 @@
-"""The guard: what it decides about interlock loops, latch, relay and lamps, and the process that does it."""
