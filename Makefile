@@ -5,7 +5,7 @@
 # Variables: PYTHON (default: the newest of 3.13, 3.12, 3.11 that runs), VENV (default: .venv), ARGS (passed on).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-test setup-unit run sim test unit check bench campaign lock upgrade clean
+.PHONY: help setup setup-run setup-test setup-unit run sim test unit check bench campaign lock upgrade install uninstall clean
 
 VENV ?= .venv
 ifndef PYTHON
@@ -49,6 +49,11 @@ campaign: setup-test
 
 lock upgrade:
 	@$(PYTHON) .make/setup.py $@
+
+# On a device, as root: `sudo make install`. The system's own Python, because the camera stack exists for it alone.
+# DESTDIR=DIR puts everything below DIR instead; PREFIX=/opt/liuhen is where the program stands on the device.
+install uninstall:
+	@/usr/bin/python3 .make/install.py $@ $(if $(DESTDIR),--destdir $(DESTDIR)) $(if $(PREFIX),--prefix $(PREFIX)) $(ARGS)
 
 # Recordings are evidence, even the demo's: no target deletes them.
 clean:

@@ -10,13 +10,15 @@ import argparse
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands import config, demo, destroy, export, first_start, keys, records, retention, spool
+from edge.commands import config, demo, destroy, export, first_start, guard, keys, records, retention, spool
 from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.custody import TokenPort
+from edge.guard.process import GuardStart
 from edge.ports import Clock
 from edge.streams import prepare
 from edge.terminal import Terminal, guarded, record
@@ -59,9 +61,28 @@ def _parser() -> argparse.ArgumentParser:
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     first_start.add_parser(commands, _open_token)
+    guard.add_parser(commands, _guard_start)
     for act in (records, retention, destroy):
         act.add_parser(commands, _clock, _open_token)
     return parser
+
+
+def _guard_start(config: configuration.Config, say: Callable[[str], None]) -> GuardStart:
+    from drivers.guard_pins import GpioGuardPins  # noqa: PLC0415 -- as below
+    from drivers.notify import Notifier  # noqa: PLC0415 -- as below
+    from drivers.system_clock import SystemClock  # noqa: PLC0415 -- as below
+
+    supervisor = Notifier.from_environment(os.environ, os.getpid())
+    return GuardStart(
+        interlock=config.interlock,
+        lamps=config.lamps,
+        boot_id=SystemClock().boot_id,
+        open_pins=lambda wake: GpioGuardPins(config.interlock, config.lamps, wake),
+        say=say,
+        ready=lambda: supervisor.ready("watching"),
+        alive=supervisor.alive,
+        stopping=supervisor.stopping,
+    )
 
 
 def _clock() -> Clock:

@@ -530,7 +530,7 @@ def _stream_rows(formats: tuple[PictureFormat | None, SoundFormat | None]) -> tu
 def _keep_record(spool: Spool, text: str) -> Record:
     """Write a detached record durably, before anything commits to it."""
     record = make_record(text.encode(), salt=secrets.token_bytes(32))
-    durable.create_file(spool.records_directory / record.name, record.to_bytes())
+    spool.write(durable.Create(path=spool.records_directory / record.name, content=record.to_bytes()))
     return record
 
 

@@ -33,6 +33,7 @@ from edge.config_file import (
     table,
     whole_file_problem,
 )
+from edge.guard.settings import Interlock, Lamps, interlock_problems, pin_conflicts
 from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
 from edge.settings_upkeep import Clock, Ladder, Watchdog
@@ -46,9 +47,11 @@ __all__ = [
     "ConfigError",
     "Described",
     "Device",
+    "Interlock",
     "Journal",
     "Key",
     "Ladder",
+    "Lamps",
     "Microphone",
     "PictureChecks",
     "Problem",
@@ -497,6 +500,10 @@ class Config:
     ups: Ups = field(default=Ups(), metadata=table(Ups, "不间断电源", "The uninterruptible power supply"))
     gas: Gas = field(default=Gas(), metadata=table(Gas, "可燃气体探测器", "The gas detector"))
     board: Board = field(default=Board(), metadata=table(Board, "主板", "The board"))
+    interlock: Interlock = field(
+        default=Interlock(), metadata=table(Interlock, "防爆联锁", "The explosion-zone interlock")
+    )
+    lamps: Lamps = field(default=Lamps(), metadata=table(Lamps, "指示灯和蜂鸣器", "Lamps and buzzer"))
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
     def __post_init__(self) -> None:
@@ -566,6 +573,8 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from _token_without_pin(config)
     yield from _without_hysteresis(config.checks)
     yield from sensing.contradictions(config.gas, config.board)
+    yield from interlock_problems(config.interlock)
+    yield from pin_conflicts(config.interlock.pins(), config.lamps.pins())
     yield from _watched_too_closely(config)
 
 

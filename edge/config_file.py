@@ -143,9 +143,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One line of visible characters in NFC: no controls, no invisible or direction-changing marks, no outer blanks."""
+    """One line of visible characters in NFC: no controls, no invisible or direction-changing marks, no outer blanks.
+
+    With `optional`, "" means that nothing is said.
+    """
 
     longest: int
+    optional: bool = False
 
     def convert(self, raw: object, _base: Path) -> object:
         """Normalise to NFC, which signed text must be."""
@@ -153,13 +157,14 @@ class Text:
 
     def holds(self, value: object) -> bool:
         """Short enough, visible and normalised."""
-        if not isinstance(value, str) or not 1 <= len(value) <= self.longest:
+        if not isinstance(value, str) or not (0 if self.optional else 1) <= len(value) <= self.longest:
             return False
         return _is_visible(value) and unicodedata.is_normalized("NFC", value)
 
     def allowed(self) -> tuple[str, str]:
         """The length."""
-        return f"1..{self.longest} 个可见字符", f"1..{self.longest} visible characters"
+        least = 0 if self.optional else 1
+        return f"{least}..{self.longest} 个可见字符", f"{least}..{self.longest} visible characters"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,10 @@ def keep_record(spool: Spool, content: bytes, *, salt: bytes) -> Record:
     record = records.make(content, salt=salt)
     path = spool.records_directory / record.name
     try:
-        durable.create_file(path, record.to_bytes())
+        spool.write(durable.Create(path=path, content=record.to_bytes()))
     except StorageFault:
         if path.exists():
-            durable.remove_file(path)  # nothing ever named it
+            spool.write(durable.Remove(path=path))  # nothing ever named it
         raise
     return record
 
@@ -78,14 +78,14 @@ def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed,
     """
     pending = spool.root / PENDING_FILE
     if not pending.exists():
-        durable.create_file(pending, b"")
+        spool.write(durable.Create(path=pending, content=b""))
     named = ((RecordLabel.APPROVAL, order.commitment),)
     for start in range(0, len(allowed.contents), ROWS_LIMIT):
         rows = allowed.contents[start : start + ROWS_LIMIT]
         body = Destroyed(contents=rows, basis=0, records=named)
         journal.append(body, session_id=allowed.session, clock=allowed.clock)
-    carried = _remove(spool.root, ledger, {content: allowed.session for content in allowed.contents})
-    durable.remove_file(pending)
+    carried = _remove(spool, ledger, {content: allowed.session for content in allowed.contents})
+    spool.write(durable.Remove(path=pending))
     return carried
 
 
@@ -94,10 +94,10 @@ def finish(spool: Spool, ledger: Ledger) -> Carried:
 
     What was brought back since and must be kept again, by a hold or a longer term, stays.
     """
-    carried = _remove(spool.root, ledger, ledger.still_to_go()) if ledger.whole else Carried()
+    carried = _remove(spool, ledger, ledger.still_to_go()) if ledger.whole else Carried()
     pending = spool.root / PENDING_FILE
     if pending.exists():
-        durable.remove_file(pending)
+        spool.write(durable.Remove(path=pending))
     return carried
 
 
@@ -111,13 +111,13 @@ def finish_destructions(spool: Spool) -> Carried:
     return finish(spool, read_ledger(spool.root))
 
 
-def _remove(root: Path, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
+def _remove(spool: Spool, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
     """Remove the files, each only if its bytes are those that the journal names."""
     removed, kept = 0, []
     for content, session in contents.items():
-        for path, digest in _files(root, ledger, content, session):
+        for path, digest in _files(spool.root, ledger, content, session):
             if digest == content[1]:
-                durable.remove_file(path)
+                spool.write(durable.Remove(path=path))
                 removed += 1
             elif content[0] != ContentKind.QUARANTINED:
                 kept.append(path)

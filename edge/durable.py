@@ -13,8 +13,11 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+STAT_BLOCK_BYTES = 512
 
 
 class StorageFault(Exception):
@@ -153,6 +156,26 @@ def reserve_space(path: Path, size_bytes: int) -> None:
     sync_directory(path.parent)
 
 
+def hold_space(path: Path, size_bytes: int) -> None:
+    """A file that holds at least this much real space, made anew unless it does. Raises StorageFault."""
+    with reading(path):
+        held_bytes = path.stat().st_blocks * STAT_BLOCK_BYTES if path.exists() else None
+    if held_bytes is not None and held_bytes >= size_bytes:
+        return
+    if held_bytes is not None:
+        remove_file(path)  # a start that was cut short, or a smaller setting, left less than is promised
+    reserve_space(path, size_bytes)
+
+
+def free_bytes(root: Path) -> int:
+    """Bytes an unprivileged writer can still use on the disk of this folder. Raises StorageFault."""
+    try:
+        status = os.statvfs(root)
+    except OSError as error:
+        raise StorageFault(root, error.errno or errno.EIO) from error
+    return status.f_bavail * status.f_frsize
+
+
 def remove_file(path: Path, *, missing_ok: bool = False) -> None:
     """Remove one name, durably. Raises StorageFault."""
     try:
@@ -208,6 +231,76 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise StorageFault(path, error.errno or errno.EIO) from error
+
+
+# -- changes as values: what one disk or two are told to do ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """`create_file`."""
+
+    path: Path
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replace:
+    """`replace_file`."""
+
+    path: Path
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shorten:
+    """`shorten`."""
+
+    path: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """`remove_file`; with `missing_ok` its absence is fine."""
+
+    path: Path
+    missing_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeDirectory:
+    """`make_directory`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldSpace:
+    """`hold_space`."""
+
+    path: Path
+    size_bytes: int
+
+
+Change = Create | Replace | Shorten | Remove | MakeDirectory | HoldSpace
+
+
+def carry_out(change: Change) -> None:
+    """Make one change, durably. Raises StorageFault."""
+    match change:
+        case Create():
+            create_file(change.path, change.content)
+        case Replace():
+            replace_file(change.path, change.content)
+        case Shorten():
+            shorten(change.path, change.size_bytes)
+        case Remove():
+            remove_file(change.path, missing_ok=change.missing_ok)
+        case MakeDirectory():
+            make_directory(change.path)
+        case HoldSpace():
+            hold_space(change.path, change.size_bytes)
 
 
 def _check_size(descriptor: int, size_bytes: int) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge import durable, journal_slots, journal_state
-from edge.durable import AppendFile, StorageFault
+from edge.durable import Appender, StorageFault
 from edge.journal_slots import Place, Slot
 from edge.journal_state import JournalState
 from edge.ports import Clock as DeviceClock
@@ -127,7 +127,7 @@ class Journal:
         self._signer = signer
         self._outside = outside
         self._number = max(found.last_file, 0)
-        self._file: AppendFile | None = None
+        self._file: Appender | None = None
         self._slot_number = found.next_slot
         self._since_slot = 0
         self.state = found.state
@@ -225,7 +225,7 @@ class Journal:
             return
         path = journal_slots.slot_paths(self._spool.root)[self._slot_number]
         try:
-            journal_slots.write_slot(path, Slot(state=self.state, place=place), self._signer)
+            self._spool.write(journal_slots.slot_change(path, Slot(state=self.state, place=place), self._signer))
         except StorageFault as fault:
             if not fault.full:
                 self.tolerated = self.tolerated or fault
@@ -270,16 +270,16 @@ class Journal:
             self._file.close()
             self._file = None
             self._number += 1
-            self._file = AppendFile(file_path(self._spool.journal_directory, self._number), new=True)
+            self._file = self._spool.appender(file_path(self._spool.journal_directory, self._number), new=True)
         start = self._file.size
         self._file.append(encoded)
         return Place(file=self._number, start=start, end=start + len(encoded))
 
-    def _open_last(self) -> AppendFile:
+    def _open_last(self) -> Appender:
         path = file_path(self._spool.journal_directory, self._number)
         with durable.reading(path):
             there = path.exists()
-        return AppendFile(path, new=not there)
+        return self._spool.appender(path, new=not there)
 
     def _leave_failed_file(self, *, same_file: bool) -> None:
         """Cut what a failed write left after the last durable entry; those bytes were never named by anything.
@@ -291,12 +291,12 @@ class Journal:
             whole_bytes = self._file.size
             self.close()
             if whole_bytes:
-                durable.shorten(path, whole_bytes)
+                self._spool.write(durable.Shorten(path=path, size_bytes=whole_bytes))
         else:
             with durable.reading(path):
                 whole_bytes = path.stat().st_size if path.exists() else 0
         if not whole_bytes:
-            durable.remove_file(path, missing_ok=True)
+            self._spool.write(durable.Remove(path=path, missing_ok=True))
         elif not same_file:
             self._number += 1
 

@@ -88,9 +88,10 @@ def read_slots(root: Path) -> list[tuple[int, Slot]]:
     return sorted(found, key=lambda numbered: numbered[1].state.next_seq, reverse=True)
 
 
-def write_slot(path: Path, slot: Slot, signer: cose.Signer) -> None:
-    """Replace one slot durably. Raises StorageFault."""
-    durable.replace_file(path, cose.sign(signer, _Stored.KIND, cbor.encode(_stored(slot).to_map())))
+def slot_change(path: Path, slot: Slot, signer: cose.Signer) -> durable.Replace:
+    """What writes one slot."""
+    content = cose.sign(signer, _Stored.KIND, cbor.encode(_stored(slot).to_map()))
+    return durable.Replace(path=path, content=content)
 
 
 def worth_a_slot(state: JournalState) -> bool:

@@ -177,6 +177,7 @@ class Opening:
             with durable.reading(self.spool.root):
                 rescued = recovery.rescue(self.spool, self._left)
             evidence = recovery.announce(log, setback, rescued, clock)
+            rescued.cut(self.spool)
         log.append(
             Run(cause=self._run_cause(), software=recorder_software(), config_hash=self.config.digest), session_id=None
         )

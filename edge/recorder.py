@@ -370,7 +370,7 @@ class Recorder:
             kids = frozenset((self._tools.journal.kid,))
             left = recovery.survey(self._tools.spool, self._session_id, kids=kids, first=self._counts.segments)
             rescued = recovery.rescue(self._tools.spool, left)
-        rescued.cut()
+        rescued.cut(self._tools.spool)
         for statement in rescued.statements:
             self._append(statement)
             self._counts.segments += 1

@@ -79,11 +79,11 @@ def set_torn_journal_aside(spool: Spool, torn: Unreadable | None) -> None:
         return
     path = journal.file_path(spool.journal_directory, torn.file)
     _copy_aside(spool, path, torn.offset, f"journal-{path.stem}")
-    durable.shorten(path, torn.offset)
+    spool.write(durable.Shorten(path=path, size_bytes=torn.offset))
 
 
 def announce(log: Journal, setback: Setback, rescued: Rescued, clock: Clock) -> int:
-    """Append the `recovered` entry, then cut what was set aside; returns its seq. Raises StorageFault."""
+    """Append the `recovered` entry; returns its seq. What was set aside may be cut then. Raises StorageFault."""
     now = clock.read()
     since = _last_sign_of_life(setback.state, rescued)
     at = log.append(
@@ -99,7 +99,6 @@ def announce(log: Journal, setback: Setback, rescued: Rescued, clock: Clock) -> 
         ),
         session_id=None,
     )
-    rescued.cut()
     return at.seq
 
 
@@ -318,13 +317,13 @@ class Rescued:
         """The boot and BOOTTIME of the end of the last sealed media."""
         return (self.media[-1].clock[2], self.media[-1].span_ns[1]) if self.media else None
 
-    def cut(self) -> None:
+    def cut(self, spool: Spool) -> None:
         """Shorten each file to its good part; one that has none is removed. Raises StorageFault."""
         for path, good_bytes in self.cuts:
             if good_bytes:
-                durable.shorten(path, good_bytes)
+                spool.write(durable.Shorten(path=path, size_bytes=good_bytes))
             else:
-                durable.remove_file(path)
+                spool.write(durable.Remove(path=path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -508,7 +507,7 @@ def _copy_aside(spool: Spool, path: Path, good_bytes: int, name: str) -> tuple[b
         torn = source.read()
     target = _free_name(spool.root / "quarantine", f"{name}-{good_bytes}", torn)
     if not target.exists():
-        durable.create_file(target, torn)
+        spool.write(durable.Create(path=target, content=torn))
     return hashlib.sha256(torn).digest(), len(torn)
 
 

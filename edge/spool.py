@@ -13,9 +13,10 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from edge import durable
-from edge.durable import StorageFault
+from edge.durable import Appender, AppendFile, Change, StorageFault
 from liuhen import cbor
 from liuhen.errors import FormatError
 
@@ -24,7 +25,6 @@ IDENTITY_FILE = "device/spool.cbor"
 LOCK_FILE = "device/lock"
 ID_BYTES = 16
 RESERVE_FILE = "device/journal-reserve"
-STAT_BLOCK_BYTES = 512
 
 
 class SpoolError(Exception):
@@ -46,13 +46,70 @@ class Identity:
     spool_id: bytes
 
 
-class Spool:
-    """An open, locked spool."""
+class Disk(Protocol):
+    """What a spool is written to: one disk, or two that hold the same (`edge.mirror`)."""
 
-    def __init__(self, root: Path, identity: Identity, lock: int) -> None:
+    @property
+    def root(self) -> Path:
+        """The folder that is read."""
+
+    def write(self, change: Change) -> None:
+        """Make a change below the folder; durable on return. Raises StorageFault."""
+
+    def appender(self, path: Path, *, new: bool) -> Appender:
+        """A file that grows, made now if it is new. Raises StorageFault."""
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written. Raises StorageFault."""
+
+    def close(self) -> None:
+        """Let go of the disk and its lock, whatever the disk says to it."""
+
+
+class OneDisk:
+    """A folder on one disk, with its lock (implements `Disk`): everything is done at once, by whoever asks."""
+
+    def __init__(self, root: Path, lock: int) -> None:
         self.root = root
-        self.identity = identity
         self._lock = lock
+
+    def write(self, change: Change) -> None:
+        """Make a change; durable on return. Raises StorageFault."""
+        durable.carry_out(change)
+
+    def appender(self, path: Path, *, new: bool) -> Appender:
+        """A file that grows. Raises StorageFault."""
+        return AppendFile(path, new=new)
+
+    def free_bytes(self) -> int:
+        """Bytes an unprivileged writer can still use. Raises StorageFault."""
+        return durable.free_bytes(self.root)
+
+    def close(self) -> None:
+        """Release the lock."""
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+
+
+class Spool:
+    """An open, locked spool. Everything in it is written through `write` and `appender`, to each of its disks."""
+
+    def __init__(self, identity: Identity, disk: Disk) -> None:
+        self.identity = identity
+        self.disk = disk
+
+    @property
+    def root(self) -> Path:
+        """The folder that is read; with a mirror, that of the disk that leads."""
+        return self.disk.root
+
+    def write(self, change: Change) -> None:
+        """Make a change; durable on return. Raises StorageFault."""
+        self.disk.write(change)
+
+    def appender(self, path: Path, *, new: bool) -> Appender:
+        """A file that only grows, new or existing. Raises StorageFault."""
+        return self.disk.appender(path, new=new)
 
     @property
     def journal_directory(self) -> Path:
@@ -74,26 +131,15 @@ class Spool:
 
     def make_session(self, session_id: bytes) -> None:
         """Create the session's directory durably. Raises StorageFault."""
-        durable.make_directory(self.session_directory(session_id))
+        self.write(durable.MakeDirectory(path=self.session_directory(session_id)))
 
     def free_bytes(self) -> int:
         """Bytes an unprivileged writer can still use. Raises StorageFault."""
-        try:
-            status = os.statvfs(self.root)
-        except OSError as error:
-            raise StorageFault(self.root, error.errno or errno.EIO) from error
-        return status.f_bavail * status.f_frsize
+        return self.disk.free_bytes()
 
     def hold_reserve(self, size_bytes: int) -> None:
         """Keep space for the journal, unless that much is kept already. Raises StorageFault."""
-        path = self.root / RESERVE_FILE
-        with durable.reading(path):
-            held_bytes = path.stat().st_blocks * STAT_BLOCK_BYTES if path.exists() else None
-        if held_bytes is not None and held_bytes >= size_bytes:
-            return
-        if held_bytes is not None:
-            durable.remove_file(path)  # a start that was cut short, or a smaller setting, left less than is promised
-        durable.reserve_space(path, size_bytes)
+        self.write(durable.HoldSpace(path=self.root / RESERVE_FILE, size_bytes=size_bytes))
 
     def release_reserve(self) -> bool:
         """Give the journal its reserve; False if it is gone already. Raises StorageFault."""
@@ -101,7 +147,7 @@ class Spool:
         with durable.reading(path):
             held = path.exists()
         if held:
-            durable.remove_file(path)
+            self.write(durable.Remove(path=path, missing_ok=True))
         return held
 
     def segment_files(self) -> Iterator[tuple[bytes, int, Path]]:
@@ -110,8 +156,7 @@ class Spool:
 
     def close(self) -> None:
         """Release the lock, whatever the disk says to it."""
-        with contextlib.suppress(OSError):
-            os.close(self._lock)
+        self.disk.close()
 
 
 def segment_files(root: Path) -> Iterator[tuple[bytes, int, Path]]:
@@ -178,7 +223,7 @@ def _opened(root: Path, lock: int) -> Spool:
     try:
         for step in steps:
             step()
-        return Spool(root, _read_identity(root), lock)
+        return Spool(_read_identity(root), OneDisk(root, lock))
     except SpoolError:
         with contextlib.suppress(OSError):
             os.close(lock)

@@ -13,12 +13,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from edge import durable
 from edge.disk_pace import DiskPace
-from edge.durable import Appender, AppendFile, StorageFault
+from edge.durable import Appender, StorageFault
 from edge.fragment_muxer import FragmentMuxer, SoundAnchor
 from edge.messages import (
     MediaBegan,
@@ -108,11 +109,17 @@ class _OpenFile:
     """The segment file being written; it is made with its first fragment, so no empty file is ever left."""
 
     def __init__(
-        self, *, opened: Opened, path: Path, sealer: Sealer, initialisation: bytes, after: _OpenFile | None
+        self,
+        *,
+        opened: Opened,
+        make: Callable[[], Appender],
+        sealer: Sealer,
+        initialisation: bytes,
+        after: _OpenFile | None,
     ) -> None:
-        """`after` is the file that was lost, where this one begins with the media it could not take."""
+        """`make` creates the file; `after` is the one that was lost, where this begins with the media of it."""
         self.opened = opened
-        self.path = path
+        self._make = make
         self.sealer = sealer
         self.reached: _Reached | None = None
         self.muxer: FragmentMuxer | None = None
@@ -125,7 +132,7 @@ class _OpenFile:
         """One write, one flush; the first one carries the initialisation too. Raises StorageFault."""
         content = media + box
         if self._file is None:
-            self._file = AppendFile(self.path, new=True)
+            self._file = self._make()
             content = self._initialisation + content
         self._file.append(content)
         self._digest.update(content)
@@ -316,11 +323,14 @@ class Writer:
         initialisation = opened.initialisation + identity_box(identity)
         return _OpenFile(
             opened=opened,
-            path=self._spool.segment_path(self._session.session_id, opened.number),
+            make=partial(self._spool.appender, self._path(opened), new=True),
             sealer=Sealer(identity, initialisation, self._ports.signer),
             initialisation=initialisation,
             after=after,
         )
+
+    def _path(self, opened: Opened) -> Path:
+        return self._spool.segment_path(self._session.session_id, opened.number)
 
     def _write_fragment(self, fragment: Fragment) -> None:
         if self._open is None:
@@ -382,9 +392,9 @@ class Writer:
         self._open = None
         lost.close()
         if lost.reached is None:
-            durable.remove_file(lost.path, missing_ok=True)
+            self._spool.write(durable.Remove(path=self._path(lost.opened), missing_ok=True))
             return
-        durable.shorten(lost.path, lost.reached.size)
+        self._spool.write(durable.Shorten(path=self._path(lost.opened), size_bytes=lost.reached.size))
         self._state(lost, lost.reached, EndCause.RECOVERED, None)
 
     def _state(self, file: _OpenFile, reached: _Reached, cause: EndCause, sound: SoundAnchor | None) -> None:

@@ -129,7 +129,7 @@ class Reading:
     lamps: tuple[bool, bool, bool, bool]
     lamps_powered: bool
     buzzer: bool
-    keep_all: bool
+    drop_all: bool
     seen: int
 
     def packet(self) -> bytes:

@@ -144,7 +144,7 @@ class PinPort:
             lamps=(red, green, yellow, white),
             lamps_powered=lit,
             buzzer=lit and page.output(wires.buzzer),
-            keep_all=page.output(wires.keep_all),
+            drop_all=page.output(wires.drop_all),
             seen=seen(glows, lit, now_ns),
         )
 

@@ -47,7 +47,7 @@ class Wires:
     reset: int = 20
     permit: int = 16
     pump: int = 26
-    keep_all: int = 21
+    drop_all: int = 21
     lamp_red: int = 17
     lamp_green: int = 27
     lamp_yellow: int = 22

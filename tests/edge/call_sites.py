@@ -21,7 +21,7 @@ MODULES = (
 )
 NO_FILES = {"clock", "camera", "microphone", "recorder"}
 """What is opened or read under these names is no file."""
-PURE = {"os.strerror", "durable.reading"}
+PURE = {"os.strerror", "durable.reading", "durable.carry_out"}
 PATH_METHODS = {
     "open",
     "read",
@@ -37,7 +37,7 @@ PATH_METHODS = {
     "mkdir",
     "chmod",
 }
-OURS = {"open", "AppendFile", "sync_directory", "read_segment", "read_slots", "load_signer"}
+OURS = {"open", "AppendFile", "appender", "sync_directory", "read_segment", "read_slots", "load_signer"}
 FILES = {"_file", "file"}
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge import journal, recovery
+from edge import durable, journal, recovery
 from edge.durable import StorageFault
 from edge.journal import Beliefs, Found, Journal, Outside, Unreadable
-from edge.journal_slots import Place, Slot, read_slots, slot_paths, write_slot
+from edge.journal_slots import Place, Slot, read_slots, slot_change, slot_paths
 from edge.journal_state import JournalState
 from edge.spool import Identity, Spool, create_spool, open_spool
 from liuhen import keys, merkle
@@ -306,7 +306,7 @@ def test_a_slot_under_a_key_that_is_not_held_is_not_believed_though_it_points_at
     stranger = keys.FileSigner(keys.generate())
     state = replace(honest.state, public_key=stranger.public_key, ordinal=77)
     for path in slot_paths(spool.root):
-        write_slot(path, Slot(state=state, place=honest.place), stranger)
+        durable.carry_out(slot_change(path, Slot(state=state, place=honest.place), stranger))
     assert journal.find(spool.root, BELIEFS).state == honest.state
 
 
@@ -314,7 +314,7 @@ def test_a_slot_signed_by_another_key_speaks_of_no_entry_here(spool: Spool, star
     fill(start, spool)
     state = journal.find(spool.root, BELIEFS).state
     forged = Slot(state=replace(state, head=(10**6, bytes(32))), place=Place(file=0, start=0, end=10))
-    write_slot(slot_paths(spool.root)[0], forged, SIGNER)
+    durable.carry_out(slot_change(slot_paths(spool.root)[0], forged, SIGNER))
     assert journal.find(spool.root, BELIEFS).state == state
 
 

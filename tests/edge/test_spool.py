@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.spool import RESERVE_FILE, Identity, Spool, SpoolError, create_spool, open_spool
+from edge.spool import RESERVE_FILE, Identity, OneDisk, Spool, SpoolError, create_spool, open_spool
 
 IDENTITY = Identity(log_id=bytes(16), spool_id=bytes(range(16)))
 
@@ -61,7 +61,7 @@ def test_the_lock_is_free_again_after_a_refusal(root: Path) -> None:
 
 @pytest.fixture
 def spool(root: Path) -> Spool:
-    return Spool(root, IDENTITY, 0)
+    return Spool(IDENTITY, OneDisk(root, 0))
 
 
 def test_the_reserve_is_given_once(spool: Spool) -> None:

@@ -21,7 +21,7 @@ from edge.config_file import ConfigError
 from edge.head_memory import ForgottenHead, HeadMemory
 from edge.journal import Beliefs, JournalError
 from edge.journal_state import JournalState
-from edge.spool import Identity, Spool
+from edge.spool import Identity, OneDisk, Spool
 from liuhen import (
     archive,
     cbor,
@@ -382,7 +382,7 @@ def _survey(folder: Path) -> Run:
     """What a start reads of the file that a power cut left open: its good part is never longer than the file."""
     device = open_archive(folder / "archive", fragments=2)
     session, path = device.session_id or b"", sorted(device.root.glob("sessions/*/*"))[1]
-    spool = Spool(device.root, Identity(log_id=device.log_id, spool_id=bytes(16)), -1)
+    spool = Spool(Identity(log_id=device.log_id, spool_id=bytes(16)), OneDisk(device.root, -1))
     kid = cose.key_id(device.key.public_key)
 
     def run(encoded: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Units, rules and `make install`: what a device is given, judged here and in a bare Debian 13."""

@@ -1,0 +1,172 @@
+"""The units of a device: judged by systemd's own tools, and by what the design says of its processes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge import __main__ as program
+from tests.image_build.unit_files import PROGRAM, ROOTFS, SHARED, UNITS, complaints, units_of
+from tests.required import unavailable
+
+SERVICES = sorted(name for name in units_of(ROOTFS) if name.endswith(".service"))
+MOST_EXPOSED_TENTHS = 15
+EXPOSURE_FILE = Path(__file__).parent / "exposure.json"
+NEWER_THAN_DEBIAN_12: frozenset[str] = frozenset()
+"""Keys that systemd 252 does not know and 257 does; none is used today."""
+STILL_TO_COME: frozenset[str] = frozenset({"recorder", "guard", "sensors"})
+
+
+def commands() -> frozenset[str]:
+    """The subcommands of `liuhen`, and those that other work of this issue adds."""
+    parser = program._parser()
+    (table,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return frozenset(table.choices) | STILL_TO_COME
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(ROOTFS, tmp_path / "rootfs"))
+
+
+def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    if shutil.which("systemd-analyze") is None:
+        unavailable("systemd-analyze (Debian package systemd)")
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def exposure(unit: Path) -> int:
+    """Tenths, as `systemd-analyze security` counts them without a running system."""
+    done = analyze("security", "--offline=yes", "--no-pager", unit)
+    found = re.search(r"Overall exposure level for \S+: (\d+)\.(\d)", done.stdout)
+    assert found is not None, done.stdout + done.stderr
+    return int(found[1] + found[2])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_unit_is_exposed_no_more_than_is_written_down(name: str) -> None:
+    unit = ROOTFS / UNITS / name
+    assert analyze("security", "--offline=yes", f"--threshold={MOST_EXPOSED_TENTHS}", unit).returncode == 0
+    written: dict[str, int] = json.loads(EXPOSURE_FILE.read_text(encoding="utf-8"))
+    assert set(written) == set(SERVICES)
+    assert exposure(unit) <= written[name]
+
+
+def test_a_unit_without_its_sandbox_is_refused(overlay: Path) -> None:
+    unit = overlay / UNITS / "liuhen-guard.service"
+    before = exposure(unit)
+    (overlay / UNITS / SHARED).unlink()
+    assert exposure(unit) > MOST_EXPOSED_TENTHS > before
+    assert analyze("security", "--offline=yes", f"--threshold={MOST_EXPOSED_TENTHS}", unit).returncode == 1
+
+
+def verified(rootfs: Path, folder: Path) -> list[str]:
+    """What `systemd-analyze verify` says of every unit, with the program where ExecStart= looks for it."""
+    folder = Path(shutil.copytree(rootfs / UNITS, folder / "units"))
+    for path in folder.rglob("liuhen-*.*"):
+        if path.is_file():
+            path.write_text(path.read_text(encoding="utf-8").replace(PROGRAM, "/usr/bin/true"), encoding="utf-8")
+    done = analyze("verify", "--man=no", *sorted(path for path in folder.glob("liuhen-*.*") if path.is_file()))
+    said = [line for line in done.stderr.splitlines() if "liuhen" in line]
+    return [line for line in said if not any(f"'{key}'" in line for key in NEWER_THAN_DEBIAN_12)]
+
+
+def test_systemd_finds_nothing_wrong_with_any_unit(tmp_path: Path) -> None:
+    assert verified(ROOTFS, tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", ["RestartSecond=1s", "ProtectSystem=very", "OOMScoreAdjust=most"])
+def test_systemd_finds_a_line_that_is_wrong(overlay: Path, tmp_path: Path, fault: str) -> None:
+    unit = overlay / UNITS / "liuhen-guard.service"
+    unit.write_text(unit.read_text(encoding="utf-8").replace("[Service]", f"[Service]\n{fault}"), encoding="utf-8")
+    assert verified(overlay, tmp_path)
+
+
+def test_the_overlay_keeps_the_rules_of_the_design() -> None:
+    assert complaints(ROOTFS, commands()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("liuhen-guard.service", "liuhen guard", "liuhen gaurd", "is not a command"),
+        ("liuhen-reboot.service", "/usr/bin/true", "/usr/bin/perl", "is in no list"),
+        ("liuhen-guard.service", "Type=notify", "Type=exec", "without Type=notify"),
+        ("liuhen-guard.service", "WatchdogSec=2s", "", "nobody watches"),
+        ("liuhen-recorder.service", "Wants=liuhen-firststart.service", "Requires=liuhen-guard.service", "depends on"),
+        ("liuhen-recorder.service", "After=", "After=liuhen-sensors.service ", "depends on"),
+        ("liuhen-sensors.service", "Restart=always", "Restart=on-failure", "not started again"),
+        ("liuhen-recorder.service", "After=", "After=time-sync.target ", "ordered after time-sync.target"),
+        ("liuhen-recorder.service", "OnFailure=", "OnFailure=liuhen-nothing.service ", "does not exist"),
+        ("liuhen-guard.service", "char-gpiochip", "char-alsa", "is not in audio"),
+        ("liuhen-guard.service", "char-gpiochip", "char-mem", "belongs to no group"),
+        ("liuhen-guard.service", "User=liuhen-guard", "", "runs as root"),
+        ("liuhen-guard.service", "LimitRTPRIO=50", "Environment=PASSWORD=x", "secret"),
+        ("../../udev/rules.d/70-liuhen.rules", 'SUBSYSTEM=="dma_heap"', "#", "no rule gives it to video"),
+        ("../../sysusers.d/liuhen.conf", "g     liuhen-guard     811\n", "", "before it is a group"),
+        ("../../sysusers.d/liuhen.conf", "/var/lib/liuhen\n", "/var/lib/liuhen /bin/bash\n", "has a shell"),
+        ("../../tmpfiles.d/liuhen.conf", "0700 liuhen-guard ", "0700 liuhen-gone ", "who is not there"),
+        ("../system-preset/80-liuhen.preset", "enable liuhen-guard.service\n", "", "presets"),
+    ],
+)
+def test_each_rule_finds_what_breaks_it(overlay: Path, file: str, old: str, new: str, expected: str) -> None:
+    path = overlay / UNITS / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert any(expected in line for line in complaints(overlay, commands())), complaints(overlay, commands())
+
+
+def applied(tool: str, root: Path, rootfs: Path, file: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which(tool) is None:
+        unavailable(f"{tool} (Debian package systemd)")
+    words = [tool, f"--root={root}", *(["--create"] if tool == "systemd-tmpfiles" else []), str(rootfs / file)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+
+def listing(root: Path) -> list[tuple[str, int, int, int, bytes]]:
+    return [
+        (str(path.relative_to(root)), path.stat().st_mode, path.stat().st_uid, path.stat().st_gid, content(path))
+        for path in sorted(root.rglob("*"))
+    ]
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def test_users_and_folders_applied_twice_to_an_empty_root_are_the_same(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    found = []
+    for _time in range(2):
+        for tool, file in (("systemd-sysusers", "sysusers.d"), ("systemd-tmpfiles", "tmpfiles.d")):
+            done = applied(tool, tmp_path, ROOTFS, f"usr/lib/{file}/liuhen.conf")
+            assert (done.returncode, done.stderr.count("Failed")) == (0, 0), done.stderr
+        found.append(listing(tmp_path))
+    assert found[0] == found[1]
+    users = (tmp_path / "etc/passwd").read_text().splitlines()
+    assert all(line.endswith("nologin") for line in users if line.startswith("liuhen-"))
+    key = (tmp_path / "var/lib/liuhen/key").stat()
+    assert (key.st_mode & 0o777, key.st_uid) == (0o700, 810)
+
+
+def test_the_shutdown_hook_waits_only_for_a_cut_that_was_ordered(tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    text = (ROOTFS / "usr/lib/systemd/system-shutdown/liuhen-await-cut").read_text(encoding="utf-8")
+    mark = tmp_path / "cut-expected"
+    assert "sleep 80" in text
+    hook.write_text(text.replace("/run/liuhen-power/cut-expected", str(mark)).replace("sleep 80", "echo waits"))
+
+    def said(action: str) -> str:
+        return subprocess.run(["sh", hook, action], capture_output=True, text=True, check=True, timeout=10).stdout
+
+    assert said("reboot") == ""
+    mark.touch()
+    assert (said("reboot"), said("poweroff"), said("halt")) == ("waits\n", "", "")
