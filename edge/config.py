@@ -36,6 +36,7 @@ from edge.config_file import (
 from edge.guard.settings import Interlock, Lamps, interlock_problems, pin_conflicts
 from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
+from edge.settings_panel import Panel, Prompts, panel_problems
 from edge.settings_upkeep import Clock, Ladder, Watchdog
 
 __all__ = [
@@ -53,8 +54,10 @@ __all__ = [
     "Ladder",
     "Lamps",
     "Microphone",
+    "Panel",
     "PictureChecks",
     "Problem",
+    "Prompts",
     "Queue",
     "Segment",
     "Session",
@@ -504,6 +507,10 @@ class Config:
         default=Interlock(), metadata=table(Interlock, "防爆联锁", "The explosion-zone interlock")
     )
     lamps: Lamps = field(default=Lamps(), metadata=table(Lamps, "指示灯和蜂鸣器", "Lamps and buzzer"))
+    panel: Panel = field(default=Panel(), metadata=table(Panel, "按钮面板", "The panel's buttons"))
+    prompts: Prompts = field(
+        default=Prompts(), metadata=table(Prompts, "扬声器提示", "Prompts through the loudspeaker")
+    )
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
     def __post_init__(self) -> None:
@@ -574,8 +581,9 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from _without_hysteresis(config.checks)
     yield from sensing.contradictions(config.gas, config.board)
     yield from interlock_problems(config.interlock)
-    yield from pin_conflicts(config.interlock.pins(), config.lamps.pins())
+    yield from pin_conflicts(config.interlock.pins(), config.lamps.pins(), config.panel.wires())
     yield from _watched_too_closely(config)
+    yield from panel_problems(config.panel)
 
 
 def _without_source(config: Config) -> Iterator[Problem]:
