@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from drivers.camera import PicameraCamera
 from drivers.caption import LocalClock
+from drivers.clock_sources import ClockSources
 from drivers.microphone import PortAudioMicrophone
-from drivers.system_clock import SystemClock
+from drivers.system_clock import SystemClock, boottime_ns
+from edge.clock_trust import Bounds
 from edge.config import Config
 from edge.ports import Hardware
 
 
 def open_hardware(config: Config) -> Hardware:
     """The ports of this machine; a source that is not enabled is None. Raises nothing: `open` of each port does."""
-    clock = SystemClock()
+    sources = ClockSources(boottime_ns, config.clock.poll_seconds)
+    clock = SystemClock(Bounds.of(config.clock), sources)
     local_clock = LocalClock(clock=clock, utc_offset_minutes=config.device.utc_offset_minutes)
     return Hardware(
         camera=PicameraCamera(config.camera, local_clock) if config.camera.enabled else None,

@@ -213,13 +213,25 @@ class Microphone(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RtcReading:
+    """The battery-backed clock: its UTC in ms (None: it does not answer), and whether it calls its own time valid."""
+
+    utc_ms: int | None
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockReading:
-    """One simultaneous reading: UTC in ms (a claim), CLOCK_BOOTTIME in ns (the axis), and how far UTC is believed."""
+    """One simultaneous reading: UTC in ms (a claim), CLOCK_BOOTTIME in ns (the axis), and how far UTC is believed.
+
+    `rtc` is None where there is no battery-backed clock, or nobody has looked yet.
+    """
 
     utc_ms: int
     boottime_ns: int
     sync: SyncState
     error_ms: int
+    rtc: RtcReading | None = None
 
 
 class Clock(Protocol):
