@@ -124,6 +124,13 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
             level_on_pi=Level.TEST,
         ),
         PackageGroup(
+            packages=("systemd",),
+            why="tests judge the device's units, users and folders with systemd's own tools",
+            without="tests of the device's units are skipped",
+            level=Level.TEST,
+            level_on_pi=Level.TEST,
+        ),
+        PackageGroup(
             packages=("pocketsphinx-testdata",),
             why="a recorded human voice for tests (never committed)",
             without="tests with a human voice are skipped",

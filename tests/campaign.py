@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.crash.campaign import crash, kill
 from tests.edge.errno_runs import campaign as errno
 from tests.fuzz.campaign import campaign as fuzz
+from tests.image_build.campaign import campaign as install
 from tests.longlog.campaign import recovery
 from tests.memory import campaign as memory
 from tests.scenarios.test_hour import faults, hold
@@ -55,6 +56,7 @@ CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {
     "big": big,
     "errno": errno,
     "memory": memory,
+    "install": install,
 }
 
 

@@ -24,6 +24,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/drivers/*",
     "tests/edge/*",
     "tests/fuzz/*",
+    "tests/image_build/*",
     "tests/longlog/*",
     "tests/realtime/test_browser.py::*",
     "tests/realtime/test_chain_of_tools.py::*",

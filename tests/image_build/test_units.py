@@ -98,6 +98,7 @@ def test_the_overlay_keeps_the_rules_of_the_design() -> None:
     [
         ("liuhen-guard.service", "liuhen guard", "liuhen gaurd", "is not a command"),
         ("liuhen-reboot.service", "/usr/bin/true", "/usr/bin/perl", "is in no list"),
+        ("liuhen-escalate.service", "ExecStartPre=", "ExecCondition=", "counts as a success"),
         ("liuhen-guard.service", "Type=notify", "Type=exec", "without Type=notify"),
         ("liuhen-guard.service", "WatchdogSec=2s", "", "nobody watches"),
         ("liuhen-recorder.service", "Wants=liuhen-firststart.service", "Requires=liuhen-guard.service", "depends on"),

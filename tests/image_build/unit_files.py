@@ -109,12 +109,9 @@ def complaints(rootfs: Path, commands: frozenset[str]) -> list[str]:
 
 
 def _of_unit(unit: Unit, names: set[str], commands: frozenset[str]) -> Iterator[str]:
-    for line in unit.all("ExecStart") + unit.all("ExecCondition"):
-        words = line.split()
-        if words[0] == PROGRAM and words[1] not in commands:
-            yield f"`liuhen {words[1]}` is not a command"
-        elif words[0] != PROGRAM and words[0] not in SYSTEMS_OWN:
-            yield f"{words[0]} is in no list"
+    yield from _of_commands(unit, commands)
+    if unit.all("ExecCondition") and unit.all("SuccessAction"):
+        yield "counts as a success where its ExecCondition= leaves it out"
     if unit.last("WatchdogSec") is not None and unit.last("Type") != "notify":
         yield "a watchdog without Type=notify"
     if unit.name.endswith(".service") and unit.last("Type") == "notify" and unit.last("WatchdogSec") is None:
@@ -123,6 +120,15 @@ def _of_unit(unit: Unit, names: set[str], commands: frozenset[str]) -> Iterator[
         if other not in names | SYSTEMS_UNITS:
             yield f"names {other}, which does not exist"
     yield from (f"is ordered after {late}" for late in unit.words("After", "Wants", "Requires") if late in LATE_TARGETS)
+
+
+def _of_commands(unit: Unit, commands: frozenset[str]) -> Iterator[str]:
+    for line in unit.all("ExecStart") + unit.all("ExecStartPre"):
+        words = line.split()
+        if words[0] == PROGRAM and words[1] not in commands:
+            yield f"`liuhen {words[1]}` is not a command"
+        elif words[0] != PROGRAM and words[0] not in SYSTEMS_OWN:
+            yield f"{words[0]} is in no list"
 
 
 def _of_waiting(units: dict[str, Unit]) -> Iterator[str]:
