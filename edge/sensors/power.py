@@ -4,11 +4,13 @@
 |---|---|---|
 | MAINS | an answer says mains, and mains was not gone, or has been back for `mains_stable_seconds` | as below |
 | ON_BATTERY | an answer says battery | mains stays back; low; silence |
-| LOW | on battery and low flag, little charge or time; FSD; any answer after silence on battery | mains stays back |
+| LOW | on battery, twice low flag, little charge or time; FSD; any answer after silence on battery | mains stays back |
 | SILENT | no sound answer for `silent_seconds` and the last one said mains, or there was none | any sound answer |
 | SILENT_ON_BATTERY | the same, and the last one said battery; it counts as low | any sound answer |
 
-LOW never becomes ON_BATTERY: a recorder that has begun to close is not told to go on because a voltage recovered.
+A low battery is believed at the second answer in a row: Q1 has no checksum, and one changed digit must not end a
+hearing for good. LOW never becomes ON_BATTERY: a recorder that has begun to close is not told to go on because a
+voltage recovered.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ SECONDS_PER_MINUTE = 60
 class Power:
     """What is known. `state` is None until the first judgement; `since_ns` is when the watch began or an answer came.
 
-    `mains_since_ns` is None while the newest answer said battery, or there was none.
+    `mains_since_ns` is None while the newest answer said battery, or there was none; `low_told`: it said low.
     """
 
     since_ns: int
     state: PowerState | None = None
     mains_since_ns: int | None = None
     sample: UpsSample | None = None
+    low_told: bool = False
 
 
 def judged(power: Power, sample: UpsSample | None, at_ns: int, settings: Ups) -> Power:
@@ -72,7 +75,8 @@ def _heard(power: Power, sample: UpsSample, at_ns: int, settings: Ups) -> Power:
     since_ns = at_ns if power.mains_since_ns is None else power.mains_since_ns
     mains_since_ns = None if sample.on_battery else since_ns
     heard = replace(power, since_ns=at_ns, sample=sample, mains_since_ns=mains_since_ns)
-    return replace(heard, state=_after_answer(heard, sample, at_ns, settings))
+    state = _after_answer(heard, sample, at_ns, settings)
+    return replace(heard, state=state, low_told=sample.on_battery and _low(sample, settings))
 
 
 def _after_answer(power: Power, sample: UpsSample, at_ns: int, settings: Ups) -> PowerState:
@@ -80,7 +84,8 @@ def _after_answer(power: Power, sample: UpsSample, at_ns: int, settings: Ups) ->
     if sample.forced_shutdown:
         return PowerState.LOW
     if sample.on_battery:
-        return PowerState.LOW if was_low or _low(sample, settings) else PowerState.ON_BATTERY
+        low = was_low or (power.low_told and _low(sample, settings))
+        return PowerState.LOW if low else PowerState.ON_BATTERY
     mains_since_ns = at_ns if power.mains_since_ns is None else power.mains_since_ns
     stable = at_ns - mains_since_ns >= settings.mains_stable_seconds * NS_PER_SECOND
     if stable or not (was_low or power.state is PowerState.ON_BATTERY):

@@ -62,7 +62,14 @@ def test_minutes_the_ups_tells_itself_count_before_a_measured_discharge() -> Non
     ids=["flag", "charge", "minutes", "fsd", "fsd on mains"],
 )
 def test_each_sign_of_a_low_battery_is_low(sample: UpsSample) -> None:
-    assert after([MAINS, sample]).state is PowerState.LOW
+    assert after([MAINS, sample, sample]).state is PowerState.LOW
+
+
+def test_one_answer_alone_does_not_end_a_hearing() -> None:
+    """Q1 has no checksum: a changed digit is a low battery for one answer."""
+    assert after([BATTERY, LOW]).state is PowerState.ON_BATTERY
+    assert after([BATTERY, LOW, BATTERY, LOW]).state is PowerState.ON_BATTERY
+    assert after([BATTERY, LOW, LOW]).state is PowerState.LOW
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_each_sign_of_a_low_battery_is_low(sample: UpsSample) -> None:
     ids=["battery", "charge", "minutes", "nothing told"],
 )
 def test_a_battery_with_something_in_it_is_not_low(sample: UpsSample) -> None:
-    assert after([MAINS, sample]).state is PowerState.ON_BATTERY
+    assert after([MAINS, sample, sample]).state is PowerState.ON_BATTERY
 
 
 def test_a_charging_battery_on_mains_is_not_low() -> None:
@@ -90,8 +97,8 @@ def test_mains_counts_as_back_only_when_it_stays() -> None:
 
 
 def test_low_does_not_become_on_battery_because_a_voltage_recovered() -> None:
-    assert after([LOW, BATTERY, BATTERY]).state is PowerState.LOW
-    assert after([LOW, *[MAINS] * 6]).state is PowerState.MAINS
+    assert after([LOW, LOW, BATTERY, BATTERY]).state is PowerState.LOW
+    assert after([LOW, LOW, *[MAINS] * 6]).state is PowerState.MAINS
 
 
 def test_silence_on_mains_is_silence_and_no_low_battery() -> None:
@@ -140,8 +147,8 @@ def test_mains_is_never_told_without_an_answer_that_says_so(row: list[UpsSample 
 
 
 @given(samples)
-def test_a_newest_answer_of_a_low_battery_is_always_low(row: list[UpsSample | None]) -> None:
-    state = after([*row, LOW]).state
+def test_two_newest_answers_of_a_low_battery_are_always_low(row: list[UpsSample | None]) -> None:
+    state = after([*row, LOW, LOW]).state
     assert state is PowerState.LOW
 
 
