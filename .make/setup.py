@@ -117,6 +117,13 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
             level_on_pi=Level.TEST,
         ),
         PackageGroup(
+            packages=("nut-server", "nut-client"),
+            why="tests ask a real NUT server, and its Megatec driver has to agree with ours about the same UPS",
+            without="tests with a NUT server are skipped",
+            level=Level.TEST,
+            level_on_pi=Level.TEST,
+        ),
+        PackageGroup(
             packages=("fuse3", "e2fsprogs", "util-linux"),
             why="tests record on a real ext4 over a disk of their own and cut its power at every write",
             without="tests with power cuts and failing disks are skipped",

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands import config, demo, destroy, export, first_start, guard, keys, records, retention, spool
+from edge.commands import config, demo, destroy, export, first_start, guard, keys, records, retention, sensors, spool
 from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.custody import TokenPort
 from edge.guard.process import GuardStart
 from edge.ports import Clock
+from edge.sensors.process import Say, SensorsStart
 from edge.streams import prepare
 from edge.terminal import Terminal, guarded, record
 
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_parser(commands, _clock, _open_token)
     first_start.add_parser(commands, _open_token)
     guard.add_parser(commands, _guard_start)
+    sensors.add_parser(commands, _sensors_start)
     for act in (records, retention, destroy):
         act.add_parser(commands, _clock, _open_token)
     return parser
@@ -78,6 +80,23 @@ def _guard_start(config: configuration.Config, say: Callable[[str], None]) -> Gu
         lamps=config.lamps,
         boot_id=SystemClock().boot_id,
         open_pins=lambda wake: GpioGuardPins(config.interlock, config.lamps, wake),
+        say=say,
+        ready=lambda: supervisor.ready("watching"),
+        alive=supervisor.alive,
+        stopping=supervisor.stopping,
+    )
+
+
+def _sensors_start(config: configuration.Config, say: Say) -> SensorsStart:
+    from drivers.machine import OrderedMachine  # noqa: PLC0415 -- as below
+    from drivers.notify import Notifier  # noqa: PLC0415 -- as below
+    from drivers.sensing import open_sensors  # noqa: PLC0415 -- as below
+    from drivers.system_clock import SystemClock  # noqa: PLC0415 -- as below
+
+    supervisor = Notifier.from_environment(os.environ, os.getpid())
+    return SensorsStart(
+        devices=open_sensors(config, OrderedMachine()),
+        boottime_ns=SystemClock().boottime_ns,
         say=say,
         ready=lambda: supervisor.ready("watching"),
         alive=supervisor.alive,

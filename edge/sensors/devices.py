@@ -99,8 +99,8 @@ class BoardDevice(Protocol):
 class Machine(Protocol):
     """The computer's own switch. Called from the sensors' loop; returns at once."""
 
-    def power_off(self, cut_seconds: int) -> None:
-        """Begin an orderly shutdown of a machine whose UPS cuts within that time, and which reboots where it has not.
+    def power_off(self) -> None:
+        """Begin an orderly shutdown of a machine whose UPS is about to cut; one that is still fed afterwards reboots.
 
         Raises HardwareFault where it cannot even begin.
         """

@@ -50,12 +50,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gas:
-    """What is known; it begins tripped. `well_since_ns` is when the unbroken row of good samples began."""
+    """What is known; it begins tripped. `well_since_ns` is when the unbroken row of good samples began.
+
+    `spoken`: there is more to tell than that the process has just begun to listen.
+    """
 
     heard_ns: int
     reason: GasReason = GasReason.STALE
     verdict: Verdict | None = None
     well_since_ns: int | None = None
+    spoken: bool = False
 
     @property
     def permit(self) -> bool:
@@ -69,7 +73,7 @@ def judged(gas: Gas, news: GasSample | GasTrouble | None, at_ns: int, settings: 
         case RegisterSample() | CurrentSample():
             return _sampled(gas, verdict(news, settings), at_ns, settings)
         case GasTrouble.GARBLED:
-            return Gas(heard_ns=gas.heard_ns, reason=GasReason.GARBLED)
+            return Gas(heard_ns=gas.heard_ns, reason=GasReason.GARBLED, spoken=True)
         case GasTrouble.SILENT | None:
             if at_ns - gas.heard_ns > settings.stale_milliseconds * NS_PER_MS:
                 return _stale(gas)
@@ -98,17 +102,17 @@ def reading(gas: Gas) -> GasReading:
 
 def _sampled(gas: Gas, found: Verdict, at_ns: int, settings: GasSettings) -> Gas:
     if found.reason is not GasReason.NONE:
-        return Gas(heard_ns=at_ns, reason=found.reason, verdict=found)
+        return Gas(heard_ns=at_ns, reason=found.reason, verdict=found, spoken=True)
     since_ns = at_ns if gas.well_since_ns is None else gas.well_since_ns
     held = gas.permit or at_ns - since_ns >= settings.clear_seconds * NS_PER_SECOND
     reason = GasReason.NONE if held else gas.reason
-    return Gas(heard_ns=at_ns, reason=reason, verdict=found, well_since_ns=since_ns)
+    return Gas(heard_ns=at_ns, reason=reason, verdict=found, well_since_ns=since_ns, spoken=True)
 
 
 def _stale(gas: Gas) -> Gas:
-    """Silence after a reason of its own keeps that reason's place only where it is about the line itself."""
+    """Silence after a garbled answer is told as garbled: something is on the line."""
     reason = GasReason.GARBLED if gas.reason is GasReason.GARBLED else GasReason.STALE
-    return Gas(heard_ns=gas.heard_ns, reason=reason)
+    return Gas(heard_ns=gas.heard_ns, reason=reason, spoken=True)
 
 
 def _register_verdict(sample: RegisterSample, settings: GasSettings) -> Verdict:

@@ -13,7 +13,7 @@ from edge.sensors.gas import Gas, GasTrouble
 from edge.sensors.lease import Lease, next_lease
 from edge.sensors.leaving import Action, Leaving, Look, Outcome, step
 from edge.sensors.power import Power
-from edge.sensors.readings import GasReason, Readings
+from edge.sensors.readings import Readings
 from edge.sensors.settings import Board as BoardSettings
 from edge.sensors.settings import Gas as GasSettings
 from edge.sensors.settings import Ups
@@ -55,7 +55,7 @@ class Known:
         return Readings(
             power=None if self.power is None else powers.reading(self.power, settings.ups),
             board=None if self.board is None else boards.reading(self.board, at_ns, settings.board),
-            gas=None if self.gas is None or not _spoken(self.gas) else gases.reading(self.gas),
+            gas=None if self.gas is None or not self.gas.spoken else gases.reading(self.gas),
         )
 
 
@@ -85,8 +85,3 @@ def judged(known: Known, news: News, at_ns: int, settings: Settings) -> tuple[Kn
     leaving, actions = step(known.leaving, look, settings.ups)
     after = replace(known, power=power, gas=gas, board=board, lease=lease, leaving=leaving, sealed=sealed)
     return after, actions
-
-
-def _spoken(gas: Gas) -> bool:
-    """Whether there is more to tell than that the process has just begun to listen."""
-    return gas.verdict is not None or gas.reason is not GasReason.STALE

@@ -92,9 +92,9 @@ class Ups:
     cut_delay_seconds: int = _whole(
         60,
         12,
-        600,
-        "命令电源断电到断电的时间（秒），须长于关机用时",
-        "from the order to cut until the UPS cuts, in seconds; longer than a shutdown takes",
+        60,
+        "命令电源断电到断电的时间（秒），须长于关机用时；关机的最后一步只等 80 秒",
+        "from the order to cut until the UPS cuts, in seconds; longer than a shutdown, whose last step waits 80",
     )
     return_minutes: int = _whole(
         1, 1, 9999, "市电恢复后多久重新供电（分钟）", "from mains back until the UPS feeds again, in minutes"
@@ -162,7 +162,7 @@ class Gas:
     alarm_mask: int = _whole(0x0006, 0, 0xFFFF, "状态中的报警位", "bits of the status that tell an alarm")
     warm_up_mask: int = _whole(0x0008, 0, 0xFFFF, "状态中的预热位", "bits of the status that tell the warm-up")
     loop_file: Path = _path(
-        "/dev/liuhen/gas-loop",
+        "/sys/bus/iio/devices/iio:device0/in_voltage0_raw",
         "4-20 mA 采集值的文件（hwmon 或 IIO）",
         "file in which the kernel shows the converter's value (hwmon or IIO)",
     )

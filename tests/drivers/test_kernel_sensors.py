@@ -9,7 +9,7 @@ import pytest
 
 from drivers.board_health import BoardHealth
 from drivers.loop_current import LoopCurrent
-from drivers.machine import SystemctlMachine
+from drivers.machine import OrderedMachine
 from drivers.sensing import open_sensors
 from edge.config import Config
 from edge.ports import FaultKind, HardwareFault
@@ -109,32 +109,26 @@ def test_the_voltage_monitor_is_found_by_its_name_and_not_by_its_number(field: F
 # --- the machine, and what is built ----------------------------------------------------------------------------------
 
 
-def test_power_off_leaves_the_note_for_the_last_step_and_reboot_takes_it_away(tmp_path: Path) -> None:
-    note, told = tmp_path / "cut-seconds", tmp_path / "told"
-    script = tmp_path / "command"
-    script.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
-    script.chmod(0o700)
-    machine = SystemctlMachine(note, (str(script), "--no-block"))
-    machine.power_off(120)
-    assert note.read_text() == "120\n"
-    machine._child.wait(10) if machine._child else None
+def test_an_order_to_the_machine_is_an_empty_file_in_its_own_folder(tmp_path: Path) -> None:
+    machine = OrderedMachine(tmp_path)
+    machine.power_off()
+    assert [path.name for path in tmp_path.iterdir()] == ["power-off"]
+    machine.power_off()
     machine.reboot()
-    assert not note.exists()
-    machine._child.wait(10) if machine._child else None
-    assert told.read_text() == "--no-block poweroff\n--no-block reboot\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["reboot"]
+    assert (tmp_path / "reboot").read_bytes() == b""
 
 
-def test_a_machine_whose_note_or_command_fails_says_so_and_begins_nothing(tmp_path: Path) -> None:
-    for machine in (
-        SystemctlMachine(tmp_path / "no/folder", ("/bin/false",)),
-        SystemctlMachine(tmp_path / "note", (str(tmp_path / "absent"),)),
-    ):
-        with pytest.raises(HardwareFault):
-            machine.power_off(60)
+def test_an_order_that_cannot_be_left_is_a_fault(tmp_path: Path) -> None:
+    machine = OrderedMachine(tmp_path / "absent")
+    for order in (machine.power_off, machine.reboot):
+        with pytest.raises(HardwareFault) as caught:
+            order()
+        assert caught.value.device == "machine"
 
 
 def test_what_is_not_configured_is_not_built() -> None:
-    machine = SystemctlMachine()
+    machine = OrderedMachine(Path("/nowhere"))
     nothing = open_sensors(Config(), machine)
     assert (nothing.ups, nothing.gas, nothing.board) == (None, None, None)
     everything = open_sensors(Config(ups=Ups(kind="nut"), gas=Gas(kind="loop"), board=Board(enabled=True)), machine)
