@@ -86,6 +86,8 @@ class SensorPort:
         self._visitors: list[Visitor] = []
         self._holder: Visitor | None = None
         self._unanswered_stop: Visitor | None = None
+        self._unanswered_start: tuple[Visitor, int] | None = None
+        self._start_hangs = False
         self._absent = False
         self._powered = True
         self.last_sent_ns = 0
@@ -118,6 +120,17 @@ class SensorPort:
     def refuse_start(self, number: int) -> None:
         """Refuse to start with this errno; 0 starts again."""
         self._start_errno = number
+
+    def hang_start(self) -> None:
+        """Never answer a start until `answer_start`."""
+        self._start_hangs = True
+
+    def answer_start(self) -> None:
+        """Let starting work again; the start that hangs succeeds now."""
+        self._start_hangs = False
+        waiting, self._unanswered_start = self._unanswered_start, None
+        if waiting is not None:
+            self._start(*waiting)
 
     def hang_stop(self) -> None:
         """Never answer a stop until `answer_stop`."""
@@ -175,15 +188,21 @@ class SensorPort:
     def _run(self, visitor: Visitor, message: Message) -> None:
         match message:
             case Start(frame_duration_us=wanted_us):
-                if not self._start_errno:
-                    self._imager.start(self._now(), wanted_us)
-                visitor.post(Answer(errno=self._start_errno))
+                self._start(visitor, wanted_us)
             case Queue():
                 self._imager.queue(message)
             case Stop():
                 self._stop(visitor)
             case _:
                 raise WireFault(f"{type(message).__name__} does not come from a recorder")
+
+    def _start(self, visitor: Visitor, wanted_us: int) -> None:
+        if self._start_hangs:
+            self._unanswered_start = (visitor, wanted_us)
+            return
+        if not self._start_errno:
+            self._imager.start(self._now(), wanted_us)
+        self._post(visitor, Answer(errno=self._start_errno))
 
     def _greet(self, visitor: Visitor, hello: Hello) -> None:
         if hello.version != WIRE_VERSION:
@@ -231,6 +250,8 @@ class SensorPort:
         visitor.wire.close()
         if visitor is self._unanswered_stop:
             self._unanswered_stop = None
+        if self._unanswered_start is not None and visitor is self._unanswered_start[0]:
+            self._unanswered_start = None
         if visitor is self._holder:
             self._holder = None
             self._imager.stop()

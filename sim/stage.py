@@ -162,6 +162,8 @@ class Stage:
             Verb.VANISH: lambda _: sensor.vanish(),
             Verb.RETURN: lambda _: sensor.come_back(),
             Verb.REFUSE_START: sensor.refuse_start,
+            Verb.HANG_START: lambda _: sensor.hang_start(),
+            Verb.ANSWER_START: lambda _: sensor.answer_start(),
             Verb.HANG_STOP: lambda _: sensor.hang_stop(),
             Verb.ANSWER_STOP: lambda _: sensor.answer_stop(),
             Verb.SEE_ROOM: lambda _: optics.look(View.ROOM),

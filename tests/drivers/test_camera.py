@@ -165,6 +165,25 @@ def test_a_camera_that_vanishes_is_lost_then_absent_and_then_back(world: Scene) 
     recorded(driver, 3)
 
 
+def test_a_start_that_hangs_is_reported_and_what_it_brings_too_late_is_given_back(world: Scene) -> None:
+    driver = camera()
+    driver.open()
+    driver._claim_seconds = 0.5
+    deliveries = Deliveries()
+    world.levers.pull(Verb.HANG_START)
+    try:
+        with pytest.raises(HardwareFault, match="camera-start took longer") as caught:
+            driver.start(deliveries, CAPTION)
+    finally:
+        world.levers.pull(Verb.ANSWER_START)
+    assert caught.value.kind is FaultKind.STUCK
+    for thread in [thread for thread in threading.enumerate() if thread.name == "camera-start"]:
+        thread.join(LIMIT_SECONDS)
+    assert deliveries.of(PicturePacket) == []
+    driver._claim_seconds = LIMIT_SECONDS
+    recorded(driver, 3)
+
+
 def test_a_stop_that_hangs_in_picamera2_leaves_the_camera_to_a_fresh_one_in_the_same_process(world: Scene) -> None:
     driver = camera()
     first, let_go = Deliveries(), threading.Event()
