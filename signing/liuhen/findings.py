@@ -107,6 +107,12 @@ class Code(enum.StrEnum):
     DESTROYED = "destroyed"
     DESTRUCTION_UNFOUNDED = "destruction-unfounded"
     DESTROYED_STILL_HERE = "destroyed-still-here"
+    INHIBITION_ORDER = "inhibition-order"
+    WITHHELD_UNAPPROVED = "withheld-unapproved"
+    INHIBITION_UNCOVERED = "inhibition-uncovered"
+    GAP_WITHOUT_INHIBITION = "gap-without-inhibition"
+    DUTY_ORDER = "duty-order"
+    DUTY_OPEN = "duty-open"
 
     SEGMENT_MISSING = "segment-missing"
     SEGMENT_DESTROYED = "segment-destroyed"
@@ -131,6 +137,7 @@ class Code(enum.StrEnum):
     SEAL_HEAD_WRONG = "seal-head-wrong"
     HOLE_UNEXPLAINED = "hole-unexplained"
     STREAM_ABSENT = "stream-absent"
+    RECORDED_WHILE_FORBIDDEN = "recorded-while-forbidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +346,31 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DESTROYED_STILL_HERE: Meaning(
         _W, "J21", "签名条目称已销毁，内容却仍在：{}", "a signed entry says it was destroyed, yet it is still here: {}"
     ),
+    Code.INHIBITION_ORDER: Meaning(
+        _B,
+        "J23",
+        "禁止录制及其批准、解除的条目不合规则：{}",
+        "what forbids recording, its approval or its end breaks the rules: {}",
+    ),
+    Code.WITHHELD_UNAPPROVED: Meaning(
+        _W, "J23", "不得记录未获批准：{}", "recording was withheld and nobody has approved it with a ground: {}"
+    ),
+    Code.INHIBITION_UNCOVERED: Meaning(
+        _W,
+        "J24",
+        "场次进行中禁止录制，却没有相应原因的中止条目说明：{}",
+        "recording was forbidden in a session and no gap of that cause covers it: {}",
+    ),
+    Code.GAP_WITHOUT_INHIBITION: Meaning(
+        _W,
+        "J24",
+        "中止称因禁止录制，却没有相应的禁止条目：{}",
+        "a gap names what forbids recording as its cause, and no entry forbade it then: {}",
+    ),
+    Code.DUTY_ORDER: Meaning(
+        _B, "J25", "报告与书面说明条目不合规则：{}", "a duty or its discharge breaks the rules: {}"
+    ),
+    Code.DUTY_OPEN: Meaning(_W, "J25", "尚未办理：{}", "still owed: {}"),
     Code.SEGMENT_MISSING: Meaning(
         _B,
         "S1",
@@ -408,6 +440,12 @@ MEANINGS: dict[Code, Meaning] = {
         "S10",
         "承诺录制的{}在本场次中从未出现，且无中止条目说明",
         "the promised {} never came in this session and no gap entry says why",
+    ),
+    Code.RECORDED_WHILE_FORBIDDEN: Meaning(
+        _W,
+        "S11",
+        "禁止录制期间仍有录制内容：{}；内容是真实的，能否使用须另行认定",
+        "recorded although recording was forbidden: {}; it is authentic, whether it may be used is another question",
     ),
 }
 

@@ -481,6 +481,16 @@ class InhibitionCode(enum.IntEnum):
     INTERLOCK = 1
     WITHHELD = 2
 
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return GapCause[self.name].words_zh
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return GapCause[self.name].words_en
+
 
 class InhibitionAct(enum.IntEnum):
     """What an inhibition entry does."""
@@ -539,6 +549,11 @@ class CheckItem(enum.IntEnum):
     def words_zh(self) -> str:
         """What a clerk reads."""
         return ("时间", "画面", "声音", "空间", "电源", "密钥", "联锁", "入库", "镜像盘", "温度")[self - 1]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return self.name.lower()
 
 
 class CheckOutcome(enum.IntEnum):

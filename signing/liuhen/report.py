@@ -7,9 +7,9 @@ import enum
 from dataclasses import dataclass
 
 from liuhen.findings import Code, Finding, Severity, Verdict, printable
-from liuhen.kinds import NO_UPPER_BOUND_NS
-from liuhen.registry import GapCause, Stream
-from liuhen.verify_gaps import GapSummary
+from liuhen.report_room import Room, device_lines, room_json, session_json, session_lines, summary
+from liuhen.report_words import Language as Language  # noqa: PLC0414 -- part of this module for its users
+from liuhen.report_words import Words, iso, moment_of
 from liuhen.verify_session import SessionSummary
 
 FORMAT = "liuhen-verify 1"
@@ -17,16 +17,7 @@ MOST_LINES_PER_CODE = 10
 MS_PER_DAY = 24 * 3600 * 1000
 OLD_TRUST_DAYS = 365
 MOST_KEYS_TOLD = 10
-_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _FINGERPRINT_GROUP = 8
-_BEIJING = datetime.timezone(datetime.timedelta(hours=8))
-
-
-class Language(enum.StrEnum):
-    """The language of the text."""
-
-    ZH = "zh"
-    EN = "en"
 
 
 class Basis(enum.StrEnum):
@@ -86,7 +77,8 @@ class Report:
 
     `unsealed_bytes` and `torn_journal_bytes` lie behind the last good seal or entry and are not believed.
     `upto_fragment` is (segment, fragment) where a file without a journal has no final seal; `segment` is the number
-    that a bare file claims. `unsynchronised`: sessions whose clock followed no reference most of the time.
+    that a bare file claims. `unsynchronised`: sessions whose clock followed no reference most of the time. `room` is
+    None without a journal.
     """
 
     path: str
@@ -107,6 +99,7 @@ class Report:
     unsynchronised: frozenset[bytes] = frozenset()
     upto_fragment: tuple[int, int] | None = None
     segment: int | None = None
+    room: Room | None = None
 
 
 def label_of(label: str, kid: bytes) -> str:
@@ -133,7 +126,7 @@ def to_json(report: Report) -> dict[str, object]:
         "vouched": None if vouched is None else {"by": printable(vouched.by), "trust_age_days": vouched.trust_age_days},
         "complete_up_to": None
         if upto is None
-        else {"entry": upto.entry, "time": _iso(upto.utc_ms), "basis": upto.basis.value},
+        else {"entry": upto.entry, "time": iso(upto.utc_ms), "basis": upto.basis.value},
         "sessions": [_session_json(session, report) for session in report.sessions],
         "verdicts": {verdict.value: report.verdicts.get(verdict, 0) for verdict in Verdict},
         "findings": [_finding_json(finding) for finding in report.findings],
@@ -146,6 +139,7 @@ def to_json(report: Report) -> dict[str, object]:
         "upto_fragment": None if report.upto_fragment is None else list(report.upto_fragment),
         "unsealed_bytes": report.unsealed_bytes,
         "torn_journal_bytes": report.torn_journal_bytes,
+        **room_json(report.room or Room()),
         "limits": [{"code": code, "what_zh": zh, "what_en": en} for code, zh, en in limits(report)],
     }
 
@@ -153,7 +147,7 @@ def to_json(report: Report) -> dict[str, object]:
 def _trust_json(given: GivenTrust) -> dict[str, object]:
     return {
         "organisation": printable(given.organisation),
-        "issued": _iso(given.issued_ms),
+        "issued": iso(given.issued_ms),
         "age_days": given.age_days,
         "from_the_future": given.age_days < 0,
         "old": given.age_days > OLD_TRUST_DAYS,
@@ -173,22 +167,10 @@ def _session_json(session: SessionSummary, report: Report) -> dict[str, object]:
         "segments": session.segments,
         "frames": session.frames,
         "samples": session.samples,
-        "started": _iso(session.started_utc_ms),
-        "ended": _iso(session.ended_utc_ms),
+        "started": iso(session.started_utc_ms),
+        "ended": iso(session.ended_utc_ms),
         "clock_synchronised": session.id not in report.unsynchronised,
-        "gaps": [_gap_json(gap) for gap in session.gaps],
-    }
-
-
-def _gap_json(gap: GapSummary) -> dict[str, object]:
-    return {
-        "from": _iso(gap.from_utc_ms),
-        "to": _iso(gap.to_utc_ms),
-        "stream": None if gap.stream is None else Stream(gap.stream).name.lower(),
-        "cause": _cause_name(gap.cause),
-        "explained": gap.explained,
-        "entry": gap.entry,
-        "length_ns": None if gap.length_ns is None else list(gap.length_ns),
+        **session_json(session, report.room or Room()),
     }
 
 
@@ -208,65 +190,21 @@ def _finding_json(finding: Finding) -> dict[str, object]:
     }
 
 
-def _moment(utc_ms: int, zone: datetime.tzinfo) -> datetime.datetime | None:
-    """The moment, if anybody can have meant it."""
-    try:
-        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(milliseconds=utc_ms)
-    except OverflowError:
-        return None
-    return moment.astimezone(zone) if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
-
-
-def _iso(utc_ms: int | None) -> str | None:
-    moment = None if utc_ms is None else _moment(utc_ms, datetime.UTC)
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def _cause(code: int | None) -> GapCause | None:
-    try:
-        return None if code is None else GapCause(code)
-    except ValueError:
-        return None
-
-
-def _cause_name(code: int | None) -> str:
-    cause = _cause(code)
-    if cause is not None:
-        return cause.name.lower().replace("_", "-")
-    return "unknown" if code is None else f"code-{code}"
-
-
 # --- text ------------------------------------------------------------------------------------------------------------
 
 
 def to_text(report: Report, language: Language, *, integrity_only: bool) -> str:
     """The report in plain words, the two answers first."""
-    words = _Words(language)
+    words = Words(language)
     lines = [*_answers(report, words, integrity_only), ""]
     for session in report.sessions:
         lines += [*_session_lines(session, report, words), ""]
+    lines += device_lines(report.room or Room(), words)
     lines += [*_fragment_lines(report, words), *_finding_lines(report, words), "", *_limits(report, words)]
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Chooses between the two languages."""
-
-    language: Language
-
-    def say(self, zh: str, en: str) -> str:
-        return zh if self.language is Language.ZH else en
-
-    def time(self, utc_ms: int | None) -> str:
-        zone = _BEIJING if self.language is Language.ZH else datetime.UTC
-        moment = None if utc_ms is None else _moment(utc_ms, zone)
-        if moment is None:
-            return self.say("时间不明", "unknown time")
-        return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _answers(report: Report, words: _Words, integrity_only: bool) -> list[str]:
+def _answers(report: Report, words: Words, integrity_only: bool) -> list[str]:
     lines = []
     if report.demo:
         lines += [
@@ -278,13 +216,16 @@ def _answers(report: Report, words: _Words, integrity_only: bool) -> list[str]:
         ]
     head = _headline(report, words, integrity_only)
     lines += [words.say(f"留痕校验报告：{head}", f"Liuhen verification: {head}"), f"  {report.path}", ""]
-    lines += [_intact_line(report, words), _vouched_line(report, words), *_identity_lines(report, words)]
+    lines += [_intact_line(report, words), _vouched_line(report, words)]
     lines.append(_complete_line(report, words))
+    if report.room is not None:
+        lines += summary(report.room, report.sessions, words)
+    lines += ["", *_identity_lines(report, words)]
     lines.append(words.say("  （时间均为北京时间，由设备自称。）", "  (Times are UTC as the device claims it.)"))
     return lines
 
 
-def _headline(report: Report, words: _Words, integrity_only: bool) -> str:
+def _headline(report: Report, words: Words, integrity_only: bool) -> str:
     """The verdict in a few words, never wider than what was verified."""
     if not report.intact or not (report.vouched is not None or integrity_only):
         return words.say("校验未通过", "NOT VERIFIED")
@@ -294,13 +235,15 @@ def _headline(report: Report, words: _Words, integrity_only: bool) -> str:
         limits.insert(0, words.say("未查由谁担保", "who vouches was not asked"))
     elif report.vouched is None:
         limits.insert(0, words.say("所给信任文件不予担保", "the trust file that was given does not vouch"))
+    if any(finding.code is Code.RECORDED_WHILE_FORBIDDEN for finding in report.findings):
+        limits.append(words.say("含禁止录制期间的内容", "holds media recorded while that was forbidden"))
     verdict = words.say("内容完好", "INTACT") if report.vouched is None else words.say("校验通过", "VERIFIED")
     if not limits:
         return verdict
     return verdict + words.say(f"（{'；'.join(limits)}）", f" ({'; '.join(limits)})")
 
 
-def _reach(report: Report, words: _Words) -> str:
+def _reach(report: Report, words: Words) -> str:
     """How far the verdict reaches where something lies behind it, or may have; empty where it covers everything."""
     if report.upto_fragment is not None:
         number, fragment = report.upto_fragment
@@ -316,7 +259,7 @@ def _reach(report: Report, words: _Words) -> str:
     return ""
 
 
-def _intact_line(report: Report, words: _Words) -> str:
+def _intact_line(report: Report, words: Words) -> str:
     title = words.say("  一、内容是否完好：", "  1. Intact: ")
     if not report.intact:
         return title + words.say("否。见下列“破坏”各项。", "no. See the findings marked BROKEN.")
@@ -336,7 +279,7 @@ def _intact_line(report: Report, words: _Words) -> str:
     )
 
 
-def _vouched_line(report: Report, words: _Words) -> str:
+def _vouched_line(report: Report, words: Words) -> str:
     title = words.say("  二、由谁担保：", "  2. Vouched for: ")
     if report.trust is None:
         return title + words.say("没有。未提供信任文件。", "by nobody. No trust file was given.")
@@ -353,8 +296,8 @@ def _vouched_line(report: Report, words: _Words) -> str:
     return title + words.say(f"没有。所给信任文件不足以担保（{age}）。", f"by nobody the trust file names ({age}).")
 
 
-def _age(given: GivenTrust, words: _Words) -> str:
-    if _moment(given.issued_ms, datetime.UTC) is None:
+def _age(given: GivenTrust, words: Words) -> str:
+    if moment_of(given.issued_ms, datetime.UTC) is None:
         return words.say("信任文件的签发时间不可信", "the trust file's date of issue cannot be right")
     if given.age_days < 0:
         return words.say(
@@ -369,7 +312,7 @@ def _age(given: GivenTrust, words: _Words) -> str:
     return words.say(f"信任文件已有 {given.age_days} 天", f"the trust file is {given.age_days} days old")
 
 
-def _identity_lines(report: Report, words: _Words) -> list[str]:
+def _identity_lines(report: Report, words: Words) -> list[str]:
     """Fingerprints: names can be chosen by anybody, these cannot."""
     lines = []
     if report.trust is not None and report.trust.sha256 is not None:
@@ -393,7 +336,7 @@ def _grouped(octets: bytes) -> str:
     return " ".join(digits[at : at + _FINGERPRINT_GROUP] for at in range(0, len(digits), _FINGERPRINT_GROUP))
 
 
-def _complete_line(report: Report, words: _Words) -> str:
+def _complete_line(report: Report, words: Words) -> str:
     upto = report.complete_up_to
     if upto is None:
         return words.say("  三、完整截至：无法确定。", "  3. Complete up to: cannot be told.")
@@ -410,7 +353,7 @@ def _complete_line(report: Report, words: _Words) -> str:
     )
 
 
-def _session_lines(session: SessionSummary, report: Report, words: _Words) -> list[str]:
+def _session_lines(session: SessionSummary, report: Report, words: Words) -> list[str]:
     number = "" if session.ordinal is None else f" {session.ordinal}"
     ended = session.ended_utc_ms if session.ended else session.last_media_utc_ms
     end = words.time(ended) + ("" if session.ended else words.say("（未见结束）", " (no end recorded)"))
@@ -427,32 +370,7 @@ def _session_lines(session: SessionSummary, report: Report, words: _Words) -> li
         lines.insert(1, words.say(f"  此文件为第 {report.segment} 号段", f"  this file is segment {report.segment}"))
     if session.id in report.unsynchronised:
         lines.append(words.say("  设备时间未同步", "  device clock not synchronised"))
-    return lines + [_gap_line(gap, words) for gap in session.gaps]
-
-
-def _gap_line(gap: GapSummary, words: _Words) -> str:
-    cause = _cause(gap.cause)
-    known = words.say(cause.words_zh, cause.words_en) if cause is not None else _cause_name(gap.cause)
-    stream = {None: ("画面和声音", "picture and sound"), 0: ("画面", "picture"), 1: ("声音", "sound")}[gap.stream]
-    explained = words.say("已说明", "explained") if gap.explained else words.say("待说明", "not yet explained")
-    until = words.time(gap.to_utc_ms) if gap.closed else words.say("未恢复", "not resumed")
-    length = _length(gap, words)
-    since = words.time(gap.from_utc_ms)
-    return words.say(
-        f"  中止：{stream[0]}，{since} 至 {until}，原因：{known}，{explained}{length}",
-        f"  gap: {stream[1]}, {since} to {until}, cause: {known}, {explained}{length}",
-    )
-
-
-def _length(gap: GapSummary, words: _Words) -> str:
-    if gap.length_ns is None:
-        return ""
-    low, high = (f"{ns / 1e9:.1f}" for ns in gap.length_ns)
-    if gap.length_ns[1] >= NO_UPPER_BOUND_NS:
-        return words.say(f"，时长至少 {low} 秒，上限不明（时钟不可信）", f", at least {low} s, no upper bound is known")
-    if low == high:
-        return words.say(f"，时长 {low} 秒", f", {low} s")
-    return words.say(f"，时长在 {low} 至 {high} 秒之间", f", between {low} and {high} s")
+    return lines + session_lines(session, report.room or Room(), words)
 
 
 _VERDICT_WORDS = {
@@ -472,13 +390,13 @@ _SEVERITY_WORDS = {
 }
 
 
-def _fragment_lines(report: Report, words: _Words) -> list[str]:
+def _fragment_lines(report: Report, words: Words) -> list[str]:
     counted = [f"{words.say(*_VERDICT_WORDS[v])} {n}" for v in Verdict if (n := report.verdicts.get(v, 0))]
     nothing = words.say("没有核验任何片", "none verified")
     return [words.say("各片结论：", "Fragments: ") + (words.say("；", "; ").join(counted) or nothing)]
 
 
-def _finding_lines(report: Report, words: _Words) -> list[str]:
+def _finding_lines(report: Report, words: Words) -> list[str]:
     lines = []
     for severity in Severity:
         for code in Code:
@@ -494,14 +412,14 @@ def _finding_lines(report: Report, words: _Words) -> list[str]:
     return ["", words.say("发现：", "Findings:"), *lines]
 
 
-def _finding_line(finding: Finding, words: _Words) -> str:
+def _finding_line(finding: Finding, words: Words) -> str:
     severity = words.say(*_SEVERITY_WORDS[finding.severity])
     where = _where(finding, words)
     what = words.say(finding.what_zh, finding.what_en)
     return f"  [{severity}] {where}{what}  ({finding.step} {finding.code.value})"
 
 
-def _where(finding: Finding, words: _Words) -> str:
+def _where(finding: Finding, words: Words) -> str:
     place = finding.place
     parts = []
     if place.session is not None and place.segment is not None:
@@ -515,7 +433,7 @@ def _where(finding: Finding, words: _Words) -> str:
     return "" if not parts else words.say(" ".join(parts) + "：", ", ".join(parts) + ": ")
 
 
-def _limits(report: Report, words: _Words) -> list[str]:
+def _limits(report: Report, words: Words) -> list[str]:
     rows = limits(report)
     return [
         words.say(

@@ -20,6 +20,7 @@ from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings, Place, Severity
 from liuhen.reader import CHUNK_BYTES
 from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, DeviceKey, GivenTrust, Report, Vouched, age_days, label_of
+from liuhen.report_room import Presented, Room
 from liuhen.verify_ahead import Ahead
 from liuhen.verify_aside import Aside
 from liuhen.verify_bare import BareSegments
@@ -94,6 +95,7 @@ class _Archive:
         self._clocks = SessionClocks()
         self._aside = Aside(findings, self._media.wanted)
         self._seen = SeenCheck(findings)
+        self._presented: dict[bytes, Presented] = {}
 
     def report(self) -> Report:
         """All steps, in order."""
@@ -162,12 +164,15 @@ class _Archive:
 
     def _check_record(self, commitment: bytes, place: Place) -> None:
         try:
-            if not self._record_fits(commitment):
+            fits = self._record_fits(commitment)
+            self._presented[commitment] = Presented.YES if fits else Presented.ALTERED
+            if not fits:
                 self._findings.add(Code.RECORD_ALTERED, place, en=commitment.hex())
             elif commitment in self._keeping.records:
                 self._findings.add(Code.DESTROYED_STILL_HERE, place, en=commitment.hex())
         except FileNotFoundError:
             gone = commitment in self._keeping.records
+            self._presented[commitment] = Presented.DESTROYED if gone else Presented.NO
             self._findings.add(Code.RECORD_DESTROYED if gone else Code.RECORD_ABSENT, place, en=commitment.hex())
         except PermissionError:
             raise
@@ -198,6 +203,19 @@ class _Archive:
             unknown_kinds=unknown,
             torn_journal_bytes=self._chain.torn_bytes,
             unsynchronised=self._clocks.unsynchronised(),
+            room=self._room(),
+        )
+
+    def _room(self) -> Room:
+        inhibitions, duties = self._sessions.inhibitions.asked_for(), self._sessions.duties
+        return Room(
+            inhibitions=tuple(inhibitions),
+            duties=tuple(duties.asked_for()),
+            refusals=tuple(duties.refusals),
+            checks=duties.checks,
+            upkeep=tuple(duties.upkeep.told),
+            upkeep_not_told=duties.upkeep.not_told,
+            presented=self._presented,
         )
 
 
@@ -302,6 +320,7 @@ class _Answers:
     unsynchronised: frozenset[bytes] = frozenset()
     upto_fragment: tuple[int, int] | None = None
     segment: int | None = None
+    room: Room | None = None
 
 
 _FOLLOWS_REFERENCE = (2, 3)
@@ -336,6 +355,7 @@ def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answe
         unsynchronised=answers.unsynchronised,
         upto_fragment=answers.upto_fragment,
         segment=answers.segment,
+        room=answers.room,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from liuhen.kinds import Instant
+from liuhen.verify_duties import DutySummary
+from liuhen.verify_marks import MarkSummary
 
 MOST_CROSSINGS = 1000
 REACHES_BACK_NS = 60 * 10**9
@@ -27,7 +29,22 @@ class GapSummary:
     to_utc_ms: int | None = None
     length_ns: tuple[int, int] | None = None
     closed: bool = False
-    explained: bool = False
+    resumed: bool | None = None
+    first_cause: int | None = None
+    """The cause the gap entry gives, where an `amend` gave another."""
+    amended_by: int | None = None
+    measured: tuple[int, ...] = ()
+    evidence: tuple[tuple[int, str, str], ...] = ()
+    """Of what led to it: seq and words in Chinese and English, with what was measured."""
+    spoken: list[MarkSummary] = field(default_factory=list)
+    written: DutySummary | None = None
+    forbidden_by: list[int] = field(default_factory=list)
+    """The inhibition entries of its cause that stood in it."""
+
+    @property
+    def explained(self) -> bool:
+        """Aloud on the recording, or in a written statement that was given."""
+        return bool(self.spoken) or self.written is not None
 
 
 class Coverage:

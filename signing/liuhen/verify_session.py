@@ -1,4 +1,4 @@
-"""What the entries say of sessions, segments and gaps (FORMAT.md 5.3 to 5.5; steps J9 to J12, J15 to J17, S8, S10).
+"""What the entries say of sessions, segments and gaps (FORMAT.md 5; steps J9 to J12, J15 to J17, S8, S10).
 
 Owns one small summary per session and per gap, and the state of the session that is open. Segment files are verified as
 their statements pass by, so nothing grows with the length of a recording but these summaries.
@@ -15,6 +15,7 @@ from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.hashing import ZERO_HASH, running_hash
 from liuhen.kinds import (
     Amend,
+    Clock,
     Destroyed,
     Event,
     Gap,
@@ -29,14 +30,18 @@ from liuhen.kinds import (
     SessionEnd,
 )
 from liuhen.ranges import Ranges
-from liuhen.registry import EndCause, EntryClass, MarkCode, Stream
+from liuhen.registry import DutyCode, EndCause, EntryClass, MarkCode, Stream
 from liuhen.verify_codes import unknown_codes
+from liuhen.verify_duties import Duties, DutySummary
 from liuhen.verify_gaps import REACHES_BACK_NS, Coverage, GapSummary
+from liuhen.verify_inhibitions import Inhibitions, Span
 from liuhen.verify_journal import NS_PER_MS, Chain
+from liuhen.verify_marks import Marks, mark_of
 from liuhen.verify_media import Media
 from liuhen.verify_promises import Promises
 from liuhen.verify_segment import Outcome
-from liuhen.verify_told import Told
+from liuhen.verify_told import Told, event_words
+from liuhen.verify_totals import Totals, totals
 
 ALLOWED_HOLE_NS = 250 * NS_PER_MS
 ALLOWED_EDGE_NS = REACHES_BACK_NS
@@ -46,6 +51,8 @@ NS_PER_SECOND = 1_000 * NS_PER_MS
 BOOTS_REMEMBERED = 16
 MOST_STRANGERS = 1000
 MOST_UNBOUNDED = 64
+EVENTS_REMEMBERED = 256
+MOST_SPOKEN = 8
 STREAM_WORDS: dict[int, tuple[str, str]] = {Stream.PICTURE: ("画面", "picture"), Stream.SOUND: ("声音", "sound")}
 
 
@@ -63,6 +70,18 @@ class SessionSummary:
     last_media_utc_ms: int | None = None
     ended: bool = False
     gaps: list[GapSummary] = field(default_factory=list)
+    marks: Marks = field(default_factory=Marks)
+    recorded_ns: int = 0
+    media: tuple[Instant, Instant] | None = None
+    """Where the session's media begins and ends."""
+    totals: Totals | None = None
+
+    def hold(self, since: Instant, until: Instant) -> None:
+        """Media from here to there, within one boot; what overlaps the media before it counts once."""
+        first, last = self.media or (since, since)
+        begin_ns = max(since[1], last[1]) if last[0] == since[0] else since[1]
+        self.recorded_ns += max(0, until[1] - begin_ns)
+        self.media = (first, max(last, until) if last[0] == until[0] else until)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +116,7 @@ class _Open:
     own_gaps: set[int] = field(default_factory=set)
     unknown_gaps: list[GapSummary] = field(default_factory=list)
     opened: Instant | None = None
+    opened_clock: Clock | None = None
     rates: dict[int, int] = field(default_factory=dict)
     known: bool = True
     media_end: Instant | None = None
@@ -127,6 +147,9 @@ class Sessions:
         self._gaps: dict[int, GapSummary] = {}
         self._promises = Promises(findings)
         self._told = Told(findings, media.ring, media.wanted)
+        self.inhibitions = Inhibitions(findings, media.wanted)
+        self.duties = Duties(findings, media.wanted)
+        self._events: dict[int, tuple[str, str]] = {}
         self._anchors: dict[bytes, tuple[int, int]] = {}
         self._ordinal: int | None = 0
         self._breaks = 0
@@ -143,6 +166,8 @@ class Sessions:
         self._promises.accept(entry)
         self._note_words(entry)
         self._told.accept(entry)
+        self.inhibitions.accept(entry)
+        self.duties.accept(entry)
         self._dispatch(entry, chain)
 
     def _dispatch(self, entry: Entry, chain: Chain) -> None:
@@ -182,9 +207,11 @@ class Sessions:
         """Entries are missing: what they said is unknown, so what comes next is taken as it says."""
         self._ordinal = None
         self._promises.forget()
+        self.inhibitions.doubt()
+        self.duties.doubt()
         if self._open is not None:
             self._open.known = self._open.whole = False
-            self._open.position = self._open.opened = None
+            self._open.position = self._open.opened = self._open.opened_clock = None
 
     def _check_membership(self, entry: Entry, chain: Chain) -> None:
         """An entry names the open session or none; after a break the session it names is taken to be open."""
@@ -221,6 +248,7 @@ class Sessions:
         self.summaries[named] = summary
         self._open = _Open(summary=summary, promise=body.promise)
         self._open.opened = (entry.common.clock[2], entry.common.clock[1])
+        self._open.opened_clock = entry.common.clock
         self._open.rates = {row[0]: row[4] if row[0] == Stream.PICTURE else row[2] for row in body.streams}
 
     def _end(self, entry: Entry, body: SessionEnd, chain: Chain) -> None:
@@ -302,6 +330,8 @@ class Sessions:
             return
         since, until = (boot, body.span_ns[0]), (boot, body.span_ns[1])
         self._bound_recovered(state, since)
+        sealed = outcome.last_seal.span_ns[1] if outcome is not None and outcome.last_seal is not None else 0
+        self._hold(state, body.number, since, (boot, max(until[1], sealed)))
         if not state.moves_on(since, until):
             self._wrong(Code.SEGMENT_ORDER, entry, f"segment {body.number} is older than what was stated before it")
         for stream, count in ((Stream.PICTURE, body.frames[1]), (Stream.SOUND, body.samples[1])):
@@ -316,6 +346,13 @@ class Sessions:
             self._check_thin(state, body, _Hole(number=body.number, stream=stream, since=since, until=until))
             state.stream_ends[stream] = until
         state.summary.last_media_utc_ms = self._utc_ms((boot, body.span_ns[1]))
+
+    def _hold(self, state: _Open, number: int, since: Instant, until: Instant) -> None:
+        """Media was captured from here to there: what it adds up to, which marks lie in it, was it forbidden (S11)."""
+        state.summary.hold(since, until)
+        state.summary.marks.place(number, since, until)
+        span = Span(session=state.summary.id, number=number, since=since, until_ns=until[1])
+        self.inhibitions.media(span)
 
     @staticmethod
     def _check_thin(state: _Open, body: Segment, span: _Hole) -> None:
@@ -397,6 +434,8 @@ class Sessions:
             return
         gap = GapSummary(entry=entry.common.seq, stream=body.stream, cause=body.cause, since=body.since)
         gap.from_utc_ms = self._utc_ms(body.since)
+        gap.measured = body.measured
+        gap.evidence = tuple((seq, *self._events[seq]) for seq in body.evidence if seq in self._events)
         state.summary.gaps.append(gap)
         state.own_gaps.add(gap.entry)
         self._gaps[gap.entry] = gap
@@ -411,7 +450,7 @@ class Sessions:
                 self._wrong(Code.GAP_ORDER, entry, f"{body.gap_seq} is no open gap of this session")
             return
         gap.closed, gap.until, gap.length_ns = True, body.until, body.length_ns
-        gap.to_utc_ms = self._utc_ms(body.until)
+        gap.to_utc_ms, gap.resumed = self._utc_ms(body.until), bool(body.resumed)
         self._check_length(entry, gap, body)
 
     def _check_length(self, entry: Entry, gap: GapSummary, body: GapEnd) -> None:
@@ -423,8 +462,12 @@ class Sessions:
 
     def _mark(self, entry: Entry, body: Mark) -> None:
         self._check_refers(entry, body.refers_to)
-        if body.code == MarkCode.SPOKEN_EXPLANATION and body.refers_to in self._gaps:
-            self._gaps[body.refers_to].explained = True
+        state, mark = self._of(entry), mark_of(entry, body)
+        if state is not None:
+            state.summary.marks.add(mark)
+        gap = self._gaps.get(-1 if body.refers_to is None else body.refers_to)
+        if body.code == MarkCode.SPOKEN_EXPLANATION and gap is not None and len(gap.spoken) < MOST_SPOKEN:
+            gap.spoken.append(mark)
 
     def _recover(self, entry: Entry, body: Recovered, chain: Chain) -> None:
         if body.head is not None:
@@ -445,7 +488,9 @@ class Sessions:
         gap = self._gaps.get(body.refers_to)
         if gap is not None:
             gap.length_ns = body.length_ns or gap.length_ns
-            gap.cause = gap.cause if body.cause is None else body.cause
+            if body.cause is not None:
+                first = gap.cause if gap.first_cause is None else gap.first_cause
+                gap.first_cause, gap.cause, gap.amended_by = first, body.cause, entry.common.seq
 
     def _check_refers(self, entry: Entry, refers_to: int | None) -> None:
         """Step J15: nothing refers to itself or to what is not yet written."""
@@ -483,6 +528,9 @@ class Sessions:
             self._wrong(Code.UNKNOWN_CODE, entry, words)
         if isinstance(entry.body, Event):
             self._check_refers(entry, entry.body.refers_to)
+            self._events[entry.common.seq] = event_words(entry.body)
+            if len(self._events) > EVENTS_REMEMBERED:
+                del self._events[next(iter(self._events))]
         named = entry.common.session_id
         if named is None or self._media.wanted(named):
             for _, commitment in getattr(entry.body, "records", ()):
@@ -511,6 +559,9 @@ class Sessions:
             return
         listed = {gap.since for gap in state.summary.gaps}
         self._judge_holes(state)
+        if chain.last is not None:
+            clock = chain.last.common.clock
+            self.inhibitions.judge(state.summary.id, state.summary.gaps, state.opened, (clock[2], clock[1]))
         state.summary.gaps += [gap for gap in state.recovered if gap.since not in listed]
         present = [n for n in self._media.numbers(state.summary.id) if n not in state.stated]
         if ended or not state.known:
@@ -518,6 +569,20 @@ class Sessions:
         else:
             self._unstated(state, [n for n in present if n < state.next_number], chain)
             self._unfinished(state, [n for n in present if n >= state.next_number], chain)
+        self._total(state, chain)
+
+    @staticmethod
+    def _total(state: _Open, chain: Chain) -> None:
+        """Recorded time and gaps against the length of the session, where its first and last entries are known."""
+        summary = state.summary
+        if state.opened_clock is not None and chain.last is not None:
+            summary.totals = totals(
+                state.opened_clock,
+                chain.last.common.clock,
+                gaps=summary.gaps,
+                media=summary.media,
+                recorded_ns=summary.recorded_ns,
+            )
 
     def _unstated(self, state: _Open, numbers: Iterable[int], chain: Chain) -> None:
         """Step S8: files that a complete journal would have stated."""
@@ -564,6 +629,8 @@ class Sessions:
         state.summary.frames += outcome.frames
         state.summary.samples += outcome.samples
         if identity is not None and outcome.span_ns is not None:
+            boot = identity.clock[2]
+            self._hold(state, identity.segment, (boot, outcome.span_ns[0]), (boot, outcome.span_ns[1]))
             utc_ms, boottime_ns = identity.clock[0], identity.clock[1]
             state.summary.last_media_utc_ms = utc_ms + (outcome.span_ns[1] - boottime_ns) // NS_PER_MS
 
@@ -585,10 +652,31 @@ class Sessions:
             self._findings.add(Code.SESSION_OPEN_END, Place(session=self._open.summary.id, entry=last))
             self._close_files(chain, ended=False)
         self._strangers(chain)
+        self._explain_in_writing()
+        self.inhibitions.conclude()
+        self.duties.conclude()
         for summary in self.summaries.values():
             for gap in summary.gaps:
                 if not gap.explained:
                     self._findings.add(Code.GAP_UNEXPLAINED, Place(session=summary.id, entry=gap.entry), en=gap.entry)
+
+    def _explain_in_writing(self) -> None:
+        """A written statement that was given explains the gap it is owed for, or those its session ended with."""
+        ends: dict[bytes, DutySummary] = {}
+        for duty in self.duties.all.values():
+            if duty.code != DutyCode.WRITTEN_STATEMENT or duty.discharged_by is None:
+                continue
+            gap = self._gaps.get(duty.about_entry)
+            if gap is not None:
+                gap.written = duty
+            elif duty.session is not None:
+                ends[duty.session] = duty
+        for session, duty in ends.items():
+            gaps = self.summaries[session].gaps if session in self.summaries else []
+            handed_over = {gap.since for gap in gaps}
+            for gap in gaps:
+                if gap.resumed is False and gap.until not in handed_over and gap.written is None:
+                    gap.written = duty
 
     def _strangers(self, chain: Chain) -> None:
         """Step S8: directories of sessions that no believed entry names."""

@@ -69,9 +69,8 @@ class Told:
         if meaning is None or meaning.severity is EventSeverity.NOTICE:
             return
         code = Code.EVENT_FAULT if meaning.severity is EventSeverity.FAULT else Code.EVENT_WARNING
-        measured = [f"{name} {value}" for name, value in zip(meaning.measured, body.measured, strict=False)]
-        numbers = f" ({', '.join(measured)})" if measured else ""
-        self._findings.add(code, place, zh=meaning.words_zh + numbers, en=meaning.words_en + numbers)
+        zh, en = event_words(body)
+        self._findings.add(code, place, zh=zh, en=en)
 
     def _recovered(self, body: Recovered, place: Place) -> None:
         """What a start set aside after an unclean end is not in the archive any more."""
@@ -138,6 +137,16 @@ class Told:
             if len(self._substitutes) < MOST_SUBSTITUTES:
                 self._substitutes.add(part)
             self._ring.substituted(kid, place, component, evidence)
+
+
+def event_words(body: Event) -> tuple[str, str]:
+    """What happened and what was measured, in Chinese and English."""
+    meaning = EVENTS.get(EventCode(body.code)) if known(EventCode, body.code) else None
+    if meaning is None:
+        return f"代码 {body.code}", f"code {body.code}"
+    measured = [f"{name} {value}" for name, value in zip(meaning.measured, body.measured, strict=False)]
+    numbers = f" ({', '.join(measured)})" if measured else ""
+    return meaning.words_zh + numbers, meaning.words_en + numbers
 
 
 def _most(one: Pair, other: Pair) -> Pair:

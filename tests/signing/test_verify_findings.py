@@ -20,6 +20,7 @@ from liuhen.keys import Trust
 from liuhen.kinds import Amend, Checkpoint, Choice, Gap, GapEnd, Refusal, Run
 from liuhen.registry import (
     ChoiceCode,
+    DutyCode,
     EndCause,
     EntryClass,
     EventCode,
@@ -53,6 +54,7 @@ from tests.signing.archives import (
 )
 from tests.signing.checking import TRUST, assert_untouched, check
 from tests.signing.kept import PAST_MS, kept_archive
+from tests.signing.room import approve, clear, forbid, gap_since, give, owe, withhold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -707,6 +709,73 @@ def _(root: Path) -> Case:
 def _(root: Path) -> Case:
     closed_archive(root).record("无人提及")
     return Case(path=root)
+
+
+@story(Code.INHIBITION_ORDER)
+def _(root: Path) -> Case:
+    device = begun(root)
+    clear(device, 1)
+    return ended(device)
+
+
+@story(Code.WITHHELD_UNAPPROVED)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    device.segment()
+    withhold(device, approved=False)
+    device.segment(cause=EndCause.STOPPED)
+    return ended(device)
+
+
+@story(Code.INHIBITION_UNCOVERED)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    device.segment()
+    placed = forbid(device)
+    device.pass_ns(2 * SECOND_NS)
+    clear(device, placed)
+    device.segment(cause=EndCause.STOPPED)
+    return ended(device)
+
+
+@story(Code.GAP_WITHOUT_INHIBITION)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    device.segment()
+    since_ns = device.now_ns
+    gap = gap_since(device, GapCause.WITHHELD, since_ns)
+    device.pass_ns(SECOND_NS)
+    device.gap_end(gap, since_ns=since_ns)
+    device.segment(cause=EndCause.STOPPED)
+    return ended(device)
+
+
+@story(Code.DUTY_ORDER)
+def _(root: Path) -> Case:
+    device = begun(root)
+    give(device, DutyCode.REPORT, 1)
+    return ended(device)
+
+
+@story(Code.DUTY_OPEN)
+def _(root: Path) -> Case:
+    device = begun(root)
+    owe(device, DutyCode.REPORT, device.append(Refusal(code=RefusalCode.SPACE, measured=(), records=())))
+    return ended(device)
+
+
+@story(Code.RECORDED_WHILE_FORBIDDEN)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    placed = forbid(device)
+    device.segment(cause=EndCause.STOPPED)
+    approve(device, placed)
+    clear(device, placed)
+    return ended(device)
 
 
 # --- S: segments -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+"""Whether recorded time and gaps add up to the session (FORMAT.md 10, step S10). Pure.
+
+Within one boot everything is on BOOTTIME and must agree but for 250 ms at each seam; across boots the gaps' bounds and
+the clocks' errors widen it. What does not add up and no gap covers is what S10 finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from liuhen.kinds import NO_UPPER_BOUND_NS, Clock, Instant
+from liuhen.registry import Stream
+from liuhen.verify_gaps import GapSummary
+
+NS_PER_MS = 1_000_000
+SEAM_NS = 250 * NS_PER_MS
+BOTH_STREAMS = 2
+_FOLLOWS_REFERENCE = (2, 3)
+Bounds = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Nanoseconds; pairs are bounds, None where nobody knows. `edges` lie before the first and after the last media.
+
+    session = edges + recorded + gaps + rest; `rest` is what is left, `allowed` what the seams may account for.
+    """
+
+    session: Bounds | None
+    recorded: int
+    gaps: Bounds | None
+    edges: int
+    rest: Bounds | None
+    allowed: int
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether nothing is left but what is allowed; None where it cannot be told."""
+        return None if self.rest is None else self.rest[0] <= self.allowed and self.rest[1] >= -self.allowed
+
+
+def totals(
+    opened: Clock, closed: Clock, *, gaps: Sequence[GapSummary], media: tuple[Instant, Instant] | None, recorded_ns: int
+) -> Totals:
+    """Of one session: its first and last clock, its gaps, where media begins and ends and how long it is."""
+    session = _between(opened, closed)
+    absent = _absent(gaps, (closed[2], closed[1]))
+    edges = _edges(opened, closed, gaps, media)
+    rest = None
+    if session is not None and absent is not None:
+        rest = (session[0] - absent[1] - edges - recorded_ns, session[1] - absent[0] - edges - recorded_ns)
+    seams = 1 + sum(gap.stream is None for gap in gaps)
+    return Totals(session=session, recorded=recorded_ns, gaps=absent, edges=edges, rest=rest, allowed=seams * SEAM_NS)
+
+
+def _between(opened: Clock, closed: Clock) -> Bounds | None:
+    if opened[2] == closed[2]:
+        length = closed[1] - opened[1]
+        return (length, length)
+    if opened[3] not in _FOLLOWS_REFERENCE or closed[3] not in _FOLLOWS_REFERENCE:
+        return None
+    length, error = (closed[0] - opened[0]) * NS_PER_MS, (opened[4] + closed[4]) * NS_PER_MS
+    return (max(0, length - error), length + error)
+
+
+def _edges(opened: Clock, closed: Clock, gaps: Sequence[GapSummary], media: tuple[Instant, Instant] | None) -> int:
+    """From the beginning to the first media or gap, and from the last to the end."""
+    both = [gap for gap in gaps if gap.stream is None]
+    firsts = [gap.since for gap in both] + [media[0] if media else None]
+    lasts = [gap.until or (closed[2], closed[1]) for gap in both] + [media[1] if media else None]
+    first = [at[1] for at in firsts if at is not None and at[0] == opened[2]]
+    last = [at[1] for at in lasts if at is not None and at[0] == closed[2]]
+    if not first and not last and opened[2] == closed[2]:
+        return closed[1] - opened[1]
+    return max(0, min(first, default=opened[1]) - opened[1]) + max(0, closed[1] - max(last, default=closed[1]))
+
+
+def _absent(gaps: Sequence[GapSummary], closed: Instant) -> Bounds | None:
+    """How long there was no media of either stream."""
+    low = high = 0
+    spans: dict[tuple[bytes, int | None], list[Bounds]] = {}
+    crossing = set()
+    for gap in gaps:
+        until = gap.until or closed
+        if gap.since is not None and gap.since[0] == until[0]:
+            spans.setdefault((until[0], gap.stream), []).append((gap.since[1], max(gap.since[1], until[1])))
+        elif gap.stream is not None and gap.since is not None:
+            crossing.add(gap.stream)
+        elif gap.length_ns is None:
+            return None
+        else:
+            low, high = low + gap.length_ns[0], min(NO_UPPER_BOUND_NS, high + gap.length_ns[1])
+    if len(crossing) > 1:
+        return None
+    exact = sum(_without_either(spans, boot) for boot in {boot for boot, _ in spans})
+    return (low + exact, high + exact)
+
+
+def _without_either(spans: dict[tuple[bytes, int | None], list[Bounds]], boot: bytes) -> int:
+    """Within one boot: gaps of both, and where gaps of one and of the other overlap."""
+    events: list[tuple[int, int, int]] = []
+    for weight, stream in ((BOTH_STREAMS, None), (1, Stream.PICTURE), (1, Stream.SOUND)):
+        for first, last in _merged(spans.get((boot, stream), ())):
+            events += [(first, 1, weight), (last, -1, weight)]
+    total = depth = since = 0
+    for at, sign, weight in sorted(events):
+        if depth >= BOTH_STREAMS:
+            total += at - since
+        depth, since = depth + sign * weight, at
+    return total
+
+
+def _merged(spans: Iterable[Bounds]) -> list[Bounds]:
+    merged: list[Bounds] = []
+    for first, last in sorted(spans):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
