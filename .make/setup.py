@@ -83,10 +83,10 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
         ),
         PackageGroup(
             packages=("espeak-ng",),
-            why="the voices of the simulated room",
-            without="the simulated room has no voices",
+            why="the voices of the simulated room, and the spoken prompts of the loudspeaker",
+            without="the simulated room has no voices, and prompts that nobody recorded are tones",
             level=Level.RUN,
-            level_on_pi=Level.TEST,
+            level_on_pi=Level.RUN,
         ),
         PackageGroup(
             packages=("fonts-wqy-microhei",),

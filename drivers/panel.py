@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from drivers.bounded import LimitExceeded, run_within
 from edge.buttons import Button, PanelBack, PanelFailed, PanelMessage, PanelState, begin, due_ns, step
@@ -25,6 +25,7 @@ LOOK_NS = 100_000_000
 EDGES_LIMIT = 1024
 """More than a chattering contact makes between two looks; beyond it edges are dropped and the next look tells."""
 
+Result = TypeVar("Result")
 Deliver = Callable[[PanelMessage], None]
 """Called on the panel's own thread; returns at once and never raises."""
 
@@ -48,7 +49,7 @@ class GpioPanel:
         self._clock = clock
         self._deliver = deliver
         self._pin_factory = pin_factory
-        self._devices: dict[Button, Any] = {}
+        self._devices: Mapping[Button, Any] = {}
         self._edges: queue.Queue[_Edge | None] = queue.Queue(EDGES_LIMIT)
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -57,15 +58,10 @@ class GpioPanel:
         """Claim the pins and begin to look; raises HardwareFault and then holds nothing."""
         if self._thread is not None:
             return
-        given_up = threading.Event()
-        first: list[PanelState] = []
-        try:
-            _bounded("panel-start", CLAIM_SECONDS, lambda: first.append(self._claim(given_up)))
-        except HardwareFault:
-            given_up.set()
-            raise
+        self._devices, first = _bounded("panel-start", CLAIM_SECONDS, self._claim, lambda late: _close(late[0]))
         self._ending.clear()
-        self._thread = threading.Thread(target=self._run, args=(first[0],), name="panel", daemon=True)
+        self._edges = queue.Queue(EDGES_LIMIT)
+        self._thread = threading.Thread(target=self._run, args=(first,), name="panel", daemon=True)
         self._thread.start()
 
     def stop(self, limit_seconds: float) -> None:
@@ -80,8 +76,8 @@ class GpioPanel:
         if thread.is_alive():
             raise _stuck(f"the panel's thread did not end within {limit_seconds:g} s")
 
-    def _claim(self, given_up: threading.Event) -> PanelState:
-        """Claim every pin and look once; nothing stays claimed when this raises or nobody waits for it any more."""
+    def _claim(self) -> tuple[Mapping[Button, Any], PanelState]:
+        """Claim every pin and look once; nothing stays claimed when this raises."""
         from gpiozero import DigitalInputDevice  # noqa: PLC0415 - loaded only where a panel is fitted
 
         claimed: dict[Button, Any] = {}
@@ -91,15 +87,10 @@ class GpioPanel:
                 claimed[button] = DigitalInputDevice(number, pull_up=True, pin_factory=self._pin_factory)
                 claimed[button].when_activated = partial(self._edge, button, True)
                 claimed[button].when_deactivated = partial(self._edge, button, False)
-            first = self._first_look(claimed)
+            return claimed, self._first_look(claimed)
         except BaseException:
-            given_up.set()
+            _close(claimed)
             raise
-        finally:
-            if given_up.is_set():
-                _close(claimed)
-        self._devices = claimed
-        return first
 
     def _edge(self, button: Button, down: bool) -> None:
         """The library's callback."""
@@ -117,7 +108,7 @@ class GpioPanel:
 
     def _release(self, limit_seconds: float) -> None:
         devices, self._devices = self._devices, {}
-        _bounded("panel-stop", limit_seconds, lambda: _close(devices))
+        _bounded("panel-stop", limit_seconds, lambda: _close(devices), lambda _: None)
 
     def _run(self, state: PanelState) -> None:
         """Look until told to end. What cannot be read is told once and tried again; the state then starts anew."""
@@ -177,9 +168,11 @@ def _close(devices: Mapping[Button, Any]) -> None:
         device.close()
 
 
-def _bounded(name: str, limit_seconds: float, work: Callable[[], None]) -> None:
+def _bounded(
+    name: str, limit_seconds: float, work: Callable[[], Result], too_late: Callable[[Result], object]
+) -> Result:
     try:
-        run_within(limit_seconds, name, work)
+        return run_within(limit_seconds, name, work, too_late)
     except LimitExceeded as failure:
         raise _stuck(str(failure)) from failure
     except HardwareFault:
@@ -218,6 +211,7 @@ def _stuck(what: str) -> HardwareFault:
         what,
         "GPIO 驱动没有返回：请重新启动录制进程；其间可用网页或 liuhen ctl 操作。",
         "The GPIO driver does not return: restart the recorder process; until then use the page or liuhen ctl.",
+        FaultKind.STUCK,
     )
 
 

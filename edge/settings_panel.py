@@ -14,6 +14,8 @@ from edge.config_file import Choice, Flag, Location, Problem, Text, Whole, key
 from edge.prompts import DEFAULT_WORDS, Prompt
 
 NOT_FITTED = -1
+VOICES = ("cmn-latn-pinyin", "cmn", "yue")
+"""espeak-ng takes any name that begins like a language's: an invented one would be read in Norwegian (measured)."""
 PROMPT_RATES_HZ = (16000, 22050, 32000, 44100, 48000)
 
 
@@ -85,6 +87,9 @@ class Prompts:
     rate_hz: int = field(
         default=48000, metadata=key(Choice(PROMPT_RATES_HZ), "扬声器采样率（赫兹）", "its sampling rate in hertz")
     )
+    channels: int = field(
+        default=1, metadata=key(Whole(1, 2), "扬声器声道数（各声道相同）", "its channels, which all play the same")
+    )
     directory: Path | None = field(
         default=None,
         metadata=key(
@@ -96,7 +101,7 @@ class Prompts:
     voice: str = field(
         default="cmn-latn-pinyin",
         metadata=key(
-            Text(40),
+            Choice(VOICES),
             "espeak-ng 的语音；1.51 版的 cmn 把汉字按英语拼读，请勿使用",
             "voice of espeak-ng; its cmn of version 1.51 spells Mandarin as if it were English",
         ),

@@ -143,6 +143,7 @@ def _plan(base: Config, parsed: argparse.Namespace, folder: Path) -> WorldPlan:
         stamp=parsed.stamp,
         truth=parsed.truth,
         pulse=pulse,
+        loudspeaker=base.prompts.enabled,
         microphone_ppm=parsed.microphone_ppm,
         rate_hz=base.microphone.rate_hz,
         channels=base.microphone.channels,

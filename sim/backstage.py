@@ -18,6 +18,7 @@ from sim.doorway import DoorwayTaken
 from sim.feeder import MicrophoneClock
 from sim.footage import PictureFile, SoundFile
 from sim.imager import SensorMode
+from sim.loudspeaker import Loudspeaker, Overheard
 from sim.optics import Optics, Stamped
 from sim.pulse import DEVICE, PulseSource, PulseUnavailable
 from sim.room import HearingRoom
@@ -48,7 +49,11 @@ def _perform(plan: WorldPlan, stack: ExitStack) -> None:
     room = _room(plan)
     witness = _witness(plan)
     stack.callback(witness.close)
-    sound = None if plan.pulse is None else _microphone(plan, plan.pulse, witness)
+    loudspeaker = Loudspeaker(rate_hz=plan.rate_hz, parent=plan.pulse) if plan.pulse and plan.loudspeaker else None
+    if loudspeaker is not None:
+        loudspeaker.start()
+        stack.callback(loudspeaker.stop)
+    sound = None if plan.pulse is None else _microphone(plan, plan.pulse, witness, loudspeaker)
     if sound is not None:
         sound.start()
         stack.callback(sound.stop)
@@ -65,7 +70,7 @@ def _perform(plan: WorldPlan, stack: ExitStack) -> None:
         )
     )
     stack.callback(stage.close)
-    stage.run(sys.stdin.buffer, lambda: _say(_ready(plan, sound).line()))
+    stage.run(sys.stdin.buffer, lambda: _say(_ready(plan, sound, loudspeaker).line()))
 
 
 def _witness(plan: WorldPlan) -> Witness:
@@ -82,11 +87,11 @@ def _room(plan: WorldPlan) -> PictureSource:
     return Stamped(HearingRoom(plan.width, plan.height, plan.room))
 
 
-def _microphone(plan: WorldPlan, folder: Path, witness: Witness) -> PulseSource:
+def _microphone(plan: WorldPlan, folder: Path, witness: Witness, loudspeaker: Loudspeaker | None) -> PulseSource:
+    voice = _voice(plan)
+    heard = voice if loudspeaker is None else Overheard(voice, loudspeaker, plan.channels)
     clock = MicrophoneClock(rate_hz=plan.rate_hz, channels=plan.channels, error_ppm=plan.microphone_ppm)
-    return PulseSource(
-        sound=_voice(plan), clock=clock, on_written=witness.sound, on_moment=witness.moment, parent=folder
-    )
+    return PulseSource(sound=heard, clock=clock, on_written=witness.sound, on_moment=witness.moment, parent=folder)
 
 
 def _voice(plan: WorldPlan) -> SoundSource:
@@ -95,13 +100,15 @@ def _voice(plan: WorldPlan) -> SoundSource:
     return Speech(plan.rate_hz, plan.channels)
 
 
-def _ready(plan: WorldPlan, sound: PulseSource | None) -> WorldReady:
+def _ready(plan: WorldPlan, sound: PulseSource | None, loudspeaker: Loudspeaker | None) -> WorldReady:
     return WorldReady(
         sensor=plan.socket,
         control=plan.control,
         pins=plan.pins,
         sound_device="" if sound is None else DEVICE,
         sound_environment={} if sound is None else sound.environment(),
+        loudspeaker_device="" if loudspeaker is None else loudspeaker.device,
+        loudspeaker_environment={} if loudspeaker is None else loudspeaker.environment(),
     )
 
 
@@ -130,6 +137,7 @@ def _read_arguments() -> WorldPlan:
     parser.add_argument("--stamp", action="store_true")
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--pulse-dir", type=Path, dest="pulse")
+    parser.add_argument("--loudspeaker", action="store_true", help="the microphone hears what is played in the room")
     parser.add_argument("--microphone-ppm", type=float, default=0.0)
     parser.add_argument("--rate", type=int, default=48000, dest="rate_hz")
     parser.add_argument("--channels", type=int, default=1)

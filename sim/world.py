@@ -29,8 +29,8 @@ class WorldPlan:
     `socket` is the sensor's socket; the levers are at the same path with ".control" added. `room` is the name on the
     room's sign. `picture` and `sound` play files instead of the drawn room and its speech; `stamp` paints the counter
     strip over the footage, which the drawn room always has. `truth` is a folder. `pulse` is the folder the sound
-    server may use; without one the world has no microphone. `wires` says what hangs on the header; the pin port is at
-    the sensor's path with ".pins" added.
+    server may use; without one the world has no microphone, and with `loudspeaker` it hears what is played in the room.
+    `wires` says what hangs on the header; the pin port is at the sensor's path with ".pins" added.
     """
 
     socket: Path
@@ -43,6 +43,7 @@ class WorldPlan:
     stamp: bool = False
     truth: Path | None = None
     pulse: Path | None = None
+    loudspeaker: bool = False
     microphone_ppm: float = 0.0
     rate_hz: int = 48000
     channels: int = 1
@@ -72,15 +73,16 @@ class WorldPlan:
             "--channels": self.channels,
             "--wires": json.dumps(self.wires.as_json()),
         } | {option: path for option, path in paths.items() if path is not None}
-        flags = ["--stamp"] if self.stamp else []
+        flags = ["--stamp"] * self.stamp + ["--loudspeaker"] * self.loudspeaker
         return [f"{option}={value}" for option, value in values.items()] + flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldReady:
-    """Where things are once a world is up; the sound fields are empty in a world without a microphone.
+    """Where things are once a world is up; the fields of microphone or loudspeaker are empty in a world without one.
 
-    `sound_environment` must be in a process's environment before PortAudio is initialised there.
+    `sound_environment` must be in a process's environment before PortAudio is initialised there. Only a process of its
+    own may have `loudspeaker_environment`: it is another sound server.
     """
 
     sensor: Path
@@ -88,12 +90,18 @@ class WorldReady:
     pins: Path
     sound_device: str
     sound_environment: Mapping[str, str]
+    loudspeaker_device: str = ""
+    loudspeaker_environment: Mapping[str, str] = field(default_factory=dict)
 
     def line(self) -> str:
         """Return the ready line."""
         paths = {"sensor": str(self.sensor), "control": str(self.control), "pins": str(self.pins)}
         sound = {"sound_device": self.sound_device, "sound_environment": dict(self.sound_environment)}
-        return json.dumps({"ready": paths | sound})
+        loudspeaker = {
+            "loudspeaker_device": self.loudspeaker_device,
+            "loudspeaker_environment": dict(self.loudspeaker_environment),
+        }
+        return json.dumps({"ready": paths | sound | loudspeaker})
 
 
 class WorldUnavailable(Exception):
@@ -190,6 +198,8 @@ def _ready(line: bytes) -> WorldReady:
         pins=Path(ready["pins"]),
         sound_device=ready["sound_device"],
         sound_environment=ready["sound_environment"],
+        loudspeaker_device=ready["loudspeaker_device"],
+        loudspeaker_environment=ready["loudspeaker_environment"],
     )
 
 

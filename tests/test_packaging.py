@@ -169,7 +169,7 @@ def test_running_needs_no_test_package_and_a_pi_compiles_nothing() -> None:
     laptop = names(level=setup.Level.RUN, is_pi=False)
     assert {"gcc", "pulseaudio", "libportaudio2"} <= laptop
     assert laptop.isdisjoint({"chromium", "ffmpeg", "strace"})
-    assert names(level=setup.Level.RUN, is_pi=True) == {"libportaudio2", "fonts-wqy-microhei"}
+    assert names(level=setup.Level.RUN, is_pi=True) == {"libportaudio2", "espeak-ng", "fonts-wqy-microhei"}
     assert {"chromium", "pulseaudio"} <= names(level=setup.Level.TEST, is_pi=True)
     assert "gcc" not in names(level=setup.Level.TEST, is_pi=True)
 

@@ -179,7 +179,7 @@ def test_a_stop_that_hangs_is_reported_at_its_limit_and_a_fresh_stream_is_opened
     with room.recorder(claim_seconds=1.0) as recorder:
         recorder.ask("start")
         recorder.ask("samples 10000")
-        server = room.source._daemon
+        server = room.source._server._daemon
         assert server is not None
         server.send_signal(signal.SIGSTOP)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.buttons import (
@@ -221,6 +221,7 @@ def levels(button: Button, flips: list[int]) -> Trace:
     return [(at_ns, frozenset() if number % 2 else down) for number, at_ns in enumerate(flips)]
 
 
+@settings(deadline=None)
 @given(bounced())
 def test_every_bounced_press_is_one_act_at_the_moment_it_came_to_rest(
     train: tuple[list[tuple[int, int]], list[int]],
@@ -231,6 +232,7 @@ def test_every_bounced_press_is_one_act_at_the_moment_it_came_to_rest(
     assert acts == [down_ns for down_ns, _ in firm]
 
 
+@settings(deadline=None)
 @given(bounced())
 def test_every_bounced_long_press_is_one_act_exactly_where_it_lasted(
     train: tuple[list[tuple[int, int]], list[int]],
@@ -259,6 +261,7 @@ def timed(noise: list[tuple[int, set[Button]]]) -> Trace:
     return trace
 
 
+@settings(deadline=None)
 @given(NOISE, st.sets(st.sampled_from(Button)), st.lists(st.integers(0, 4_000 * SECOND), max_size=30))
 def test_how_often_one_looks_changes_nothing(
     noise: list[tuple[int, set[Button]]], at_start: set[Button], looks: list[int]
@@ -275,6 +278,7 @@ def test_how_often_one_looks_changes_nothing(
     assert sorted(run(Button, [*often, closing], down=down), key=str) == sorted(seldom, key=str)
 
 
+@settings(deadline=None)
 @given(NOISE, st.sets(st.sampled_from(Button)))
 def test_looking_again_when_something_is_due_misses_nothing_and_comes_to_an_end(
     noise: list[tuple[int, set[Button]]], at_start: set[Button]
@@ -321,6 +325,7 @@ FOLLOWS: dict[Rule, dict[Act | None, set[Act]]] = {
 }
 
 
+@settings(deadline=None)
 @given(NOISE, st.sets(st.sampled_from(Button)))
 def test_whatever_the_contacts_do_the_acts_of_a_button_are_a_sentence(
     noise: list[tuple[int, set[Button]]], at_start: set[Button]
