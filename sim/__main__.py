@@ -151,9 +151,12 @@ def _plan(base: Config, parsed: argparse.Namespace, folder: Path) -> WorldPlan:
 
 
 def _simulated(base: Config, ready: WorldReady) -> Config:
-    """The same configuration with the simulated microphone's name; the digest says so."""
+    """The same configuration with the names of the simulated microphone and loudspeaker; the digest says so."""
     microphone = replace(base.microphone, device=ready.sound_device)
-    return replace(base, microphone=microphone, digest=amended_digest(base, f"sim {ready.sound_device}"))
+    prompts = replace(base.prompts, device=ready.loudspeaker_device or base.prompts.device)
+    return replace(
+        base, microphone=microphone, prompts=prompts, digest=amended_digest(base, f"sim {ready.sound_device}")
+    )
 
 
 def _start(config: Config, terminal: Terminal, stop: threading.Event, parsed: argparse.Namespace) -> Start:
