@@ -111,6 +111,12 @@ def finish_destructions(spool: Spool) -> Carried:
     return finish(spool, read_ledger(spool.root))
 
 
+def destroyed_files(root: Path, ledger: Ledger) -> list[Path]:
+    """What lies below a folder although founded entries say that it is destroyed. Raises StorageFault."""
+    found = [(content, _files(root, ledger, content, session)) for content, session in ledger.still_to_go().items()]
+    return [path for content, files in found for path, digest in files if digest == content[1]]
+
+
 def _remove(spool: Spool, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
     """Remove the files, each only if its bytes are those that the journal names."""
     removed, kept = 0, []

@@ -26,6 +26,10 @@ class ForgottenHead(Exception):
     """The memory is there and cannot be believed, or it is of another log or another disk."""
 
 
+class OtherDisk(ForgottenHead):
+    """The memory is of this log and names another disk: not the one in its place now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """The run and head of the newest entry, and the spool it was written to."""
@@ -35,12 +39,23 @@ class Remembered:
     spool_id: bytes
 
 
+def remembered_disk(key_file: Path) -> bytes | None:
+    """The spool id of the disk that the newest head was written to; None where nothing can be read that says so."""
+    try:
+        content = _path(key_file).read_bytes()[: 2 * SECTOR_BYTES]
+    except OSError:
+        return None
+    places = [_fields(content[at : at + SECTOR_BYTES], "memory") for at in (0, SECTOR_BYTES)]
+    newest = max((place for place in places if place is not None), key=lambda place: place[1].head[0], default=None)
+    return newest[1].spool_id if newest is not None else None
+
+
 class HeadMemory:
     """One file `<key file>.head`."""
 
     def __init__(self, key_file: Path, *, log_id: bytes, spool_id: bytes) -> None:
         """Name the file; nothing is read yet."""
-        self.path = key_file.with_name(f"{key_file.name}.head")
+        self.path = _path(key_file)
         self._log_id = log_id
         self._spool_id = spool_id
         self._next_place: int | None = None
@@ -61,7 +76,7 @@ class HeadMemory:
         _, number, newest = max(known)
         self._next_place = 1 - number
         if newest.spool_id != self._spool_id:
-            raise ForgottenHead(
+            raise OtherDisk(
                 f"{self.path} is of disk {newest.spool_id.hex()[:8]}, this one is {self._spool_id.hex()[:8]}"
             )
         return newest
@@ -83,20 +98,33 @@ class HeadMemory:
 
     def _place(self, sector: bytes) -> Remembered | None:
         """One place, or None if it is torn. Raises ForgottenHead for that of another log."""
-        size = int.from_bytes(sector[:2], "big")
-        fields, digest = sector[2 : 2 + size], sector[2 + size : 2 + size + HASH_BYTES]
-        if hashlib.sha256(fields).digest() != digest:
+        found = _fields(sector, str(self.path))
+        if found is None:
             return None
-        try:
-            mapped = cbor.decode_map(fields, where=str(self.path))
-        except FormatError:
+        log_id, remembered = found
+        if log_id != self._log_id:
+            raise ForgottenHead(f"{self.path} is of log {log_id.hex()}, this spool of {self._log_id.hex()}")
+        return remembered
+
+
+def _path(key_file: Path) -> Path:
+    return key_file.with_name(f"{key_file.name}.head")
+
+
+def _fields(sector: bytes, where: str) -> tuple[bytes, Remembered] | None:
+    """The log and what is remembered of it in one place, or None if it is torn."""
+    size = int.from_bytes(sector[:2], "big")
+    fields, digest = sector[2 : 2 + size], sector[2 + size : 2 + size + HASH_BYTES]
+    if hashlib.sha256(fields).digest() != digest:
+        return None
+    try:
+        mapped = cbor.decode_map(fields, where=where)
+    except FormatError:
+        return None
+    match mapped:
+        case {0: 1, 1: bytes(log_id), 2: int(run), 3: int(seq), 4: bytes(head), 9: bytes(spool_id)} if (
+            len(head) == HASH_BYTES and len(spool_id) == ID_BYTES
+        ):
+            return log_id, Remembered(run=run, head=(seq, head), spool_id=spool_id)
+        case _:
             return None
-        match mapped:
-            case {0: 1, 1: bytes(log_id), 2: int(run), 3: int(seq), 4: bytes(head), 9: bytes(spool_id)} if (
-                len(head) == HASH_BYTES and len(spool_id) == ID_BYTES
-            ):
-                if log_id != self._log_id:
-                    raise ForgottenHead(f"{self.path} is of log {log_id.hex()}, this spool of {self._log_id.hex()}")
-                return Remembered(run=run, head=(seq, head), spool_id=spool_id)
-            case _:
-                return None

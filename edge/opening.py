@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from edge import destruction, durable, journal, journal_slots, recovery
+from edge import destruction, durable, journal, journal_slots, mirror_opening, recovery
 from edge.config import Config
 from edge.custody import Custody, Held, LogFacts, LogKeys, OpenToken, hold, no_token, open_custody, require_confirmation
 from edge.durable import StorageFault
-from edge.head_memory import ForgottenHead, HeadMemory, Remembered
+from edge.head_memory import ForgottenHead, HeadMemory, OtherDisk, Remembered, remembered_disk
 from edge.journal import Beliefs, Journal, JournalError, Outside
-from edge.journal_state import JournalState, StreamRow
+from edge.journal_state import JournalState, OpenSession, StreamRow
+from edge.mirror import Pair
 from edge.ports import Clock
 from edge.recovery import Continuation, Setback
-from edge.spool import Spool, SpoolError, open_spool
+from edge.spool import OneDisk, Spool, SpoolError, open_spool
 from edge.versions import recorder_software
 from liuhen import cose
 from liuhen.keys import UnusableKey
@@ -33,6 +35,7 @@ EXIT_KEY = 5
 EXIT_BUSY = 6
 
 NS_PER_HOUR = 3_600 * 10**9
+RECENT_JOURNAL_FILES = 2
 
 Say = Callable[[str, str], None]
 
@@ -82,6 +85,9 @@ class Opening:
         self._memory = HeadMemory(config.key.file, log_id=identity.log_id, spool_id=identity.spool_id)
         self._onlooker = onlooker
         remembered = self._recall()
+        self._pair = spool.disk if isinstance(spool.disk, Pair) else None
+        if self._pair is not None:
+            mirror_opening.choose_leader(self._pair, lambda root: self._standing(root, held, remembered))
         self._remembered_run = remembered.run if remembered is not None else 0
         self._found = self._find(held, remembered)
         self.custody = self._open_custody(held)
@@ -158,6 +164,7 @@ class Opening:
     def begin(self, clock: Clock, *, resume: bool) -> OpenLog:
         """Append the entries that begin a run, recovery first. Raises StorageFault."""
         log, setback, change = self.log(clock), self._setback, self.custody.change
+        self._align()
         if setback.rotten:
             log.begin_next_file()
         recovery.set_torn_journal_aside(self.spool, setback.torn)
@@ -237,6 +244,13 @@ class Opening:
     def _recall(self) -> Remembered | None:
         try:
             return self._memory.recall()
+        except OtherDisk as error:
+            raise Refused(
+                f"这不是本设备上次使用的存储盘 / this is not the disk used last: {error}",
+                remedy_zh="已拒绝使用，盘上内容未作任何改动；请换回原来的盘，确需换新盘请联系维护人员",
+                remedy_en="refused and left untouched; put the original disk back, or call maintenance for a new one",
+                exit_code=EXIT_STORAGE,
+            ) from error
         except ForgottenHead as error:
             raise key_refusal(
                 str(error),
@@ -244,19 +258,52 @@ class Opening:
                 "the key's folder does not fit this disk; delete nothing and call maintenance",
             ) from error
 
-    def _find(self, held: Held, remembered: Remembered | None) -> journal.Found:
+    def _standing(self, root: Path, held: Held, remembered: Remembered | None) -> mirror_opening.Standing:
+        """How far the evidence on one of two disks reaches; on that disk's thread. Raises JournalError."""
+        alone = Spool(self.spool.identity, OneDisk(root, -1))
+        found = journal.find(root, self._beliefs(held, remembered))
+        left = recovery.survey_open_session(alone, found.state)
+        return found.state.next_seq, sum(len(file.fragments) for file in left.files)
+
+    def _align(self) -> None:
+        """Two disks that were in step but for the last write are made equal before anything is written.
+
+        A disk that goes on alone takes a new number first. Raises StorageFault.
+        """
+        if self._pair is None:
+            return
+        if self._pair.in_step_before:
+            self._pair.upkeep.align(self._recent())
+        if not self._pair.whole.is_set():
+            self._pair.take_new_number()
+        self._pair.upkeep.start()
+
+    def _recent(self) -> tuple[str, ...]:
+        """What the last write may have been to, on either disk: the journal's end, and segments not yet stated."""
+        session = self.state.session
+        names: set[str] = set()
+        for side in self._pair.sides if self._pair is not None else ():
+            try:
+                names.update(side.call(partial(_recent_files, side.root, session), mirror_opening.OPEN_SECONDS))
+            except StorageFault:
+                continue  # it is lost with the first write
+        return tuple(sorted(names))
+
+    def _beliefs(self, held: Held, remembered: Remembered | None) -> Beliefs:
         identity, public = self.spool.identity, held.keys()
         blank = JournalState(
             log_id=identity.log_id, spool_id=identity.spool_id, public_key=b"".join(public.own[:1]), in_order=False
         )
-        beliefs = Beliefs(
+        return Beliefs(
             blank=blank,
             held=frozenset(key for key in (*public.own, public.file, public.next, public.emergency) if key is not None),
             remembered_seq=remembered.head[0] if remembered is not None else -1,
             remembered_hash=remembered.head[1] if remembered is not None else b"",
         )
+
+    def _find(self, held: Held, remembered: Remembered | None) -> journal.Found:
         try:
-            found = journal.find(self.spool.root, beliefs)
+            found = journal.find(self.spool.root, self._beliefs(held, remembered))
             recorded = remembered is not None or next(self.spool.segment_files(), None) is not None
             if found.state.head is None and recorded:
                 raise JournalError(
@@ -295,7 +342,7 @@ class Opening:
 def open_device(config: Config, onlooker: Onlooker, open_token: OpenToken = no_token) -> Iterator[Opening]:
     """Lock the spool and find out what is there; nothing is written. Raises Refused."""
     with ExitStack() as stack:
-        spool = _open_spool(config.spool.directory)
+        spool = _open_spool(config)
         stack.callback(spool.close)
         held = hold(config.key, open_token)
         stack.callback(held.close)
@@ -338,9 +385,27 @@ def _nobody(_seq: int, _digest: bytes) -> None:
     """Nobody looks on."""
 
 
-def _open_spool(directory: Path) -> Spool:
+def _recent_files(root: Path, session: OpenSession | None) -> list[str]:
+    """On one disk: its last journal files, and the open session's segments that no entry states."""
+    directory = root / "journal"
+    paths = [journal.file_path(directory, number) for number in journal.file_numbers(directory)[-RECENT_JOURNAL_FILES:]]
+    if session is not None:
+        segments = (root / "sessions" / session.id.hex()).glob("[0-9]*.mp4")
+        paths += [path for path in segments if path.stem.isdecimal() and int(path.stem) >= session.segments]
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
+def _open_spool(config: Config) -> Spool:
+    settings = config.spool
     try:
-        return open_spool(directory)
+        if settings.mirror is None:
+            return open_spool(settings.directory)
+        places = mirror_opening.Places(
+            primary=settings.directory,
+            mirror=settings.mirror,
+            limit_seconds=settings.mirror_stall_milliseconds / 1000,
+        )
+        return mirror_opening.open_pair(places, lambda: remembered_disk(config.key.file))
     except SpoolError as error:
         raise Refused(
             error.what,

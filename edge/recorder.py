@@ -431,6 +431,11 @@ class Recorder:
             fault, self._counts.tolerance_told = journal.tolerated, True
         if fault is not None:
             self._storage_troubled(StorageFaulted(fault=fault))
+        for said in self._tools.spool.take_news():
+            now_ns = self._tools.clock.boottime_ns()
+            for code, measured in said.events:
+                self._event(code, None, (now_ns, now_ns), measured)
+            self._counts.warnings["MIRROR"] = said.words_zh
 
     def _revive_sources(self, now_ns: int) -> None:
         """Start what was lost again, ever more rarely; the gap stays open until its packets come."""

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ from edge import durable
 from edge.durable import Appender, AppendFile, Change, StorageFault
 from liuhen import cbor
 from liuhen.errors import FormatError
+from liuhen.registry import EventCode
 
 FOLDERS = ("journal", "sessions", "records", "quarantine", "device")
 IDENTITY_FILE = "device/spool.cbor"
@@ -30,8 +31,10 @@ RESERVE_FILE = "device/journal-reserve"
 class SpoolError(Exception):
     """The spool cannot be used at all; texts for the operator."""
 
-    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, busy: bool = False) -> None:
+    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, busy: bool = False, code: int = 0) -> None:
+        """`code` is the errno behind it, where there is one."""
         super().__init__(what)
+        self.code = code
         self.what = what
         self.remedy_zh = remedy_zh
         self.remedy_en = remedy_en
@@ -66,6 +69,26 @@ class Disk(Protocol):
         """Let go of the disk and its lock, whatever the disk says to it."""
 
 
+class DiskNews(Protocol):
+    """What happened to one of two disks: events for the journal, and words for the operator."""
+
+    @property
+    def events(self) -> tuple[tuple[EventCode, tuple[int, ...]], ...]:
+        """Code and `measured` of each."""
+
+    @property
+    def words_zh(self) -> str:
+        """What is wrong, and what to do next."""
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+
+
+def _no_news() -> tuple[DiskNews, ...]:
+    return ()
+
+
 class OneDisk:
     """A folder on one disk, with its lock (implements `Disk`): everything is done at once, by whoever asks."""
 
@@ -94,9 +117,13 @@ class OneDisk:
 class Spool:
     """An open, locked spool. Everything in it is written through `write` and `appender`, to each of its disks."""
 
-    def __init__(self, identity: Identity, disk: Disk) -> None:
+    def __init__(
+        self, identity: Identity, disk: Disk, *, take_news: Callable[[], Sequence[DiskNews]] = _no_news
+    ) -> None:
         self.identity = identity
         self.disk = disk
+        self.take_news = take_news
+        """What happened to one of two disks since this was last asked; CONTROL journals it. Never waits."""
 
     @property
     def root(self) -> Path:
@@ -198,8 +225,28 @@ def create_spool(root: Path, identity: Identity) -> None:
         raise _unwritable(root, fault.code) from fault
 
 
+def create_mirror(root: Path, primary: Path) -> None:
+    """Make an empty spool on a second disk, to hold what the first one holds. Raises SpoolError."""
+    try:
+        create_spool(root, _read_identity(primary))
+    except SpoolError as error:
+        if error.what.startswith(str(root)):
+            raise
+        raise SpoolError(
+            f"{primary} 不是存储目录 / is not a spool",
+            remedy_zh="请在 --mirror-of 之后写明已初始化的存储目录",
+            remedy_en="name an existing spool after --mirror-of",
+        ) from error
+
+
 def open_spool(root: Path) -> Spool:
-    """Lock and identify an existing spool. Raises SpoolError: missing, not writable, foreign, or in use."""
+    """Lock and identify an existing spool on one disk. Raises SpoolError: missing, not writable, or in use."""
+    identity, lock = lock_spool(root)
+    return Spool(identity, OneDisk(root, lock))
+
+
+def lock_spool(root: Path) -> tuple[Identity, int]:
+    """The identity of an existing spool, and the descriptor that holds its lock. Raises SpoolError."""
     try:
         prepared = (root / IDENTITY_FILE).is_file()
     except OSError as error:
@@ -209,21 +256,22 @@ def open_spool(root: Path) -> Spool:
             f"{root} 不是存储目录 / is not a spool (no {IDENTITY_FILE})",
             remedy_zh="请检查存储盘是否已挂载、配置 spool.directory 是否正确；新盘请先执行 `liuhen spool init`",
             remedy_en="check the mount and spool.directory, or prepare a new disk with `liuhen spool init`",
+            code=errno.ENOENT,
         )
     try:
         lock = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     except OSError as error:
         raise _unwritable(root, error.errno or errno.EIO) from error
-    return _opened(root, lock)
+    return _locked(root, lock), lock
 
 
-def _opened(root: Path, lock: int) -> Spool:
+def _locked(root: Path, lock: int) -> Identity:
     """Finish opening with the lock file open; it is closed again on every refusal."""
     steps: list[Callable[[], None]] = [lambda: _take_lock(root, lock), lambda: _check_writable(root)]
     try:
         for step in steps:
             step()
-        return Spool(_read_identity(root), OneDisk(root, lock))
+        return _read_identity(root)
     except SpoolError:
         with contextlib.suppress(OSError):
             os.close(lock)
@@ -288,6 +336,7 @@ def _damaged(path: Path) -> SpoolError:
         f"{path} 已损坏 / is damaged",
         remedy_zh="请勿删除任何文件，联系维护人员恢复该文件",
         remedy_en="delete nothing; have the file restored by maintenance",
+        code=errno.EIO,
     )
 
 
@@ -296,4 +345,5 @@ def _unwritable(path: Path, code: int) -> SpoolError:
         f"{path}: {os.strerror(code)}",
         remedy_zh="请检查存储目录是否存在、可写，磁盘是否只读或已满",
         remedy_en="check that the spool exists and is writable, and that the disk is neither read-only nor full",
+        code=code,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge import journal
 from edge.journal import JournalError
-from edge.spool import Identity, SpoolError, create_spool, segment_files
+from edge.spool import Identity, SpoolError, create_mirror, create_spool, segment_files
 from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
 from liuhen import keys
 from liuhen.errors import FormatError, KeyFileError
@@ -24,7 +24,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verbs = parser.add_subparsers(dest="verb", required=True)
     init = verbs.add_parser("init", help="为设备初始化存储目录 / prepare a directory for a device")
     init.add_argument("directory", type=Path)
-    init.add_argument("--card", type=Path, required=True, help="设备名片 / the device's card")
+    whose = init.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--card", type=Path, help="设备名片 / the device's card")
+    whose.add_argument(
+        "--mirror-of",
+        type=Path,
+        metavar="DIR",
+        help="作为另一块盘上存储目录的镜像 / the mirror of a spool on another disk",
+    )
     ls = verbs.add_parser("ls", help="列出场次与段 / list sessions and segments")
     ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
     ls.add_argument("--json", action="store_true")
@@ -41,6 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    if arguments.mirror_of is not None:
+        create_mirror(arguments.directory, arguments.mirror_of)
+        sys.stdout.write(
+            f"已初始化镜像 prepared as a mirror: {arguments.directory}\n"
+            f'请写入配置 put into the configuration: [spool] mirror = "{arguments.directory.absolute()}"\n'
+        )
+        return EXIT_CLEAN
     try:
         card = keys.parse_card(arguments.card.read_bytes(), where=str(arguments.card))
     except (OSError, FormatError) as error:

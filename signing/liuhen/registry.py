@@ -237,6 +237,7 @@ class EventCode(enum.IntEnum):
     MIRROR_LOST = 101
     MIRROR_BACK = 102
     SCRUB_DONE = 103
+    MIRROR_DIFFERS = 104
     SENSORS_LOST = 110
     SENSORS_BACK = 111
     PROCESS_CRASHED = 112
@@ -332,6 +333,9 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.MIRROR_LOST: _meaning(Severity.FAULT, "镜像盘之一失效", "one of two disks lost", "side", "errno"),
     EventCode.MIRROR_BACK: _meaning(
         Severity.NOTICE, "镜像恢复一致", "both disks hold the same again", "side", "caught_up_bytes"
+    ),
+    EventCode.MIRROR_DIFFERS: _meaning(
+        Severity.WARNING, "两块盘内容不同", "the two disks differ", "side", "kept", "offset", "bytes"
     ),
     EventCode.SCRUB_DONE: _meaning(Severity.NOTICE, "存储巡检完成", "scrub done", "segments", "rotten"),
     EventCode.INTERLOCK_TRIPPED: _meaning(Severity.FAULT, "防爆联锁动作", "interlock tripped", "reason"),

@@ -18,10 +18,16 @@ MODULES = (
     "recorder",
     "writer",
     "app",
+    "disk_watch",
+    "mirror",
+    "mirror_side",
+    "mirror_compare",
+    "mirror_catch_up",
+    "mirror_opening",
 )
 NO_FILES = {"clock", "camera", "microphone", "recorder"}
 """What is opened or read under these names is no file."""
-PURE = {"os.strerror", "durable.reading", "durable.carry_out"}
+PURE = {"os.strerror", "durable.reading", "durable.carry_out", "os.major", "os.minor"}
 PATH_METHODS = {
     "open",
     "read",

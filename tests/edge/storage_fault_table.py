@@ -127,6 +127,32 @@ OUTCOMES: dict[str, Outcome] = {
         "one message, exit 2; the command says to name an empty folder",
         stall="the command takes longer",
     ),
+    "one of two": Outcome(
+        says="With a mirror: a write on one of the two disks, while the other takes it.",
+        eio="recording: the disk is left (MIRROR_LOST with side and errno), the other goes on, no frame is lost; after "
+        "5 s it is opened again, caught up, and MIRROR_BACK. Where both fail at once the one that leads goes on as a "
+        "disk alone does, above",
+        enospc="as EIO; where the errno says read-only or removed, STORAGE_READ_ONLY or STORAGE_REMOVED before it",
+        erofs="as ENOSPC",
+        stall="over 3 s (spool.mirror_stall_milliseconds) while the other has answered: as EIO with ETIMEDOUT; where "
+        "neither answers, as for a disk alone",
+    ),
+    "catch up": _same(
+        "With a mirror: what is read, compared and copied on the MIRROR thread while a disk is behind.",
+        "recording: the disk that is behind is left, MIRROR_LOST, and tried again later; what the leader itself cannot "
+        "read stays behind and is found by a scrub (STORAGE_ROT)",
+        stall="10 s, then as EIO; nobody but the MIRROR thread waits",
+    ),
+    "open two": _reading(
+        "With a mirror: opening the two disks at a start.",
+        "the other goes on alone, MIRROR_LOST; with neither: refused, exit 4",
+        stall="20 s, then as EIO",
+    ),
+    "watch": _reading(
+        "Asking whether a disk is still the disk it was, on a thread of its own.",
+        "STORAGE_REMOVED, STORAGE_READ_ONLY or STORAGE_WRONG_MEDIUM once, by what can still be read",
+        stall="3 s, then the disk is called silent; nobody waits",
+    ),
     "step": Outcome(
         says="A step inside a function of edge/durable.py, or on the way there. Its caller's row says what follows.",
         eio="StorageFault with errno; what it was to make is not named by anything; an open file takes nothing more",
@@ -137,6 +163,66 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 SITES: dict[str, tuple[str, ...]] = {
+    "one of two": (
+        "mirror.Pair._lose: durable.Replace",
+        "mirror.Pair.take_new_number: durable.Replace",
+        "mirror.step_number: .read_bytes",
+        "mirror_side.SideThread._ask_for_space: durable.free_bytes",
+        "mirror_side.SideThread._run: os.close",
+        "mirror_side.SideThread.close_file: file.close",
+        "mirror_side.SideThread.open_file: AppendFile",
+    ),
+    "catch up": (
+        "mirror_catch_up.CatchUp._append.put: .exists",
+        "mirror_catch_up.CatchUp._copy_everything: .exists",
+        "mirror_catch_up.CatchUp._copy_state: .exists",
+        "mirror_catch_up.CatchUp._copy_state: .stat",
+        "mirror_catch_up.CatchUp._copy_state: durable.HoldSpace",
+        "mirror_catch_up.CatchUp._copy_state: durable.Replace",
+        "mirror_catch_up.CatchUp._level: .exists",
+        "mirror_catch_up.CatchUp._look_for_loose_files: .exists",
+        "mirror_catch_up.CatchUp._make_folder: durable.MakeDirectory",
+        "mirror_catch_up.CatchUp._only_there: durable.Remove",
+        "mirror_catch_up.CatchUp._quarantine: .exists",
+        "mirror_catch_up.CatchUp._quarantine: .read_bytes",
+        "mirror_catch_up.CatchUp._quarantine: durable.Create",
+        "mirror_catch_up.CatchUp._set_aside: durable.Shorten",
+        "mirror_catch_up._create_once: .exists",
+        "mirror_catch_up._remove: .exists",
+        "mirror_catch_up._remove: durable.remove_file",
+        "mirror_catch_up._size: .stat",
+        "mirror_compare.compare: os.close",
+        "mirror_compare.compare: os.fstat",
+        "mirror_compare.compare: os.open",
+        "mirror_compare.compare: os.pread",
+        "mirror_compare.evidence_files: .glob",
+        "mirror_compare.evidence_files: .stat",
+        "mirror_compare.proven_bytes: .read_bytes",
+        "mirror_compare.proven_bytes: .stat",
+        "mirror_compare.proven_bytes: read_segment",
+        "mirror_compare.read_piece: os.close",
+        "mirror_compare.read_piece: os.open",
+        "mirror_compare.read_piece: os.pread",
+    ),
+    "open two": (
+        "mirror_opening._Return.reopen: .open",
+        "mirror_opening._enter: .stat",
+        "mirror_opening.open_pair: .open",
+        "opening._recent_files: .glob",
+    ),
+    "watch": (
+        "disk_watch._device_of: .stat",
+        "disk_watch._device_there: .exists",
+        "disk_watch._read_uncached: os.close",
+        "disk_watch._read_uncached: os.open",
+        "disk_watch._read_uncached: os.posix_fadvise",
+        "disk_watch._read_uncached: os.read",
+        "disk_watch._refuses_writing: os.close",
+        "disk_watch._refuses_writing: os.open",
+        "disk_watch.known_disk: .stat",
+        "disk_watch.probe: .stat",
+        "disk_watch.probe: os.statvfs",
+    ),
     "step": (
         "durable.AppendFile.__init__: os.close",
         "durable.AppendFile.__init__: os.fstat",
@@ -233,8 +319,8 @@ SITES: dict[str, tuple[str, ...]] = {
         "spool._check_writable: os.statvfs",
         "spool._read_identity: .read_bytes",
         "spool._take_lock: fcntl.flock",
-        "spool.open_spool: .is_file",
-        "spool.open_spool: os.open",
+        "spool.lock_spool: .is_file",
+        "spool.lock_spool: os.open",
     ),
     "read journal": (
         "journal._content: .open",
@@ -254,6 +340,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "opening.Opening._slot_heads: read_slots",
     ),
     "key": (
+        "head_memory.remembered_disk: .read_bytes",
         "head_memory.HeadMemory.recall: .open",
         "head_memory.HeadMemory.recall: .read",
     ),
@@ -263,7 +350,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "journal.Journal._append: file.close",
         "journal.Journal.close: file.close",
         "spool.OneDisk.close: os.close",
-        "spool._opened: os.close",
+        "spool._locked: os.close",
         "writer._OpenFile.close: file.close",
     ),
     "prepare": (

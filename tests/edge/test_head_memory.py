@@ -74,7 +74,7 @@ def test_another_disk_of_the_same_log_is_refused_and_untouched(tmp_path: Path) -
     before = [path.read_bytes() for path in made.journal_files()]
     with pytest.raises(Refused, match="is of disk") as refused:
         record(made, clock)
-    assert refused.value.exit_code == EXIT_KEY
+    assert refused.value.exit_code == EXIT_STORAGE
     assert [path.read_bytes() for path in made.journal_files()] == before
 
 

@@ -1,0 +1,85 @@
+"""A device with two disks: its own folder, and a mirror in memory, which is another device to the kernel."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge import journal
+from edge.spool import create_mirror
+from liuhen import archive, keys
+from liuhen import verify as verifier
+from liuhen.entry import Entry
+from liuhen.kinds import Event
+from liuhen.registry import EventCode
+from liuhen.report import Report
+from tests.edge.ports_room import UTC_MS, Device, device
+from tests.required import unavailable
+
+SECOND_DEVICE = Path("/dev/shm")  # noqa: S108 - private by mkdtemp below it
+EVIDENCE = ("journal", "sessions", "records", "quarantine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored:
+    """The device, and where its second disk is."""
+
+    device: Device
+    mirror: Path
+
+    @property
+    def primary(self) -> Path:
+        return self.device.spool
+
+    def differences(self) -> list[str]:
+        """Names of evidence that is not the same, byte for byte, on both disks."""
+        first, second = contents(self.primary), contents(self.mirror)
+        return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+    def verify(self, root: Path) -> Report:
+        """What the verifier says of one disk alone."""
+        target = archive.locate(root)
+        assert target is not None
+        trust = keys.parse_trust(self.device.trust_file.read_bytes(), where="trust file")
+        return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS))
+
+    def events(self, root: Path | None = None) -> list[tuple[EventCode, tuple[int, ...]]]:
+        return [(EventCode(e.body.code), e.body.measured) for e in self.entries(root) if isinstance(e.body, Event)]
+
+    def entries(self, root: Path | None = None) -> list[Entry]:
+        files = sorted(((root or self.primary) / "journal").glob("*.cbor"))
+        return [entry for path in files for entry in journal.entries_of(path)]
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every file of evidence below a spool."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for folder in EVIDENCE
+        for path in (root / folder).rglob("*")
+        if path.is_file()
+    }
+
+
+@contextmanager
+def mirrored(folder: Path, **settings: int) -> Iterator[Mirrored]:
+    """Make one, and take its second disk away afterwards."""
+    if not SECOND_DEVICE.is_dir() or SECOND_DEVICE.stat().st_dev == folder.stat().st_dev:
+        unavailable("a second device (/dev/shm)")
+    second = Path(tempfile.mkdtemp(prefix="liuhen-mirror-", dir=SECOND_DEVICE))
+    try:
+        yield with_mirror(device(folder), second / "spool", **settings)
+    finally:
+        shutil.rmtree(second)
+
+
+def with_mirror(made: Device, mirror: Path, **settings: int) -> Mirrored:
+    """Give a device a mirror."""
+    if not mirror.exists():
+        create_mirror(mirror, made.spool)
+    spool = replace(made.config.spool, mirror=mirror, **settings)  # type: ignore[arg-type]
+    return Mirrored(device=replace(made, config=replace(made.config, spool=spool)), mirror=mirror)
