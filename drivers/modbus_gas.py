@@ -12,7 +12,6 @@ import logging
 import termios
 
 from pymodbus.client import ModbusSerialClient
-from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from drivers.sensor_faults import Device, sensor_fault, silent
@@ -43,11 +42,8 @@ class ModbusGas:
         self._heard = b""
         try:
             answer = self._asked()
-        except ModbusException as failure:
+        except Exception as failure:
             raise self._unanswered(failure) from failure
-        except (OSError, ValueError, IndexError, termios.error) as failure:
-            self.close()
-            raise silent(Device.GAS, failure, self._settings.device) from failure
         return self._sample(answer)
 
     def close(self) -> None:
@@ -82,7 +78,7 @@ class ModbusGas:
             self._heard = packet
         return packet
 
-    def _unanswered(self, failure: ModbusException) -> HardwareFault:
+    def _unanswered(self, failure: Exception) -> HardwareFault:
         heard = self._heard
         self.close()
         if heard:

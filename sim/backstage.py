@@ -16,6 +16,7 @@ from pathlib import Path
 from sim import strip
 from sim.doorway import DoorwayTaken
 from sim.feeder import MicrophoneClock
+from sim.field import Field
 from sim.footage import PictureFile, SoundFile
 from sim.imager import SensorMode
 from sim.loudspeaker import Loudspeaker, Overheard
@@ -57,6 +58,10 @@ def _perform(plan: WorldPlan, stack: ExitStack) -> None:
     if sound is not None:
         sound.start()
         stack.callback(sound.stop)
+    field = None if plan.around is None else Field(plan.around)
+    if field is not None:
+        field.start()
+        stack.callback(field.stop)
     stage = Stage(
         Props(
             sensor_path=plan.socket,
@@ -67,6 +72,7 @@ def _perform(plan: WorldPlan, stack: ExitStack) -> None:
             optics=Optics(room),
             witness=witness,
             sound=sound,
+            around={} if field is None else field.levers,
         )
     )
     stack.callback(stage.close)
@@ -141,6 +147,7 @@ def _read_arguments() -> WorldPlan:
     parser.add_argument("--microphone-ppm", type=float, default=0.0)
     parser.add_argument("--rate", type=int, default=48000, dest="rate_hz")
     parser.add_argument("--channels", type=int, default=1)
+    parser.add_argument("--around", type=Path)
     parser.add_argument("--wires", type=_wires, default=Wires())
     given = vars(parser.parse_args())
     given["frames_per_second"] = given.pop("fps")

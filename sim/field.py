@@ -7,17 +7,18 @@ its own, which ends when its standard input closes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from sim import gas as gases
 from sim import ups as upses
 from sim.gas import GasModel, LoopFile, show
-from sim.levers import Verb
+from sim.levers import LeverStuck, Verb
 from sim.pty_line import PtyLine
 from sim.ups import UpsModel
 
@@ -93,7 +94,7 @@ class Field:
             self.ups.charge_percent = max(0, min(percent, 100))
 
     def _set_ups_manner(self, value: int) -> None:
-        with self._lock:
+        with self._lock, _known_manner():
             self.ups.manner = upses.Manner(value)
 
     def _set_gas_level(self, counts: int) -> None:
@@ -105,7 +106,7 @@ class Field:
             self.gas.status = bits & 0xFFFF
 
     def _set_gas_manner(self, value: int) -> None:
-        with self._lock:
+        with self._lock, _known_manner():
             self.gas.manner = gases.Manner(value)
 
     def _set_loop(self, micro_ampere: int) -> None:
@@ -115,6 +116,14 @@ class Field:
     def _set_under_voltage(self, there: int) -> None:
         show(self._folder / "hwmon" / "hwmon1" / "in0_lcrit_alarm", "1" if there else "0")
         show(self._folder / "throttled", f"{UNDER_VOLTAGE_NOW_AND_BEFORE if there else 0x1_0000:x}")
+
+
+@contextlib.contextmanager
+def _known_manner() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as unknown:
+        raise LeverStuck("no such manner of answering") from unknown
 
 
 def boottime_ns() -> int:

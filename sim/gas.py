@@ -20,17 +20,17 @@ MOST_RECEIVED_BYTES = 512
 class Manner(enum.Enum):
     """How the unit answers."""
 
-    SOUND = enum.auto()
-    SILENT = enum.auto()
-    GARBLED = enum.auto()
+    SOUND = 0
+    SILENT = 1
+    GARBLED = 2
     """Noise in place of an answer."""
-    BAD_CHECKSUM = enum.auto()
+    BAD_CHECKSUM = 3
     """An answer whose checksum does not fit."""
-    OTHER_UNIT = enum.auto()
+    OTHER_UNIT = 4
     """An answer in the name of another unit."""
-    NOISY = enum.auto()
+    NOISY = 5
     """A sound answer with a byte of noise before it."""
-    REFUSING = enum.auto()
+    REFUSING = 6
     """An exception answer."""
 
 

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +47,8 @@ class Props:
     optics: Optics
     witness: Witness
     sound: PulseSource | None
+    around: Board = field(default_factory=dict)
+    """The levers of what stands around the recorder, in a world that has it (`sim.field`)."""
 
 
 class Stage:
@@ -70,7 +72,7 @@ class Stage:
         self._levers = LeverPort(
             selector=self._selector,
             path=props.control_path,
-            board={**self._board(props.optics, props.sound), **self._pins.board()},
+            board={**self._board(props.optics, props.sound), **self._pins.board(), **props.around},
             awaited={
                 Verb.AWAIT_COUNTER: lambda counter: self._imager.tally().counter >= counter,
                 **self._pins.awaited(),

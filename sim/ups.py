@@ -23,13 +23,13 @@ IDENTITY = b"#%-15s %-10s %-10s\r" % (b"Liuhen", b"SIM-1000", b"V1.0")
 class Manner(enum.Enum):
     """How the unit answers."""
 
-    SOUND = enum.auto()
-    SILENT = enum.auto()
-    GARBLED = enum.auto()
+    SOUND = 0
+    SILENT = 1
+    GARBLED = 2
     """One byte of each answer is another one."""
-    FOREIGN = enum.auto()
+    FOREIGN = 3
     """It answers like a device of another kind."""
-    ECHO = enum.auto()
+    ECHO = 4
     """It knows nothing and sends everything back."""
 
 

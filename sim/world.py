@@ -30,7 +30,8 @@ class WorldPlan:
     room's sign. `picture` and `sound` play files instead of the drawn room and its speech; `stamp` paints the counter
     strip over the footage, which the drawn room always has. `truth` is a folder. `pulse` is the folder the sound
     server may use; without one the world has no microphone, and with `loudspeaker` it hears what is played in the room.
-    `wires` says what hangs on the header; the pin port is at the sensor's path with ".pins" added.
+    `wires` says what hangs on the header; the pin port is at the sensor's path with ".pins" added. `around` is the
+    folder of UPS, gas detector and board (`sim.field`); without one the world has none.
     """
 
     socket: Path
@@ -48,6 +49,7 @@ class WorldPlan:
     rate_hz: int = 48000
     channels: int = 1
     wires: Wires = field(default_factory=Wires)
+    around: Path | None = None
 
     @property
     def pins(self) -> Path:
@@ -61,7 +63,13 @@ class WorldPlan:
 
     def arguments(self) -> list[str]:
         """Return the command line that makes this world."""
-        paths = {"--picture": self.picture, "--sound": self.sound, "--truth": self.truth, "--pulse-dir": self.pulse}
+        paths = {
+            "--picture": self.picture,
+            "--sound": self.sound,
+            "--truth": self.truth,
+            "--pulse-dir": self.pulse,
+            "--around": self.around,
+        }
         values = {
             "--socket": self.socket,
             "--width": self.width,

@@ -24,6 +24,7 @@ from edge.sensors.devices import UpsSample
 from edge.sensors.settings import Ups
 from sim.field import Field
 from sim.levers import Verb
+from sim.ups import Manner
 from tests.drivers.nut_room import PASSWORD, USER, NutRoom
 
 SCRIPT = "ups.status: OL\nups.model: dummy\nbattery.charge: 90\nbattery.runtime: 1200\n"
@@ -220,7 +221,7 @@ def test_an_order_the_ups_sends_back_is_refused_through_nut_too(field: Field, se
     serial_room.start_server()
     with closing(serial_room.settings(serial_room.credentials())) as client:
         serial_room.wait_for(client)
-        field.levers[Verb.UPS_SPEAK](5)
+        field.levers[Verb.UPS_SPEAK](Manner.ECHO.value)
         fault = fault_of(client, client.cut_and_return)
         assert fault.kind is FaultKind.OTHER
         assert not field.ups.shutdown_active

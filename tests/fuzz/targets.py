@@ -44,7 +44,7 @@ from liuhen.kinds import Key
 from liuhen.registry import KeyAct
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
-from tests.fuzz import seeds
+from tests.fuzz import lines, seeds
 from tests.fuzz.engine import Broken, Run, Target
 from tests.fuzz.mutation import BOUNDARIES, mutated, mutated_value
 from tests.fuzz.mutation import encoded as encoded_value
@@ -453,7 +453,7 @@ def _key_files(folder: Path) -> list[bytes]:
 def targets(folder: Path) -> dict[str, Target]:
     """Every target by name. `folder` takes the archives that inputs start from."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = [*_statements(), *_media(folder), *_archives(folder), *_device_files(folder)]
+    found = [*_statements(), *_media(folder), *_archives(folder), *_device_files(folder), *lines.targets()]
     return {target.name: target for target in found}
 
 

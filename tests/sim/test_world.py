@@ -158,8 +158,8 @@ def test_a_lever_that_does_not_exist_or_moves_nothing_here_is_refused(tmp_path: 
         assert scene.levers.pull(Verb.LOOK).counter == 0
 
 
-def test_every_lever_of_a_world_with_a_microphone_can_be_pulled(tmp_path: Path) -> None:
-    with running_world(tmp_path, pulse=tmp_path) as scene:
+def test_every_lever_of_a_world_with_all_there_is_can_be_pulled(tmp_path: Path) -> None:
+    with running_world(tmp_path, pulse=tmp_path, around=tmp_path / "around") as scene:
         assert scene.levers.wiring().contact_closed  # without a relay the power is always there
         for verb in Verb:
             if verb not in (Verb.READ_WIRING, Verb.AWAIT_CONTACT):
