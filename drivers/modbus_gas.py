@@ -21,6 +21,7 @@ from edge.sensors.settings import Gas
 
 ANSWER_SECONDS = 0.3
 LIBRARY_LOG = "pymodbus.logging"
+FUNCTIONS = {"holding": 3, "input": 4}
 FRAME_OVERHEAD_BYTES = 5
 """Unit, function, byte count, and two bytes of checksum."""
 
@@ -88,7 +89,9 @@ class ModbusGas:
     def _sample(self, answer: ModbusPDU) -> RegisterSample:
         if answer.isError():
             raise sensor_fault(Device.GAS, f"exception {answer.exception_code} of the detector", FaultKind.OTHER)
-        whole = len(self._heard) == FRAME_OVERHEAD_BYTES + 2 * self._count and self._heard[0] == self._settings.unit
+        # The library takes any function's answer for this question's (function 23 looks the same but for its number).
+        head = bytes((self._settings.unit, FUNCTIONS[self._settings.registers], 2 * self._count))
+        whole = len(self._heard) == FRAME_OVERHEAD_BYTES + 2 * self._count and self._heard.startswith(head)
         if not whole or len(answer.registers) != self._count:
             raise sensor_fault(Device.GAS, f"not one answer: {self._heard[:16].hex()}", FaultKind.FORMAT)
         return RegisterSample(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
@@ -73,7 +74,7 @@ def targets() -> list[Target]:
             name="modbus-gas",
             draw=_frames,
             prepare=lambda _: _modbus_gas,
-            refusals=(HardwareFault, _Refused),
+            refusals=(HardwareFault, ModbusException, _Refused),
             share=15,
             seeds=(_sound_frame(), *seeds.regression("modbus-gas")),
         ),
