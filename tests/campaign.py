@@ -17,6 +17,7 @@ from tests.crash.campaign import crash, kill
 from tests.edge.errno_runs import campaign as errno
 from tests.fuzz.campaign import campaign as fuzz
 from tests.image_build.campaign import campaign as install
+from tests.interlock_campaign import campaign as interlock
 from tests.longlog.campaign import recovery
 from tests.memory import campaign as memory
 from tests.scenarios.test_hour import faults, hold
@@ -57,6 +58,7 @@ CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {
     "errno": errno,
     "memory": memory,
     "install": install,
+    "interlock": interlock,
 }
 
 

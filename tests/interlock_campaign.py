@@ -1,0 +1,237 @@
+"""Trips of the interlock measured on one clock: line, guard's permit, relay's contact, last frame.
+
+The world changes the line and stamps it; the guard's own output, the simulated contact (5 ms after its coil is without
+current) and the last frame that left the sensor carry CLOCK_BOOTTIME too. Several rooms run at once, each with its
+guard and with somebody who takes frames all the while; the campaign also keeps all cores busy and swamps the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sim.framestore import frame_bytes
+from sim.levers import Verb
+from sim.sensor import NO_BUFFER, UNCHANGED, Acquire, Answer, Completed, Hello, Queue, Register, Start, Welcome, Wire
+from tests.edge.guard.guarded_room import OFF, GuardedRoom, guarded_room
+
+TRIPS = 1000
+ROOMS = 4
+LIMIT_MS = 100.0
+GOAL_P99_MS = 5.0
+NS_PER_MS = 1_000_000
+REQUESTS = 4
+WIDTH, HEIGHT = 640, 360
+WIRE_SECONDS = 5.0
+FRAME_SECONDS = 30.0
+SWAMP_BYTES = 4 * 1024 * 1024
+SWAMP_PIECES = 64
+
+
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """Milliseconds from the line's change to the permit's end, to the contact's opening and to the last frame."""
+
+    permit_ms: list[float] = field(default_factory=list)
+    contact_ms: list[float] = field(default_factory=list)
+    frame_ms: list[float] = field(default_factory=list)
+    frames_before: int = 0
+    scheduling: str = ""
+    swamped_mib: int = 0
+
+    def add(self, other: Measured) -> None:
+        """Take in another room's trips."""
+        self.permit_ms += other.permit_ms
+        self.contact_ms += other.contact_ms
+        self.frame_ms += other.frame_ms
+        self.frames_before += other.frames_before
+        self.scheduling = other.scheduling
+
+    def faults(self, trips: int) -> list[str]:
+        """What was not as promised."""
+        found = [] if len(self.contact_ms) == trips else [f"{len(self.contact_ms)} of {trips} trips were measured"]
+        for name, values in (("contact", self.contact_ms), ("last frame", self.frame_ms)):
+            late = [value for value in values if value > LIMIT_MS]
+            found += [f"{name}: {len(late)} later than {LIMIT_MS:.0f} ms, worst {max(late):.1f}"] if late else []
+        if self.frames_before < trips:
+            found.append(f"the camera delivered {self.frames_before} frames before {trips} trips")
+        return found
+
+
+class FrameTaker:
+    """Takes every frame the sensor gives, and connects again when its power comes back; owns one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ending = threading.Event()
+        self._taken = threading.Condition()
+        self.frames = 0
+        self._thread = threading.Thread(target=self._run, name="frame-taker", daemon=True)
+        self._thread.start()
+
+    def await_frame(self) -> None:
+        """Wait for one more frame."""
+        with self._taken:
+            before = self.frames
+            assert self._taken.wait_for(lambda: self.frames > before, FRAME_SECONDS), "no frame came"
+
+    def close(self) -> None:
+        self._ending.set()
+        self._thread.join(WIRE_SECONDS * 2)
+
+    def _run(self) -> None:
+        while not self._ending.wait(0.02):
+            with contextlib.suppress(OSError):
+                wire = Wire.connect(self._path, WIRE_SECONDS)
+                try:
+                    self._take(wire)
+                finally:
+                    wire.close()
+
+    def _take(self, wire: Wire) -> None:
+        memory = os.memfd_create("frames")
+        try:
+            os.ftruncate(memory, frame_bytes(height=HEIGHT, stride=WIDTH))
+            wire.send(Hello(version=1))
+            if not isinstance(self._next(wire), Welcome):
+                return
+            wire.send(Acquire())
+            if self._next(wire) != Answer(errno=0):
+                return
+            wire.send(Register(buffer=0, width=WIDTH, height=HEIGHT, stride=WIDTH), memory)
+            wire.send(Start(frame_duration_us=UNCHANGED))
+            self._next(wire)
+            for number in range(REQUESTS):
+                wire.send(Queue(request=number, main=0, lores=NO_BUFFER, frame_duration_us=UNCHANGED))
+            while isinstance(completed := self._next(wire), Completed) and not self._ending.is_set():
+                with self._taken:
+                    self.frames += 1
+                    self._taken.notify_all()
+                wire.send(Queue(request=completed.request, main=0, lores=NO_BUFFER, frame_duration_us=UNCHANGED))
+        finally:
+            os.close(memory)
+
+    def _next(self, wire: Wire) -> object:
+        received = wire.receive()
+        return None if received is None else received[0]
+
+
+def trips(folder: Path, count: int, *, rooms: int = ROOMS) -> Measured:
+    """Trip the interlock of several rooms at once, so many times together."""
+    shares = [count * (number + 1) // rooms - count * number // rooms for number in range(rooms)]
+    total = Measured()
+    with ThreadPoolExecutor(rooms) as pool:
+        for measured in pool.map(_room, [folder / str(number) for number in range(rooms)], shares):
+            total.add(measured)
+    return total
+
+
+def _room(folder: Path, count: int) -> Measured:
+    folder.mkdir()
+    measured = Measured()
+    with guarded_room(folder) as room, room.guard() as guard:
+        measured.scheduling = guard.await_line("scheduling class").partition("loop: ")[2]
+        taker = FrameTaker(room.ready.sensor)
+        try:
+            for _ in range(count):
+                _trip(room, taker, measured)
+        finally:
+            taker.close()
+        measured.frames_before = taker.frames
+    return measured
+
+
+def _trip(room: GuardedRoom, taker: FrameTaker, measured: Measured) -> None:
+    room.reset()
+    taker.await_frame()
+    room.levers.pull(Verb.SET_CONTACTS, OFF)
+    room.levers.pull(Verb.AWAIT_CONTACT, 0)
+    reading = room.levers.wiring()
+    measured.permit_ms.append((reading.permit_changed_ns - reading.line_changed_ns) / NS_PER_MS)
+    measured.contact_ms.append((reading.contact_since_ns - reading.line_changed_ns) / NS_PER_MS)
+    measured.frame_ms.append(max(0, reading.last_frame_ns - reading.line_changed_ns) / NS_PER_MS)
+
+
+# --- load ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def swamped(folder: Path) -> Iterator[list[int]]:
+    """Every core busy, and a disk that is written and flushed as fast as it goes; yields the MiB written at the end."""
+    context = multiprocessing.get_context("spawn")
+    ending, written = context.Event(), context.Value("q", 0)
+    workers = [context.Process(target=_busy, args=(ending,)) for _ in range(os.cpu_count() or 1)]
+    workers.append(context.Process(target=_swamp, args=(ending, written, str(folder / "swamp"))))
+    for worker in workers:
+        worker.start()
+    told = [0]
+    try:
+        yield told
+    finally:
+        ending.set()
+        for worker in workers:
+            worker.join(60)
+            worker.kill()
+            worker.join()
+        told[0] = written.value // 2**20
+
+
+def _busy(ending: threading.Event) -> None:
+    while not ending.is_set():
+        sum(range(100_000))
+
+
+def _swamp(ending: threading.Event, written: object, path: str) -> None:
+    block = os.urandom(SWAMP_BYTES)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        piece = 0
+        while not ending.is_set():
+            os.pwrite(descriptor, block, piece % SWAMP_PIECES * SWAMP_BYTES)
+            os.fdatasync(descriptor)
+            written.value += SWAMP_BYTES  # type: ignore[attr-defined]
+            piece += 1
+    finally:
+        os.close(descriptor)
+
+
+def row(name: str, values: list[float]) -> str:
+    """One line of the result."""
+    ordered = sorted(values)
+
+    def at(part: float) -> float:
+        return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+    return f"{name:<34} p50 {at(0.5):7.2f}   p90 {at(0.9):7.2f}   p99 {at(0.99):7.2f}   max {ordered[-1]:7.2f}"
+
+
+def campaign(folder: Path, *, count: int = TRIPS) -> tuple[list[str], bool]:
+    """A thousand trips under load; the lines of the result and whether all dropped in time."""
+    began = time.monotonic()
+    with swamped(folder) as written:
+        measured = trips(folder, count)
+    faults = measured.faults(count)
+    software = sorted(measured.permit_ms)
+    p99 = software[min(len(software) - 1, int(0.99 * len(software)))]
+    lines = [
+        f"trips: {len(measured.contact_ms)} in {ROOMS} rooms at once, frames taken: {measured.frames_before}",
+        f"load: {os.cpu_count()} busy processes on {os.cpu_count()} cores, {written[0]} MiB written and flushed, "
+        f"beside {ROOMS} drawn rooms; {time.monotonic() - began:.0f} s",
+        f"scheduling class of the guard: {measured.scheduling}",
+        "milliseconds after the line's change:",
+        row("guard's permit output low", measured.permit_ms),
+        row("relay contact open (5 ms release)", measured.contact_ms),
+        row("last frame left the sensor", measured.frame_ms),
+        f"bound {LIMIT_MS:.0f} ms for all: {'held' if not faults else 'BROKEN'}; "
+        f"goal p99 of the software {GOAL_P99_MS:.0f} ms: {'met' if p99 <= GOAL_P99_MS else 'missed'} ({p99:.2f})",
+        *(f"FAULT: {fault}" for fault in faults),
+    ]
+    return lines, not faults

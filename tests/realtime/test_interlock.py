@@ -1,0 +1,157 @@
+"""The chain line, guard, relay, last frame, in real processes on one clock: trips, a killed and a stopped guard.
+
+Jiaozuo Art. 8(1): in an explosion zone nothing is recorded without the interlock's permit.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from sim.levers import Verb
+from sim.libcamera.link import probe
+from sim.wiring import DECAY_NS, NS_PER_MS, RELEASE_NS, Seen
+from tests.edge.guard.guarded_room import BOTH_CLOSED, BOTH_OPEN, OFF, PERMIT, guarded_room
+from tests.interlock_campaign import LIMIT_MS, Measured, trips
+
+pytestmark = pytest.mark.realtime
+CI_TRIPS = 100
+EPSILON_NS = 60 * NS_PER_MS
+
+
+def test_a_hundred_trips_all_drop_the_camera_within_a_hundred_milliseconds(tmp_path: Path) -> None:
+    measured = trips(tmp_path, CI_TRIPS)
+    assert measured.faults(CI_TRIPS) == []
+    assert measured.scheduling
+
+
+def test_the_judgement_of_the_trips_notices_a_late_one_a_missing_one_and_a_camera_that_did_not_run() -> None:
+    """Negative control of the measurement."""
+    good = Measured(permit_ms=[1.0] * 3, contact_ms=[6.0] * 3, frame_ms=[0.0] * 3, frames_before=9)
+    assert good.faults(3) == []
+    assert len(good.faults(4)) == 1
+    good.contact_ms[1] = LIMIT_MS + 1
+    good.frame_ms[2] = LIMIT_MS + 1
+    good.frames_before = 0
+    assert len(good.faults(3)) == 3
+
+
+def test_a_chain_that_is_too_slow_is_caught(tmp_path: Path) -> None:
+    """Negative control: a guard that is stopped while the line trips cannot be in time by itself; its pump is."""
+    with guarded_room(tmp_path) as room, room.guard() as guard:
+        room.reset()
+        guard.send(signal.SIGSTOP)
+        room.levers.pull(Verb.SET_CONTACTS, OFF)
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
+        reading = room.levers.wiring()
+        assert reading.permit, "the software did nothing"
+        assert reading.contact_since_ns - reading.pump_changed_ns == DECAY_NS + RELEASE_NS
+        guard.send(signal.SIGCONT)
+        guard.await_line("tripped")
+        assert not room.levers.wiring().permit
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_guard_that_is_killed_or_stopped_opens_the_relay_ends_the_frames_and_leaves_no_lamp(
+    tmp_path: Path, number: int
+) -> None:
+    with guarded_room(tmp_path) as room, room.guard() as guard:
+        room.reset()
+        assert probe(room.ready.sensor) is not None
+        guard.send(number)
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
+        reading = room.levers.wiring()
+        assert reading.permit, "the level alone would have held it"
+        assert reading.contact_since_ns - reading.pump_changed_ns <= DECAY_NS + RELEASE_NS
+        assert probe(room.ready.sensor) is None
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.DARK)
+
+
+def test_a_guard_that_was_stopped_for_more_than_a_second_is_tripped_when_it_goes_on(tmp_path: Path) -> None:
+    with guarded_room(tmp_path) as room, room.guard() as guard:
+        room.reset()
+        guard.send(signal.SIGSTOP)
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.DARK)  # two seconds of looking
+        room.levers.pull(Verb.PRESS_MARK, 1500)
+        stopped_ns = room.levers.wiring().boottime_ns
+        while room.levers.wiring().boottime_ns - stopped_ns < 1_500 * NS_PER_MS:
+            room.levers.pull(Verb.LOOK)
+        guard.send(signal.SIGCONT)
+        guard.await_line("tripped (STALLED)")
+        assert not room.levers.wiring().permit
+
+
+def test_a_guard_killed_after_a_trip_is_tripped_in_its_next_life_and_clear_after_an_orderly_end(
+    tmp_path: Path,
+) -> None:
+    with guarded_room(tmp_path) as room:
+        with room.guard() as guard:
+            guard.await_line("latch found tripped: LATCH_UNKNOWN")
+            room.reset()
+            room.levers.pull(Verb.SET_CONTACTS, OFF)
+            room.levers.pull(Verb.AWAIT_CONTACT, 0)
+            guard.send(signal.SIGKILL)
+        room.levers.pull(Verb.SET_CONTACTS, PERMIT)
+        with room.guard() as guard:
+            guard.await_line("latch found tripped")
+            room.reset()
+        assert b" clear NONE stopped " in room.latch.read_bytes()
+        with room.guard() as guard:
+            guard.await_line("latch found clear")
+            room.levers.pull(Verb.AWAIT_CONTACT, 1)
+
+
+def test_a_guard_killed_while_it_permits_permits_again_in_the_same_boot_after_a_second_of_sound_loops(
+    tmp_path: Path,
+) -> None:
+    with guarded_room(tmp_path) as room:
+        with room.guard() as guard:
+            room.reset()
+            guard.send(signal.SIGKILL)
+            room.levers.pull(Verb.AWAIT_CONTACT, 0)
+        with room.guard() as guard:
+            guard.await_line("latch found clear")
+            room.levers.pull(Verb.AWAIT_CONTACT, 1)
+            room.levers.pull(Verb.SET_CONTACTS, BOTH_OPEN)
+            room.levers.pull(Verb.AWAIT_CONTACT, 0)
+
+
+@pytest.mark.parametrize(
+    ("lever", "value", "reason"),
+    [
+        (Verb.BREAK_NC, 0, "OPEN"),
+        (Verb.SHORT_NO, 0, "SHORT"),
+        (Verb.CROSS_LOOPS, 0, "SHORT"),
+        (Verb.SHORT_NC, 0, "NO_PULSE"),
+        (Verb.BREAK_NO, 0, "NO_PULSE"),
+        (Verb.SET_CONTACTS, BOTH_CLOSED, "SHORT"),
+        (Verb.LINE_FAULT, 1, "OPEN"),
+    ],
+)
+def test_each_fault_of_a_wire_opens_the_relay_and_is_named(
+    tmp_path: Path, lever: Verb, value: int, reason: str
+) -> None:
+    with guarded_room(tmp_path, settings="line_fault = true") as room, room.guard() as guard:
+        room.reset()
+        room.levers.pull(lever, value)
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
+        guard.await_line(f"({reason})")
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.WHITE_BLINKING)
+
+
+def test_the_relay_takes_the_microphone_too_and_the_truth_ends_with_its_contact(tmp_path: Path) -> None:
+    with guarded_room(tmp_path, pulse=True) as room:
+        with room.guard():
+            room.reset()
+            room.levers.pull(Verb.SET_CONTACTS, OFF)
+            room.levers.pull(Verb.AWAIT_CONTACT, 0)
+            opened_ns = room.levers.wiring().contact_since_ns
+        moments = [json.loads(line) for line in (tmp_path / "truth/moments.jsonl").read_text().splitlines()]
+        written = (tmp_path / "truth/sound.pcm").stat().st_size // 2
+    if moments:
+        last = moments[-1]
+        until_ns = last["boottime_ns"] + (written - last["sample"]) * 10**9 // 48_000
+        assert until_ns <= opened_ns + EPSILON_NS
