@@ -31,6 +31,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/realtime/test_footage.py::*",
     "tests/realtime/test_panel_in_world.py::*",
     "tests/realtime/test_prompt_heard.py::*",
+    "tests/realtime/test_interlock.py::*",
     "tests/realtime/test_real_time.py::*",
     "tests/realtime/test_twice.py::*",
     "tests/scenarios/*",

@@ -18,6 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge import config, journal, journal_slots, recovery
 from edge.config_file import ConfigError
+from edge.guard import packets
+from edge.guard.core import Said
+from edge.guard.lamp import Wish
+from edge.guard.latch import LatchRecord
+from edge.guard.words import Lamp, Pair, Reason
 from edge.head_memory import ForgottenHead, HeadMemory
 from edge.journal import Beliefs, JournalError
 from edge.journal_state import JournalState
@@ -453,7 +458,8 @@ def _key_files(folder: Path) -> list[bytes]:
 def targets(folder: Path) -> dict[str, Target]:
     """Every target by name. `folder` takes the archives that inputs start from."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = [*_statements(), *_media(folder), *_archives(folder), *_device_files(folder), *lines.targets()]
+    lists = (_statements(), _media(folder), _archives(folder), _device_files(folder), lines.targets(), _guard_packets())
+    found = [target for each in lists for target in each]
     return {target.name: target for target in found}
 
 
@@ -594,3 +600,56 @@ def _device_files(folder: Path) -> list[Target]:
             seeds=tuple(key_files),
         ),
     ]
+
+
+# --- the guard's socket and its latch --------------------------------------------------------------------------------
+
+
+def _guard_packets() -> list[Target]:
+    said = Said(
+        permit=True, latched=False, reason=Reason.NONE, pair=Pair.PERMIT, healthy=True, lamp=Lamp.READY, since_ns=5
+    )
+    wish = Wish(lamp=Lamp.RECORDING, session=True, durable=7, buzzer=False)
+    lease = packets.LeaseGiven(permit=True, boottime_ns=7, reason="NONE")
+    latches = [
+        LatchRecord(boot_id=bytes(16), tripped=tripped, reason=Reason.OPEN, clean_stop=not tripped).to_bytes()
+        for tripped in (False, True)
+    ]
+    refused = (packets.BadPacket,)
+    return [
+        _packets("guard-said", _guard_said, [packets.said_packet(said, 1, 9)], refused),
+        _packets("guard-first", _guard_first, [packets.wish_packet(wish, 1), packets.gas_role_packet()], refused),
+        _packets("guard-lease", _guard_lease, [packets.lease_packet(lease, 1)], refused),
+        _packets("guard-latch", _guard_latch, latches, (FormatError,)),
+    ]
+
+
+def _packets(name: str, run: Run, corpus: Sequence[bytes], refusals: tuple[type[Exception], ...]) -> Target:
+    kept = [*corpus, *seeds.regression(name)]
+    return Target(name=name, draw=bytes_of(kept), prepare=lambda _: run, refusals=refusals, share=20, seeds=tuple(kept))
+
+
+def _guard_said(encoded: bytes) -> None:
+    found = packets.read_said(encoded)
+    again = packets.said_packet(found.said, found.number, found.boottime_ns)
+    if packets.read_said(again) != found:
+        raise Broken("what was read is not what is said again")
+
+
+def _guard_first(encoded: bytes) -> None:
+    found = packets.read_first(encoded)
+    if isinstance(found, Wish) and packets.read_wish(packets.wish_packet(found, 0)) != found:
+        raise Broken("what was read is not what is wished again")
+
+
+def _guard_lease(encoded: bytes) -> None:
+    found = packets.read_lease(encoded)
+    if packets.read_lease(packets.lease_packet(found, 0)) != found:
+        raise Broken("what was read is not what is given again")
+
+
+def _guard_latch(encoded: bytes) -> None:
+    found = LatchRecord.parse(encoded)
+    if found is None:
+        raise FormatError("latch", "unknown, which is tripped")
+    equal(encoded, found.to_bytes())

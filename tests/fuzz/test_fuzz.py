@@ -60,6 +60,10 @@ NAMES = (
     "kernel-file",
     "reading",
     "reading-answer",
+    "guard-said",
+    "guard-first",
+    "guard-lease",
+    "guard-latch",
 )
 
 

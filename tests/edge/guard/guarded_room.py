@@ -18,7 +18,7 @@ from sim.wiring import Wires
 from sim.world import World, WorldPlan, WorldReady
 
 END_SECONDS = 15.0
-SAY_SECONDS = 30.0
+SAY_SECONDS = 60.0
 RESET_MS = 150
 PERMIT, OFF, BOTH_OPEN, BOTH_CLOSED = 2, 1, 0, 3
 """Values of the lever SET_CONTACTS."""
@@ -153,7 +153,7 @@ def guarded_room(folder: Path, *, settings: str = "", pulse: bool = False) -> It
     world = World(plan)
     ready = world.start()
     try:
-        with Levers(ready.control, limit_seconds=30.0) as levers:
+        with Levers(ready.control, limit_seconds=60.0) as levers:
             listener = Listener(folder / "link")
             try:
                 yield GuardedRoom(ready=ready, levers=levers, folder=folder, settings=settings, listener=listener)

@@ -1,0 +1,123 @@
+"""The recorder's end of the guard's socket: what is lost, what is back, what is news, and the lamp that is wished."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.guard.core import Said
+from edge.guard.packets import SaidPacket, gas_role_packet
+from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
+from edge.guard_link import SILENT_NS, GuardBack, GuardLink, GuardLost, GuardMessage, GuardSaid, Hearing, hear
+from sim.levers import Verb
+from sim.wiring import Seen
+from tests.edge.guard.guarded_room import OFF, guarded_room
+
+SAID = Said(permit=True, latched=False, reason=Reason.NONE, pair=Pair.PERMIT, healthy=True, lamp=Lamp.READY, since_ns=5)
+NOW = 10**12
+
+
+def packet(said: Said = SAID, at_ns: int = NOW) -> SaidPacket:
+    return SaidPacket(said=said, number=1, boottime_ns=at_ns)
+
+
+def test_what_is_said_again_is_no_news() -> None:
+    hearing, first = hear(Hearing(true_ns=NOW), packet(), NOW)
+    assert [type(one) for one in first] == [GuardSaid]
+    assert hear(hearing, packet(at_ns=NOW + NS_PER_MS), NOW + NS_PER_MS)[1] == ()
+
+
+def test_a_guard_silent_for_more_than_a_second_is_lost_once_and_back_with_its_word() -> None:
+    hearing, _ = hear(Hearing(true_ns=NOW), packet(), NOW)
+    assert hear(hearing, None, NOW + SILENT_NS) == (hearing, ())
+    lost, messages = hear(hearing, None, NOW + SILENT_NS + 1)
+    assert messages == (GuardLost(since_ns=NOW),)
+    assert hear(lost, None, NOW + 5 * SILENT_NS)[1] == ()
+    _, back = hear(lost, packet(at_ns=NOW + 6 * SILENT_NS), NOW + 6 * SILENT_NS)
+    assert back[0] == GuardBack(boottime_ns=NOW + 6 * SILENT_NS)
+    assert isinstance(back[1], GuardSaid)
+
+
+def test_a_word_that_waited_in_the_socket_is_as_old_as_it_is() -> None:
+    hearing, _ = hear(Hearing(true_ns=NOW), packet(), NOW)
+    late_ns = NOW + 3 * SILENT_NS
+    stale, messages = hear(hearing, packet(at_ns=NOW + SILENT_NS), late_ns)
+    assert messages == (GuardLost(since_ns=NOW),)
+    assert stale.lost
+
+
+def test_a_guard_that_never_came_is_lost_after_a_second_and_the_thread_ends(tmp_path: Path) -> None:
+    told = threading.Event()
+    posted: list[GuardMessage] = []
+
+    def post(message: GuardMessage) -> None:
+        posted.append(message)
+        told.set()
+
+    link = GuardLink(tmp_path / "nothing", post)
+    assert told.wait(10)
+    link.close()
+    link.close()
+    assert [type(message) for message in posted] == [GuardLost]
+
+
+# --- with the real guard ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.realtime
+def test_the_lamp_follows_the_recorder_and_calls_for_help_when_it_stands_still(tmp_path: Path) -> None:
+    with guarded_room(tmp_path) as room, room.guard() as guard:
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.WHITE_BLINKING)
+        room.listener.link.want(Lamp.READY, session=False, durable=0)
+        room.reset()
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.GREEN)
+        room.listener.link.want(Lamp.RECORDING, session=True, durable=1)
+        shown = room.listener.await_posted(lambda said: isinstance(said, GuardSaid) and said.lamp is Lamp.RECORDING)
+        assert isinstance(shown, GuardSaid)
+        assert shown.permit
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.RED_FAST)  # nothing more becomes durable
+        assert room.levers.wiring().buzzer
+        room.listener.link.want(Lamp.WITHHELD, session=True, durable=1)
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.WHITE)
+        room.levers.pull(Verb.SET_CONTACTS, OFF)
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.WHITE_BLINKING)
+        since = len(room.listener.posted)
+        guard.send(signal.SIGSTOP)
+        room.listener.await_posted(lambda said: isinstance(said, GuardLost), since)
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.DARK)
+        guard.send(signal.SIGCONT)
+        room.listener.await_posted(lambda said: isinstance(said, GuardBack), since)
+
+
+@pytest.mark.realtime
+def test_a_recorder_that_is_gone_in_a_session_leaves_no_recording_lamp(tmp_path: Path) -> None:
+    with guarded_room(tmp_path) as room, room.guard():
+        room.reset()
+        room.listener.link.want(Lamp.RECORDING, session=True, durable=1)
+        room.listener.link.want(Lamp.RECORDING, session=True, durable=2)
+        room.listener.link.close()
+        room.levers.pull(Verb.AWAIT_LAMP, Seen.RED_FAST)
+
+
+@pytest.mark.realtime
+def test_a_peer_that_breaks_the_protocol_or_does_not_read_is_hung_up_on_and_nothing_else_happens(
+    tmp_path: Path,
+) -> None:
+    with guarded_room(tmp_path) as room, room.guard() as guard:
+        room.reset()
+        for bad in (b'{"v":1,"reset":true}', gas_role_packet() + b" ", b"\x00"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+                peer.settimeout(10)
+                peer.connect(str(room.link))
+                peer.send(bad)
+                if bad.startswith(gas_role_packet()):
+                    peer.send(b'{"v":1,"role":"gas"}')  # a role may be said once
+                while peer.recv(8192):
+                    pass
+        guard.await_line("hung up on a peer", times=3)
+        assert room.levers.wiring().contact_closed
+        assert not any("tripped (" in line for line in guard.lines)
