@@ -61,6 +61,7 @@ class PinPort:
         self._page = PinPage(self._descriptor)
         self._harness = Harness()
         self._contact = Contact(closed=not wires.interlock)
+        self._told_powered = self._contact.closed
         self._line_changed_ns = 0
         self._presses: list[tuple[int, int, Key, bool]] = []
         self._bounces = 0
@@ -114,9 +115,9 @@ class PinPort:
             _, _, key, down = heapq.heappop(self._presses)
             held = self._harness.pressed
             self._change(pressed=held | {key} if down else held - {key})
-        was = self._contact.closed
-        if self.powered() is not was:
-            self._on_power(self._contact.closed)
+        if self.powered() is not self._told_powered:  # whoever asked in between may have let the contact settle
+            self._told_powered = self._contact.closed
+            self._on_power(self._told_powered)
 
     def powered(self) -> bool:
         """Let the relay's contact settle and say whether it is closed; always so where no relay is wired."""

@@ -15,6 +15,7 @@ import gpiozero
 import pytest
 
 from sim.levers import Levers, LeverStuck, Verb
+from sim.libcamera.link import probe
 from sim.pins import WorldPins
 from sim.wiring import (
     DECAY_NS,
@@ -188,6 +189,23 @@ def test_the_relay_closes_on_permit_and_pump_and_opens_when_the_pump_stops(tmp_p
         reading = levers.wiring()
         assert reading.permit
         assert reading.contact_since_ns == reading.pump_changed_ns + DECAY_NS + RELEASE_NS
+        permit.close()
+        pump.close()
+
+
+def test_the_camera_has_power_exactly_while_the_contact_is_closed_whoever_looked_at_it_first(tmp_path: Path) -> None:
+    with world_with_pins(tmp_path, PARKED) as (levers, factory):
+        permit = gpiozero.DigitalOutputDevice(PARKED.permit, pin_factory=factory)
+        pump = gpiozero.DigitalOutputDevice(PARKED.pump, pin_factory=factory)
+        for _ in range(5):
+            assert probe(tmp_path / "sensor") is None
+            permit.on()
+            pump.toggle()
+            while not levers.wiring().contact_closed:  # looks in the middle of the world's turn
+                pump.toggle()
+            assert probe(tmp_path / "sensor") is not None
+            permit.off()
+            levers.pull(Verb.AWAIT_CONTACT, 0)
         permit.close()
         pump.close()
 

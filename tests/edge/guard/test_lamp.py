@@ -35,7 +35,7 @@ def test_without_a_recorder_the_lamp_is_dark() -> None:
     assert true_lamp(None, 0) is Lamp.DARK
 
 
-@pytest.mark.parametrize("lamp", list(CLAIMS_RECORDING))
+@pytest.mark.parametrize("lamp", sorted(CLAIMS_RECORDING))
 def test_a_lamp_that_claims_a_recording_shines_only_while_the_durable_count_grows(lamp: Lamp) -> None:
     growing = told(*(wish(lamp, number) for number in range(4)))
     assert true_lamp(growing, 0) is lamp
