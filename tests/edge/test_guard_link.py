@@ -98,7 +98,7 @@ def test_a_recorder_that_is_gone_in_a_session_leaves_no_recording_lamp(tmp_path:
     with guarded_room(tmp_path) as room, room.guard():
         room.reset()
         room.listener.link.want(Lamp.RECORDING, session=True, durable=1)
-        room.listener.link.want(Lamp.RECORDING, session=True, durable=2)
+        room.listener.await_posted(lambda said: isinstance(said, GuardSaid) and said.lamp is Lamp.RECORDING)
         room.listener.link.close()
         room.levers.pull(Verb.AWAIT_LAMP, Seen.RED_FAST)
 
