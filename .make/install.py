@@ -223,6 +223,7 @@ def make_release(target: Target, release: Path) -> None:
     staged.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="liuhen-install-") as name:
         scratch = Path(name)
+        os.environ.setdefault("UV_CACHE_DIR", str(scratch / "cache"))  # nothing stays in root's home
         uv = find_or_make_uv(scratch)
         wheels = build_wheels(uv, scratch)
         lock = scratch / "requirements.txt"

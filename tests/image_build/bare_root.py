@@ -31,7 +31,7 @@ Description=what the campaign does in this boot
 Type=simple
 ExecStart=/bin/sh /campaign/script.sh
 StandardOutput=file:/campaign/said
-StandardError=file:/campaign/said
+StandardError=file:/campaign/complaints
 [Install]
 WantedBy=multi-user.target
 """

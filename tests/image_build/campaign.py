@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.image_build.bare_root import TREE, BareRoot, missing
-from tests.image_build.unit_files import PROGRAM, ROOTFS, UNITS, units_of
+from tests.image_build.unit_files import PROGRAM, ROOTFS, UNITS, commands, units_of
 
 OFF = "systemctl poweroff\n"
 PROCESSES = ("recorder", "guard", "sensors")
 LISTED = "/opt/liuhen /etc /usr/lib/systemd /usr/lib/udev /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/local /var/lib"
-LIST = f"find {LISTED} -path /etc/ld.so.cache -prune -o -printf '%p %M %u:%g %s %T@ %l\\n' | sort"
+FACTS = "-type d -printf '%p %M %u:%g\\n' -o -printf '%p %M %u:%g %s %T@ %l\\n'"
+LIST = f"find {LISTED} -path /var/lib/apt -prune -o {FACTS} | sort"
 AS_RECORDER = "setpriv --reuid liuhen-recorder --regid liuhen-recorder --init-groups"
 SITE_RULES = "/etc/udev/rules.d/75-liuhen-site.rules"
 MARK = "var/lib/private/liuhen-escalation/rebooted"
@@ -97,7 +98,8 @@ class Findings:
     def note(self, what: str, good: bool, *, detail: str = "") -> None:
         """One row; a fault shows its detail."""
         self.good &= good
-        self.lines.append(what if good else f"FAULT: {what}: {detail[-1500:]}")
+        shown = detail.replace("\r", "")
+        self.lines.append(what if good else f"FAULT: {what}: {shown[-1500:]}")
 
 
 def campaign(folder: Path) -> tuple[list[str], bool]:
@@ -117,6 +119,7 @@ def campaign(folder: Path) -> tuple[list[str], bool]:
         programs,
         first_start_twice,
         sandboxes,
+        processes,
         crash_loop,
         unusable_configuration,
         orders,
@@ -156,7 +159,7 @@ def installed(root: BareRoot, found: Findings) -> None:
 def checked_by_its_own_tools(root: BareRoot, found: Findings) -> None:
     """systemd 257, udev and chrony judge what was installed."""
     version = root.run("systemd-analyze", "--version").said.splitlines()[0]
-    verified = root.run("sh", "-c", f"systemd-analyze verify --man=no /{UNITS}/liuhen-*.*e* /{UNITS}/liuhen-*.path")
+    verified = root.run("sh", "-c", f"systemd-analyze verify --man=no /{UNITS}/liuhen-[a-z]*.*")
     found.note(f"systemd-analyze verify, {version}", verified.code == 0 and verified.said == "", detail=verified.said)
     for name in sorted(name for name in units_of(ROOTFS) if name.endswith(".service")):
         done = root.run("systemd-analyze", "security", "--offline=yes", "--threshold=15", f"/{UNITS}/{name}")
@@ -188,11 +191,12 @@ def checked_by_its_own_tools(root: BareRoot, found: Findings) -> None:
 
 def programs(root: BareRoot, found: Findings) -> None:
     """The installed programs start as the users who run them."""
+    there = commands()
+    found.lines += [f"not yet a command, so not shown: liuhen {name}" for name in PROCESSES if name not in there]
+    started = [(f"liuhen-{name}", f"liuhen {name} --help") for name in PROCESSES if name in there]
     for user, words in (
         ("liuhen-recorder", "liuhen --help"),
-        ("liuhen-recorder", "liuhen recorder --help"),
-        ("liuhen-guard", "liuhen guard --help"),
-        ("liuhen-sensors", "liuhen sensors --help"),
+        *started,
         ("nobody", "liuhen-verify --help"),
         ("nobody", "liuhen config check /etc/liuhen/recorder.toml"),
     ):
@@ -258,6 +262,29 @@ def sandboxes(root: BareRoot, found: Findings) -> None:
             not wrong,
             detail=f"{wrong} {root.words()}",
         )
+
+
+def processes(root: BareRoot, found: Findings) -> None:
+    """Guard and sensors themselves, in their own units; pins are gpiozero's own mock ones, for there are none here."""
+    for name in PROCESSES:
+        root.drop_in(f"liuhen-{name}.service", None)
+    root.drop_in("liuhen-guard.service", "[Service]\nEnvironment=GPIOZERO_PIN_FACTORY=mock\n")
+    names = [name for name in ("guard", "sensors") if name in commands()]
+    units = " ".join(f"liuhen-{name}" for name in names)
+    script = (
+        f"systemctl stop liuhen-recorder\nsystemctl restart {units}\nsystemctl is-active {units}\n"
+        "stat -c '%A %U:%G' /run/liuhen-guard/link\n"
+        f"journalctl --no-pager -o cat -u liuhen-guard -u liuhen-sensors | tail -n 40 >&2\n{OFF}"
+    )
+    boot = root.boot(script)
+    expected = ["active"] * len(names) + ["srw-rw----", "liuhen-guard:liuhen-guard"]
+    said = (root.path / "campaign/complaints").read_text(errors="replace")
+    good = root.words().split() == expected
+    found.note(
+        f"{' and '.join(names)} start in their units and say so to systemd",
+        good,
+        detail=f"{boot.said}{said}{root.words()}",
+    )
 
 
 def crash_loop(root: BareRoot, found: Findings) -> None:

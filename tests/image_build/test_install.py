@@ -6,6 +6,7 @@ The whole of it, with users, systemd and a bare Debian 13, is `make campaign ARG
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "--no-print-directory", f"PYTHON={SYSTEM_PYTHON}", *words],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL,
+        env={"UV_CACHE_DIR": str(Path.home() / ".cache/uv"), **os.environ},  # packages that set-up has already
     )  # fmt: skip
 
 

@@ -5,10 +5,13 @@ Pure functions over a folder, so that a test can give them a copy with a fault i
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from edge import __main__ as program
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOTFS = ROOT / "image-build/rootfs"
@@ -43,6 +46,13 @@ UDEV_WORD = {
 SECRET = re.compile(
     r"PRIVATE KEY|\$(1|5|6|y)\$[./A-Za-z0-9]|chpasswd|authorized_keys|(?i:passw(or)?d\s*[=:]\s*\S)|(?i:secret\s*=)"
 )
+
+
+def commands() -> frozenset[str]:
+    """The subcommands that `liuhen` has."""
+    parser = program._parser()
+    (table,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return frozenset(table.choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
