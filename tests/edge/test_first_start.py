@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +25,17 @@ from tests.edge.failing_calls import Failing, Fault, failing
 from tests.edge.first_start_cut import cut_everywhere, settings_in
 
 NOBODY = 65534
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of its own is made in it
 WHOLE = ["enrolment/device.card", "enrolment/request.txt", "key/device.key", "spool/device/spool.cbor"]
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, for tests with hundreds of first starts: nothing there asks how long a flush takes."""
+    with tempfile.TemporaryDirectory(
+        prefix="liuhen-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else tmp_path
+    ) as name:
+        yield Path(name)
 
 
 def start(folder: Path) -> Enrolment:
@@ -75,8 +87,8 @@ def test_the_request_is_read_aloud_in_eight_groups_and_holds_nothing_secret(tmp_
     assert all(secret not in content for name, content in files(tmp_path).items() if not name.startswith("key/"))
 
 
-def test_a_first_start_cut_at_any_call_is_completed_by_the_next(tmp_path: Path) -> None:
-    cuts = cut_everywhere(tmp_path)
+def test_a_first_start_cut_at_any_call_is_completed_by_the_next(memory_path: Path) -> None:
+    cuts = cut_everywhere(memory_path)
     assert len(cuts) > 40
     assert [cut for cut in cuts if cut.code != 0 or cut.left != WHOLE] == []
     # The cuts really fall between the steps: some leave all to do, some nothing.
@@ -89,15 +101,15 @@ def test_a_first_start_cut_at_any_call_is_completed_by_the_next(tmp_path: Path) 
     }
 
 
-def test_a_power_cut_that_tore_the_spools_identity_is_mended(tmp_path: Path) -> None:
-    start(tmp_path)
-    identity = tmp_path / "spool/device/spool.cbor"
+def test_a_power_cut_that_tore_the_spools_identity_is_mended(memory_path: Path) -> None:
+    start(memory_path)
+    identity = memory_path / "spool/device/spool.cbor"
     whole = identity.read_bytes()
-    (tmp_path / "enrolment/request.txt").unlink()
+    (memory_path / "enrolment/request.txt").unlink()
     for length in range(len(whole)):
         identity.write_bytes(whole[:length])
-        assert start(tmp_path).made[:1] == ("spool",)
-        (tmp_path / "enrolment/request.txt").unlink(missing_ok=True)
+        assert start(memory_path).made[:1] == ("spool",)
+        (memory_path / "enrolment/request.txt").unlink(missing_ok=True)
 
 
 def test_a_damaged_identity_beside_recordings_is_never_made_anew(tmp_path: Path) -> None:
@@ -180,10 +192,12 @@ def test_a_card_of_another_key_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.EIO, Fault.ENOSPC, Fault.EROFS])
-def test_a_disk_that_refuses_any_call_ends_in_words_and_the_next_start_completes(tmp_path: Path, fault: Fault) -> None:
+def test_a_disk_that_refuses_any_call_ends_in_words_and_the_next_start_completes(
+    memory_path: Path, fault: Fault
+) -> None:
     refused = 0
     for at in range(200):
-        folder = tmp_path / f"{at:03d}"
+        folder = memory_path / f"{at:03d}"
         folder.mkdir()
         with failing(Failing(folders=(folder,), fault=fault, at=at)) as plan:
             try:
