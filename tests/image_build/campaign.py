@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.image_build.bare_root import TREE, BareRoot, missing
-from tests.image_build.unit_files import PROGRAM, ROOTFS, UNITS, commands, units_of
+from tests.image_build.unit_files import PROGRAM, ROOTFS, SHARED, UNITS, commands, units_of
 
 OFF = "systemctl poweroff\n"
 PROCESSES = ("recorder", "guard", "sensors")
@@ -254,14 +254,29 @@ def sandboxes(root: BareRoot, found: Findings) -> None:
         "the enrolment request stands on the console", request.exists() and "公钥指纹" in boot.said, detail=boot.said
     )
     for name in PROCESSES:
-        path = root.path / f"campaign/{name}.json"
-        facts: dict[str, Fact] = json.loads(path.read_text() or "{}") if path.exists() else {}
-        wrong = {what: facts.get(what) for what, expected in SANDBOXES[name].items() if facts.get(what) != expected}
-        found.note(
-            f"sandbox of {name}: {len(SANDBOXES[name])} facts as written down",
-            not wrong,
-            detail=f"{wrong} {root.words()}",
-        )
+        wrong = differences(root, name)
+        what = f"sandbox of {name}: {len(SANDBOXES[name])} facts as written down"
+        found.note(what, not wrong, detail=f"{wrong} {root.words()}")
+    shared = root.path / UNITS / SHARED
+    text = shared.read_text()
+    # Without an error number a forbidden call would end the probe before it could say anything.
+    shared.write_text("[Service]\nSystemCallErrorNumber=EPERM\n")
+    (root.path / "campaign/guard.json").unlink(missing_ok=True)
+    root.boot(f"systemctl is-active liuhen-guard\n{OFF}")
+    seen = differences(root, "guard")
+    shared.write_text(text)
+    found.note(
+        f"without the shared drop-in {len(seen)} of the guard's facts are others",
+        1 < len(seen) < len(SANDBOXES["guard"]),
+        detail=root.words(),
+    )
+
+
+def differences(root: BareRoot, name: str) -> dict[str, Fact | None]:
+    """What a probe found in the unit of a process and is not written down above."""
+    path = root.path / f"campaign/{name}.json"
+    facts: dict[str, Fact] = json.loads(path.read_text() or "{}") if path.exists() else {}
+    return {what: facts.get(what) for what, expected in SANDBOXES[name].items() if facts.get(what) != expected}
 
 
 def processes(root: BareRoot, found: Findings) -> None:
