@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edge.guard.core import Said
-from edge.guard.packets import SaidPacket, gas_role_packet
+from edge.guard.packets import LeaseGiven, SaidPacket, gas_role_packet, lease_packet
 from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
 from edge.guard_link import SILENT_NS, GuardBack, GuardLink, GuardLost, GuardMessage, GuardSaid, Hearing, hear
 from sim.levers import Verb
@@ -19,6 +22,7 @@ from tests.edge.guard.guarded_room import OFF, guarded_room
 
 SAID = Said(permit=True, latched=False, reason=Reason.NONE, pair=Pair.PERMIT, healthy=True, lamp=Lamp.READY, since_ns=5)
 NOW = 10**12
+LEASE_SECONDS = 0.25
 
 
 def packet(said: Said = SAID, at_ns: int = NOW) -> SaidPacket:
@@ -66,6 +70,30 @@ def test_a_guard_that_never_came_is_lost_after_a_second_and_the_thread_ends(tmp_
 
 
 # --- with the real guard ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def leasing(path: Path) -> Iterator[None]:
+    """A gas detector that permits every 250 ms, until it is gone."""
+    over = threading.Event()
+
+    def give() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as detector:
+            detector.connect(str(path))
+            detector.send(gas_role_packet())
+            number = 0
+            while not over.wait(LEASE_SECONDS):
+                number += 1
+                now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+                detector.send(lease_packet(LeaseGiven(permit=True, boottime_ns=now_ns, reason="NONE"), number))
+
+    thread = threading.Thread(target=give, name="detector")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.realtime
@@ -121,3 +149,13 @@ def test_a_peer_that_breaks_the_protocol_or_does_not_read_is_hung_up_on_and_noth
         guard.await_line("hung up on a peer", times=3)
         assert room.levers.wiring().contact_closed
         assert not any("tripped (" in line for line in guard.lines)
+
+
+@pytest.mark.realtime
+def test_a_gas_detector_that_falls_silent_trips_the_interlock(tmp_path: Path) -> None:
+    with guarded_room(tmp_path, settings="gas = true") as room, room.guard():
+        with leasing(room.link):
+            room.reset()
+            assert room.levers.wiring().contact_closed
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
+        room.listener.await_now(lambda said: isinstance(said, GuardSaid) and said.reason is Reason.GAS)
