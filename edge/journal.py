@@ -445,6 +445,18 @@ def entries_of(path: Path) -> Iterator[entry.Entry]:
         offset += len(found.envelope.encoded)
 
 
+def entries_in(content: bytes, where: Path) -> Iterator[tuple[int, entry.Entry]]:
+    """Every whole entry in some bytes, with the offset of its end, wherever something else lies between."""
+    at = 0
+    while 0 <= at < len(content):
+        found = _entry_at(content, at, where)
+        if found is None:
+            at = content.find(ENVELOPE_START, at + 1)
+            continue
+        at += len(found.envelope.encoded)
+        yield at, found
+
+
 def _content(path: Path, start: int) -> bytes:
     try:
         with path.open("rb") as source:

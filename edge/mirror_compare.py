@@ -8,18 +8,16 @@ from __future__ import annotations
 import enum
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from liuhen import cose, entry
+from edge import journal
 from liuhen.errors import FormatError
 from liuhen.reader import FragmentState, Item, SealedFragment, read_segment
 
 EVIDENCE_FOLDERS = ("sessions", "records", "quarantine", "journal")
 """The journal last: what it names is there before it."""
 PIECE_BYTES = 1 << 20
-ENVELOPE_START = b"\xd2\x84\x58"
 
 
 class Likeness(enum.Enum):
@@ -79,7 +77,7 @@ def proven_bytes(root: Path, relative: str) -> int:
         if relative.endswith(".mp4"):
             return max((_sealed_end(item) for item in read_segment(path)), default=0)
         if relative.startswith("journal/"):
-            return max(_entry_ends(path.read_bytes(), relative), default=0)
+            return max((end for end, _ in journal.entries_in(path.read_bytes(), path)), default=0)
     except FormatError:
         return path.stat(follow_symlinks=False).st_size  # no plain file: nothing here is touched
     return 0
@@ -88,25 +86,6 @@ def proven_bytes(root: Path, relative: str) -> int:
 def _sealed_end(item: Item) -> int:
     sealed = isinstance(item, SealedFragment) and item.state in (FragmentState.PREFIX, FragmentState.AFTER_DAMAGE)
     return item.end_offset if isinstance(item, SealedFragment) and sealed else 0
-
-
-def _entry_ends(content: bytes, where: str) -> Iterator[int]:
-    at = 0
-    while 0 <= at < len(content):
-        end = _entry_end(content, at, where)
-        if end is not None:
-            yield end
-        at = end if end is not None else content.find(ENVELOPE_START, at + 1)
-
-
-def _entry_end(content: bytes, at: int, where: str) -> int | None:
-    try:
-        end = cose.item_end(content, at, where=where)
-        if end is not None:
-            entry.parse(content[at:end], where=where)
-    except FormatError:
-        return None
-    return end
 
 
 def evidence_files(root: Path, folders: tuple[str, ...] = EVIDENCE_FOLDERS) -> dict[str, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge import destruction, durable, journal, journal_slots, mirror_opening, recovery
+from edge import destruction, durable, journal, journal_slots, mirror_opening, read_back, recovery
 from edge.config import Config
 from edge.custody import Custody, Held, LogFacts, LogKeys, OpenToken, hold, no_token, open_custody, require_confirmation
 from edge.durable import StorageFault
@@ -21,6 +21,7 @@ from edge.journal import Beliefs, Journal, JournalError, Outside
 from edge.journal_state import JournalState, OpenSession, StreamRow
 from edge.mirror import Pair
 from edge.ports import Clock
+from edge.read_back import Missing
 from edge.recovery import Continuation, Setback
 from edge.spool import OneDisk, Spool, SpoolError, open_spool
 from edge.versions import recorder_software
@@ -94,6 +95,7 @@ class Opening:
         self._left = recovery.survey_open_session(spool, self._found.state)
         named = (*self._left.heads, *self._slot_heads(), *((remembered.head,) if remembered is not None else ()))
         self._setback = recovery.weigh(self._found, named)
+        self._missing = self._read_back()
         self._log: Journal | None = None
 
     @property
@@ -188,6 +190,8 @@ class Opening:
         log.append(
             Run(cause=self._run_cause(), software=recorder_software(), config_hash=self.config.digest), session_id=None
         )
+        for event in read_back.events_of(self._missing, clock.boottime_ns()):
+            log.append(event, session_id=None)
         opened = OpenLog(
             spool=self.spool,
             signer=self.signer,
@@ -327,6 +331,14 @@ class Opening:
             return open_custody(self.config.key, held, facts)
         except UnusableKey as error:
             raise key_refusal(error.what, error.remedy_zh, error.remedy_en) from error
+
+    def _read_back(self) -> Missing:
+        """What this disk confirmed and does not hold. One of two disks alone may have been away, and lies to nobody."""
+        alone = self._pair is not None and len(self._pair.sides) == 1
+        try:
+            return Missing() if alone else read_back.missing(self.spool.root, self._setback, self._left)
+        except (JournalError, OSError):
+            return Missing()  # what cannot be read is told by those that need it
 
     def _slot_heads(self) -> tuple[Head, ...]:
         """What this log's own slots name, even where their entry is gone."""

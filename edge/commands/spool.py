@@ -1,4 +1,4 @@
-"""`liuhen spool init|ls`: prepare a disk, and list what is on one. Reading needs no lock and no key."""
+"""`liuhen spool init|ls|scrub`: prepare a disk, list what is on one, look for rot. Reading needs no lock and no key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from edge import journal
 from edge.journal import JournalError
+from edge.scrub import Place, Scrub
 from edge.spool import Identity, SpoolError, create_mirror, create_spool, segment_files
-from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
+from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen import keys
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.kinds import Segment, Session, SessionEnd
@@ -35,6 +36,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     ls = verbs.add_parser("ls", help="列出场次与段 / list sessions and segments")
     ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
     ls.add_argument("--json", action="store_true")
+    scrub = verbs.add_parser("scrub", help="重读已存的段查找损坏，不作改动 / read stored segments again for rot")
+    scrub.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
+    scrub.add_argument("--mirror", type=Path, metavar="DIR", help="另一块盘上的镜像 / the mirror on the other disk")
     parser.set_defaults(work=run)
 
 
@@ -42,7 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Carry out one verb."""
 
     def work() -> int:
-        return _init(arguments) if arguments.verb == "init" else _list(arguments.directory, as_json=arguments.json)
+        match arguments.verb:
+            case "init":
+                return _init(arguments)
+            case "scrub":
+                return _scrub(arguments.directory, arguments.mirror)
+            case _:
+                return _list(arguments.directory, as_json=arguments.json)
 
     return guarded(work)
 
@@ -79,13 +89,36 @@ class _Listed:
     segments: list[dict[str, object]]
 
 
-def _list(root: Path, *, as_json: bool) -> int:
+def _require_spool(root: Path) -> None:
     if not (root / "journal").is_dir():
         raise SpoolError(
             f"{root} 不是存储目录或档案 / is not a spool or archive",
             remedy_zh="请指定存储目录，例如 recordings/spool",
             remedy_en="name a spool directory, for example recordings/spool",
         )
+
+
+def _scrub(root: Path, mirror: Path | None) -> int:
+    """Read everything against its statements; exit code 1 where something has rotted. Nothing is written."""
+    for place in (root, mirror) if mirror is not None else (root,):
+        _require_spool(place)
+    scrub = Scrub(root, lambda: mirror, Place())
+    try:
+        for read in scrub.run():
+            if read.rot is not None:
+                sys.stdout.write(f"{read.rot.words_zh}\n{read.rot.words_en}\n")
+    except JournalError as error:
+        complain(str(error), "请用 liuhen-verify 查看详情", "run liuhen-verify for details")
+        return EXIT_USAGE
+    done = scrub.place
+    sys.stdout.write(
+        f"已巡检 {done.segments} 段，损坏 {done.rotten} 处 segments {done.segments}, rotten {done.rotten}\n"
+    )
+    return EXIT_FAULT if done.rotten else EXIT_CLEAN
+
+
+def _list(root: Path, *, as_json: bool) -> int:
+    _require_spool(root)
     try:
         sessions, whole = _sessions(root)
     except JournalError as error:

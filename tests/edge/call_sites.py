@@ -24,6 +24,8 @@ MODULES = (
     "mirror_compare",
     "mirror_catch_up",
     "mirror_opening",
+    "scrub",
+    "read_back",
 )
 NO_FILES = {"clock", "camera", "microphone", "recorder"}
 """What is opened or read under these names is no file."""

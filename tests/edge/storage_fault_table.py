@@ -148,6 +148,15 @@ OUTCOMES: dict[str, Outcome] = {
         "the other goes on alone, MIRROR_LOST; with neither: refused, exit 4",
         stall="20 s, then as EIO",
     ),
+    "scrub": _reading(
+        "Reading stored segments again on the SCRUB thread, and writing down where it was.",
+        "recording: what cannot be read is STORAGE_ROT once per place; a place not remembered is read again",
+        stall="nobody but the SCRUB thread waits",
+    ),
+    "read back": _reading(
+        "Asking at a start whether the disk still has its last commits.",
+        "the start goes on without the answer",
+    ),
     "watch": _reading(
         "Asking whether a disk is still the disk it was, on a thread of its own.",
         "STORAGE_REMOVED, STORAGE_READ_ONLY or STORAGE_WRONG_MEDIUM once, by what can still be read",
@@ -163,6 +172,23 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 SITES: dict[str, tuple[str, ...]] = {
+    "scrub": (
+        "scrub.ScrubRunner._remembered: .read_bytes",
+        "scrub.ScrubRunner._save: durable.Replace",
+        "scrub._absent: .stat",
+        "scrub._read: os.close",
+        "scrub._read: os.open",
+        "scrub._read: os.posix_fadvise",
+        "scrub._read: os.pread",
+    ),
+    "read back": (
+        "read_back._last_entries: .open",
+        "read_back._last_entries: .read",
+        "read_back._last_entries: .seek",
+        "read_back._last_entries: .stat",
+        "read_back._shorter: .exists",
+        "read_back._shorter: .stat",
+    ),
     "one of two": (
         "mirror.Pair._lose: durable.Replace",
         "mirror.Pair.take_new_number: durable.Replace",

@@ -1,0 +1,348 @@
+"""Reading what is stored again, slowly, to find rot while it can still be told: segments against their statements.
+
+Pure up to `Scrub`, which reads and never writes; the SCRUB thread (`ScrubRunner`; its owner starts and ends it) gives
+way whenever media waits to be written, and remembers in local state where it was. What has rotted stays as it is: an
+event says where, once, and whether the other disk still has those bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge import durable, journal
+from edge.destruction import read_ledger
+from edge.durable import StorageFault
+from edge.journal import JournalError
+from edge.spool import Spool
+from liuhen import archive, cbor
+from liuhen.boxes import UUID_HEADER_BYTES
+from liuhen.errors import FormatError
+from liuhen.hashing import fragment_hash, initial_hash, seal_hash
+from liuhen.kinds import Event, Segment
+from liuhen.registry import EVENTS, ContentKind, EventCode
+
+STATE_FILE = "device/scrub.cbor"
+TOLD_LIMIT = 1024
+"""Places that were told are remembered up to this many; beyond it the newest are."""
+SAVE_EVERY_SEGMENTS = 32
+GIVE_WAY_SECONDS = 0.5
+PASS_EVERY_SECONDS = 24 * 3600.0
+ID_BYTES = 16
+HEAD = 0
+"""The `fragment` of an event about the file's head, or about the whole file where it is not there."""
+
+PlaceOfRot = tuple[bytes, int, int]
+"""Session, segment, fragment."""
+
+
+# -- what a file must hold ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A fragment with its seal box, or the head of the file: where it lies and what its hashes must be."""
+
+    fragment: int
+    offset: int
+    size: int
+    media_size: int
+    digest: bytes
+    seal: bytes = b""
+
+    def holds(self, content: bytes) -> bool:
+        """Whether these are the bytes that were stated."""
+        if len(content) != self.size:
+            return False
+        media, box = content[: self.media_size], content[self.media_size :]
+        if not self.seal:
+            return initial_hash(media) == self.digest
+        return fragment_hash(media) == self.digest and seal_hash(box[UUID_HEADER_BYTES:]) == self.seal
+
+
+def parts_of(statement: Segment) -> Iterator[Part]:
+    """The parts of a segment file, in order; together they are every byte of it."""
+    head = statement.size - sum(size + box for size, _, box, _ in statement.fragments)
+    yield Part(fragment=HEAD, offset=0, size=head, media_size=head, digest=statement.initial)
+    offset = head
+    for number, (size, digest, box, seal) in enumerate(statement.fragments, start=1):
+        yield Part(fragment=number, offset=offset, size=size + box, media_size=size, digest=digest, seal=seal)
+        offset += size + box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rot:
+    """A part that is not what was stated. `seq` is the statement's number; `good_elsewhere`: the other disk has it."""
+
+    session: bytes
+    segment: int
+    fragment: int
+    seq: int
+    good_elsewhere: bool
+
+    @property
+    def place(self) -> PlaceOfRot:
+        """What is told once."""
+        return self.session, self.segment, self.fragment
+
+    @property
+    def words_zh(self) -> str:
+        """For the operator."""
+        where = f"场次 {self.session.hex()[:8]} 第 {self.segment} 段第 {self.fragment} 片"
+        rest = "另一块盘上的同一内容完好" if self.good_elsewhere else "没有另一份完好的内容"
+        return f"{where}已损坏，{rest}；请勿删除任何文件，尽快更换存储盘"
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        where = f"session {self.session.hex()[:8]}, segment {self.segment}, fragment {self.fragment}"
+        rest = "the other disk has it whole" if self.good_elsewhere else "no other disk has it"
+        return f"{where} has rotted; {rest}; delete nothing, replace the disk soon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrubDone:
+    """One pass over everything is over."""
+
+    segments: int
+    rotten: int
+
+
+ScrubSaid = Rot | ScrubDone
+
+
+def event_of(said: ScrubSaid, now_ns: int) -> Event:
+    """The entry CONTROL appends; that of rot refers to the statement it contradicts."""
+    match said:
+        case Rot():
+            code = EventCode.STORAGE_ROT
+            measured: tuple[int, ...] = (said.segment, said.fragment, int(said.good_elsewhere))
+        case ScrubDone():
+            code, measured = EventCode.SCRUB_DONE, (said.segments, said.rotten)
+    return Event(
+        code=code,
+        severity=EVENTS[code].severity,
+        stream=None,
+        span_ns=(now_ns, now_ns),
+        measured=measured,
+        refers_to=said.seq if isinstance(said, Rot) else None,
+        records=(),
+    )
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a pass has come: the journal file and the newest statement that was read against; what it found."""
+
+    file: int = 0
+    seq: int = -1
+    segments: int = 0
+    rotten: int = 0
+    told: tuple[PlaceOfRot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A part was read: so many bytes, and whether it has rotted."""
+
+    size: int
+    rot: Rot | None
+
+
+class Scrub:
+    """One pass over a spool, from a place on. `other` is the root of the other disk, asked only about rot."""
+
+    def __init__(self, root: Path, other: Callable[[], Path | None], place: Place) -> None:
+        self.place = place
+        self._root = root
+        self._other = other
+        self._destroyed: frozenset[bytes] | None = None
+
+    def run(self) -> Iterator[Read]:
+        """Part by part; between two the caller takes his time. Raises JournalError."""
+        directory = self._root / "journal"
+        for number in journal.file_numbers(directory):
+            if number < self.place.file:
+                continue
+            for entry in journal.entries_of(journal.file_path(directory, number)):
+                body, session = entry.body, entry.common.session_id
+                if entry.common.seq <= self.place.seq or not isinstance(body, Segment) or session is None:
+                    continue
+                rotten = self.place.rotten
+                for read in self._segment(body, session, entry.common.seq):
+                    rotten += read.rot is not None
+                    yield read
+                self.place = replace(
+                    self.place, file=number, seq=entry.common.seq, segments=self.place.segments + 1, rotten=rotten
+                )
+
+    def _segment(self, statement: Segment, session: bytes, seq: int) -> Iterator[Read]:
+        path = archive.segment_path(archive.session_path(self._root, session), statement.number)
+        if _absent(path) and statement.file_hash in self._gone():
+            return
+        for part in parts_of(statement):
+            content = _read(path, part)
+            rot = None
+            if content is None or not part.holds(content):
+                rot = self._rot(statement, session, seq, part)
+            yield Read(size=part.size, rot=rot)
+            if content is None and _absent(path):
+                return
+
+    def _rot(self, statement: Segment, session: bytes, seq: int, part: Part) -> Rot:
+        root, good = self._other(), False
+        if root is not None:
+            content = _read(archive.segment_path(archive.session_path(root, session), statement.number), part)
+            good = content is not None and part.holds(content)
+        return Rot(session=session, segment=statement.number, fragment=part.fragment, seq=seq, good_elsewhere=good)
+
+    def _gone(self) -> frozenset[bytes]:
+        """File hashes of segments that were destroyed by order; asked for only once a file is missing."""
+        if self._destroyed is None:
+            ledger = read_ledger(self._root)
+            self._destroyed = frozenset(digest for what, digest in ledger.destroyed if what == ContentKind.SEGMENT)
+        return self._destroyed
+
+
+def _absent(path: Path) -> bool:
+    """Whether there is no such file; one that cannot even be asked about is there, and has rotted."""
+    try:
+        path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _read(path: Path, part: Part) -> bytes | None:
+    """What the disk holds there now, past the page cache; None where it cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.posix_fadvise(descriptor, part.offset, part.size, os.POSIX_FADV_DONTNEED)
+            return os.pread(descriptor, part.size, part.offset)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return None
+
+
+# -- remembering -------------------------------------------------------------------------------------------------------
+
+
+def place_from(content: bytes) -> Place:
+    """What a state file says; the beginning where it says nothing that can be understood."""
+    try:
+        mapped = cbor.decode_map(content, where=STATE_FILE)
+    except FormatError:
+        return Place()
+    match mapped:
+        case {0: 1, 1: int(file), 2: int(seq), 3: int(segments), 4: int(rotten), 5: tuple(told)}:
+            rows = tuple(row for row in map(_place_of_rot, told) if row is not None)
+            return Place(file=file, seq=seq - 1, segments=segments, rotten=rotten, told=rows)
+        case _:
+            return Place()
+
+
+def _place_of_rot(row: object) -> PlaceOfRot | None:
+    match row:
+        case (bytes(session), int(segment), int(fragment)) if len(session) == ID_BYTES:
+            return session, segment, fragment
+        case _:
+            return None
+
+
+def place_bytes(place: Place) -> bytes:
+    """The state file of a place."""
+    told = place.told[-TOLD_LIMIT:]
+    return cbor.encode({0: 1, 1: place.file, 2: place.seq + 1, 3: place.segments, 4: place.rotten, 5: told})
+
+
+class ScrubRunner:
+    """The SCRUB thread: one pass after another, never faster than asked for, and not while media waits.
+
+    `may_go` is asked before each part; `post` gets what was found. What it remembers is written through the spool.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        bytes_per_second: int,
+        may_go: Callable[[], bool],
+        post: Callable[[ScrubSaid], None],
+        other: Callable[[], Path | None] = lambda: None,
+        pass_every_seconds: float = PASS_EVERY_SECONDS,
+    ) -> None:
+        self._spool = spool
+        self._bytes_per_second = bytes_per_second
+        self._may_go = may_go
+        self._post = post
+        self._other = other
+        self._pass_every_seconds = pass_every_seconds
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="SCRUB", daemon=True)  # a dead disk must not keep us
+
+    def start(self) -> None:
+        """Begin, where the last run left off."""
+        self._thread.start()
+
+    def stop(self, limit_seconds: float) -> bool:
+        """End the thread; False if it hangs in the system and was left behind."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(limit_seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while self._bytes_per_second and not self._over.is_set():
+            with contextlib.suppress(
+                JournalError, StorageFault, OSError
+            ):  # others tell of it; the next pass tries again
+                self._pass()
+            self._over.wait(self._pass_every_seconds)
+
+    def _pass(self) -> None:
+        scrub = Scrub(self._spool.root, self._other, self._remembered())
+        saved = scrub.place.segments
+        for read in scrub.run():
+            if not self._pause(read.size):
+                self._save(scrub.place)
+                return
+            if read.rot is not None:
+                self._tell(scrub, read.rot)
+            if read.rot is not None or scrub.place.segments - saved >= SAVE_EVERY_SEGMENTS:
+                saved = scrub.place.segments
+                self._save(scrub.place)
+        self._post(ScrubDone(segments=scrub.place.segments, rotten=scrub.place.rotten))
+        self._save(Place(told=scrub.place.told))
+
+    def _tell(self, scrub: Scrub, rot: Rot) -> None:
+        """Once per place."""
+        if rot.place not in scrub.place.told:
+            self._post(rot)
+            scrub.place = replace(scrub.place, told=(*scrub.place.told, rot.place)[-TOLD_LIMIT:])
+
+    def _pause(self, size: int) -> bool:
+        """Wait as long as this much may take, and while media waits; False where the thread is to end."""
+        self._over.wait(size / self._bytes_per_second)
+        while not self._over.is_set() and not self._may_go():
+            self._over.wait(GIVE_WAY_SECONDS)
+        return not self._over.is_set()
+
+    def _remembered(self) -> Place:
+        try:
+            return place_from((self._spool.root / STATE_FILE).read_bytes())
+        except OSError:
+            return Place()
+
+    def _save(self, place: Place) -> None:
+        self._spool.write(durable.Replace(path=self._spool.root / STATE_FILE, content=place_bytes(place)))
