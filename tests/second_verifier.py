@@ -15,7 +15,7 @@ BAD_Y = {0, 1, P - 1, Y8, P - Y8, *range(P, 2**255)}  # of keys of small order (
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}
 LOG = State(at="1", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set(),
-            ended=set(), terms={}, holds=set(), usurped=False)
+            ended=set(), terms={}, holds=set(), usurped=False, placed={}, due=set(), owed=set())
 def must(section: str, **rules: object) -> None:
     if broken := [name for name, holds in rules.items() if not holds]:
         raise ValueError(f"{section}: {', '.join(broken)}")
@@ -62,6 +62,23 @@ def keeping(kind: str, p: Any, n: int) -> None:
              term=p[6][0] - p[6][4] >= LOG.terms.get(p[5], float("inf")), sync=p[6][3] == 2, key=not LOG.usurped)
         LOG.gone |= {(p[5], digest) for what, digest in p[9] if what == 1}
 
+def room(kind: str, p: Any, n: int) -> None:
+    LOG.due |= {n} if kind in ("gap", "session-end") or (kind == "refusal" and p[9] not in range(11, 19)) else set()
+    if kind == "inhibition":
+        must("5.7.1", at=p[11][0] == p[6][2] and p[11][1] <= p[6][1], placed=(p[12] is None) == (p[10] == 0))
+        code, boot, at_ns, over = LOG.placed.setdefault(n if p[10] == 0 else p[12], (0, b"", 0, True))
+        if p[10] == 0:
+            LOG.placed[n] = (p[9], *p[11], False)
+        else:
+            must("5.7.1", code=code == p[9], once=p[10] == 1 or not over,
+                 order=p[10] == 1 or boot != p[11][0] or at_ns <= p[11][1])
+            LOG.placed[p[12]] = (code, boot, at_ns, over or p[10] == 2)
+    elif kind == "duty":
+        duty = (n if p[10] == 0 else p[11], p[9])
+        must("5.7.4", due=p[10] or p[11] in LOG.due, open=p[10] == 0 or duty in LOG.owed,
+             given=(p[10], p[9]) != (1, 2) or p[12])
+        LOG.owed ^= {duty}
+
 def entry(data: bytes) -> int:
     LOG.at = f"5, entry {(n := len(LOG.raws))}"
     kind, p, raw, key = envelope(data, LOG.key)
@@ -73,6 +90,7 @@ def entry(data: bytes) -> int:
     LOG.id, LOG.run, LOG.head, LOG.keys = p[1], p[2], sha(raw), LOG.keys | {(p[2], key)}
     LOG.key = key if kind != "key" else p[11] or (bytes(32) if p[9] == 1 else key)
     keeping(kind, p, n)
+    room(kind, p, n)
     if kind == "session":
         must("5.3.3", id=LOG.sessions.setdefault(p[5], []) == [], ordinal=p[9] == len(LOG.sessions))
     elif kind == "segment":

@@ -15,9 +15,13 @@ import pytest
 from tests.signing.archives import closed_archive, flip, segments
 
 SCRIPT = Path(__file__).with_name("second_verifier.py")
-VECTORS = Path(__file__).parents[1] / "signing" / "vectors" / "archive"
-EXPECTED: dict[str, Any] = json.loads((VECTORS / "expected.json").read_text(encoding="utf-8"))
-LINES_LIMIT = 140
+VECTORS = Path(__file__).parents[1] / "signing" / "vectors"
+EXPECTED: dict[str, dict[str, Any]] = {
+    name: json.loads((VECTORS / name / "expected.json").read_text(encoding="utf-8"))
+    for name in ("archive", "archive-room")
+}
+CASES = [(name, case) for name, expected in EXPECTED.items() for case in expected["tampered"]]
+LINES_LIMIT = 160
 
 
 def second_opinion(archive: Path) -> subprocess.CompletedProcess[str]:
@@ -32,16 +36,17 @@ def test_it_is_short_and_knows_nothing_of_ours() -> None:
     assert not re.search(r"^\s*(from|import)\s+(liuhen|edge|drivers|sim|tests)\b", text, re.MULTILINE)
 
 
-def test_it_accepts_the_archive_of_the_vectors() -> None:
-    done = second_opinion(VECTORS / "spool")
+@pytest.mark.parametrize("name", list(EXPECTED))
+def test_it_accepts_the_archives_of_the_vectors(name: str) -> None:
+    done = second_opinion(VECTORS / name / "spool")
     assert done.returncode == 0, done.stderr
-    assert f'"entries": {EXPECTED["answer"]["entries"]}' in done.stdout
+    assert f'"entries": {EXPECTED[name]["answer"]["entries"]}' in done.stdout
 
 
-@pytest.mark.parametrize("case", EXPECTED["tampered"], ids=lambda case: case["name"])
-def test_it_refuses_what_breaks_a_rule_and_nothing_else(case: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['name']}" for name, case in CASES])
+def test_it_refuses_what_breaks_a_rule_and_nothing_else(name: str, case: dict[str, Any], tmp_path: Path) -> None:
     spool = tmp_path / "spool"
-    shutil.copytree(VECTORS / "spool", spool)
+    shutil.copytree(VECTORS / name / "spool", spool)
     for edit in case["edits"]:
         path = spool / edit["file"]
         if edit.get("remove"):

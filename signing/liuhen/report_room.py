@@ -363,7 +363,13 @@ def device_lines(room: Room, words: Words) -> list[str]:
             words.say("禁止录制：", "Recording forbidden:"),
             [_inhibition_line(one, room, words) for one in room.inhibitions],
         ),
-        (words.say("应办事项：", "Duties:"), [_duty_line(duty, room, words) for duty in room.duties]),
+        (
+            words.say("应办事项：", "Duties:"),
+            [
+                _duty_line(duty, room, words)
+                for duty in sorted(room.duties, key=lambda duty: duty.discharged_by is not None)
+            ],
+        ),
         (words.say("拒绝开始录制：", "Starts refused:"), [_refusal_line(one, room, words) for one in room.refusals]),
         (words.say("检查与维护：", "Checks and maintenance:"), _upkeep_lines(room, words)),
     )

@@ -9,7 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.signing import vector_archive, vector_encodings, vector_keeping, vector_signatures, vector_statements
+from tests.signing import (
+    vector_archive,
+    vector_encodings,
+    vector_keeping,
+    vector_room,
+    vector_signatures,
+    vector_statements,
+)
 from tests.signing.jsonlines import to_bytes
 
 VECTORS = Path(__file__).resolve().parents[2] / "signing" / "vectors"
@@ -31,6 +38,8 @@ def vectors() -> dict[str, bytes]:
         "archive/expected.json": to_bytes(vector_archive.expected_document()),
         **vector_archive.segment_files(),
         **vector_archive.archive_files(),
+        "archive-room/expected.json": to_bytes(vector_room.expected_document()),
+        **vector_room.archive_files(),
     }
 
 

@@ -16,7 +16,9 @@ from tests.signing import samples
 from tests.signing.generate_vectors import VECTORS
 
 FOLDER = VECTORS / "archive"
+ROOM = VECTORS / "archive-room"
 EXPECTED: dict[str, Any] = json.loads((FOLDER / "expected.json").read_bytes())
+EXPECTED_ROOM: dict[str, Any] = json.loads((ROOM / "expected.json").read_bytes())
 
 
 def report_of(root: Path, trust: str | None = "trust.cbor") -> Report:
@@ -49,12 +51,49 @@ def agrees(report: Report, answer: dict[str, Any]) -> list[str]:
             for gap in session.gaps
         ],
     }
+    found |= room_of(report)
     wrong = [name for name, value in answer.items() if name in found and found[name] != value]
     codes = {finding.code.value for finding in report.findings}
     wrong += [f"not found: {code}" for code in answer["findings"] if code not in codes]
     if "at_entry" in answer and answer["at_entry"] not in {finding.place.entry for finding in report.findings}:
         wrong.append("at_entry")
     return wrong
+
+
+def room_of(report: Report) -> dict[str, Any]:
+    """What the report says of inhibitions, duties, the first explanation and the sums."""
+    if report.room is None:
+        return {}
+    found: dict[str, Any] = {
+        "inhibitions": [
+            [one.entry, one.code, None if one.code == 1 else not one.unapproved, one.cleared_by]
+            for one in report.room.inhibitions
+        ],
+        "duties": [[duty.entry, duty.code, duty.discharged_by] for duty in report.room.duties],
+    }
+    gaps = [gap for session in report.sessions for gap in session.gaps]
+    if gaps and gaps[0].spoken:
+        found["explanation"] = [gaps[0].spoken[0].segment, gaps[0].spoken[0].offset_ms]
+    totals = report.sessions[0].totals if report.sessions else None
+    if totals is not None and totals.session is not None and totals.gaps is not None:
+        found["totals"] = [totals.session[0], totals.recorded, totals.gaps[0], totals.edges]
+    return found
+
+
+def test_the_archive_of_a_room_is_intact_and_vouched_and_tells_what_is_owed() -> None:
+    report = report_of(ROOM / "spool")
+    assert agrees(report, EXPECTED_ROOM["answer"]) == []
+    assert {finding.code.value for finding in report.findings} == set(EXPECTED_ROOM["answer"]["findings"])
+    assert EXPECTED_ROOM["answer"].keys() >= room_of(report).keys()
+
+
+@pytest.mark.parametrize("case", EXPECTED_ROOM["tampered"], ids=lambda case: case["name"])
+def test_a_tampered_room_gives_the_expected_answer(case: dict[str, Any], tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    shutil.copytree(ROOM / "spool", spool)
+    for edit in case["edits"]:
+        apply(edit, spool)
+    assert agrees(report_of(spool), case["answer"]) == []
 
 
 def test_the_whole_archive_is_intact_and_vouched_and_nothing_else_is_found() -> None:
