@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.crash.campaign import crash, kill
+from tests.crash.mirror_states import campaign as mirror
 from tests.edge.errno_runs import campaign as errno
 from tests.fuzz.campaign import campaign as fuzz
 from tests.image_build.campaign import campaign as install
@@ -57,6 +58,7 @@ CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {
     "big": big,
     "errno": errno,
     "memory": memory,
+    "mirror": mirror,
     "install": install,
     "interlock": interlock,
 }
