@@ -7,16 +7,41 @@ and is believed only if that entry is there. With no slot to believe, a start re
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from edge import durable
-from edge.journal_state import FORMER_KEPT, READINGS_KEPT, JournalState, OpenGap, OpenSession
+from edge.journal_state import (
+    FORMER_KEPT,
+    READINGS_KEPT,
+    STANDING_KEPT,
+    JournalState,
+    OpenDuty,
+    OpenGap,
+    OpenSession,
+    Standing,
+)
 from liuhen import cbor, cose
 from liuhen.errors import FormatError
 from liuhen.kinds import Body, Clock, Head, Instant, key
-from liuhen.shapes import BIT, CLOCK, ENDORSEMENTS, HASH, HEAD, ID16, INSTANT, STREAM, UINT, Nullable, Rows, Text, row
+from liuhen.shapes import (
+    BIT,
+    CLOCK,
+    CODE,
+    ENDORSEMENTS,
+    HASH,
+    HEAD,
+    ID16,
+    INSTANT,
+    STREAM,
+    UINT,
+    Nullable,
+    Rows,
+    Text,
+    row,
+)
 
 OPEN_GAPS_LIMIT = 64
 FOLDER = "device"
@@ -39,13 +64,22 @@ class Slot:
     place: Place
 
 
+class _Owed(enum.IntEnum):
+    """What a row of `owed` is about."""
+
+    INHIBITION = 0
+    APPROVAL = 1
+    DUTY = 2
+    EXPLANATION = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored(Body):
     """The fields of a slot file; local to this program and never part of an archive."""
 
     KIND: ClassVar[str] = "slot"
     media_boot: bytes | None = key(0, Nullable(ID16))
-    log_id: bytes = key(1, ID16)
+    ids: tuple[bytes, bytes] = key(1, row(log_id=ID16, spool_id=ID16))
     run: int = key(2, UINT)
     head: Head = key(3, HEAD)
     clock: Clock = key(4, CLOCK)
@@ -56,7 +90,9 @@ class _Stored(Body):
     tree_size: int = key(9, UINT)
     peaks: tuple[bytes, ...] = key(10, Rows(HASH, limit=64))
     endorsements: tuple[bytes, ...] = key(11, Rows(ENDORSEMENTS.shape, limit=16))
-    spool_id: bytes = key(12, ID16)
+    owed: tuple[tuple[int, int, int, int, bytes], ...] = key(
+        12, Rows(row(what=CODE, seq=UINT, code=CODE, number=UINT, boot_id=ID16), limit=4 * STANDING_KEPT)
+    )
     ordinal: int = key(13, UINT)
     session: bytes | None = key(14, Nullable(ID16))
     began: Clock | None = key(15, Nullable(CLOCK))
@@ -68,9 +104,12 @@ class _Stored(Body):
     )
     last: bytes = key(18, HASH)
     media_end: Instant | None = key(19, Nullable(INSTANT))
-    open_gaps: tuple[tuple[int, int | None, bytes, int, int], ...] = key(
+    open_gaps: tuple[tuple[int, int | None, bytes, int, int, int], ...] = key(
         20,
-        Rows(row(seq=UINT, stream=Nullable(STREAM), boot_id=ID16, since_ns=UINT, lost=UINT), limit=OPEN_GAPS_LIMIT),
+        Rows(
+            row(seq=UINT, stream=Nullable(STREAM), boot_id=ID16, since_ns=UINT, lost=UINT, cause=CODE),
+            limit=OPEN_GAPS_LIMIT,
+        ),
     )
     lost_key: bytes | None = key(21, Nullable(HASH))
     former: tuple[bytes, ...] = key(22, Rows(HASH, limit=FORMER_KEPT))
@@ -117,7 +156,7 @@ def _stored(slot: Slot) -> _Stored:
     state, place = slot.state, slot.place
     session = state.session or OpenSession(id=b"", began=state.clock, streams=())
     return _Stored(
-        log_id=state.log_id,
+        ids=(state.log_id, state.spool_id),
         run=state.run,
         head=state.head or (0, bytes(32)),
         clock=state.clock,
@@ -128,7 +167,7 @@ def _stored(slot: Slot) -> _Stored:
         tree_size=state.tree_size,
         peaks=state.peaks,
         endorsements=state.endorsements,
-        spool_id=state.spool_id,
+        owed=_owed(state),
         ordinal=state.ordinal,
         session=session.id if state.session is not None else None,
         began=session.began if state.session is not None else None,
@@ -136,11 +175,22 @@ def _stored(slot: Slot) -> _Stored:
         counts=(session.segments, session.frames, session.samples, session.gaps, int(session.whole)),
         last=session.last,
         media_end=session.media_end,
-        open_gaps=tuple((g.seq, g.stream, g.since[0], g.since[1], g.lost) for g in session.open_gaps),
+        open_gaps=tuple((g.seq, g.stream, g.since[0], g.since[1], g.lost, g.cause) for g in session.open_gaps),
         lost_key=state.lost_key or None,
         former=session.former,
         media_boot=session.media_boot or None,
         readings=session.readings,
+    )
+
+
+def _owed(state: JournalState) -> tuple[tuple[int, int, int, int, bytes], ...]:
+    """What is not over, in one table: the fields of a signed map are few."""
+    unexplained = state.session.unexplained if state.session is not None else ()
+    return (
+        *((_Owed.INHIBITION, one.seq, one.code, one.at[1], one.at[0]) for one in state.inhibitions),
+        *((_Owed.APPROVAL, seq, 0, 0, bytes(16)) for seq in state.unapproved),
+        *((_Owed.DUTY, duty.seq, duty.code, duty.refers_to, bytes(16)) for duty in state.duties),
+        *((_Owed.EXPLANATION, seq, 0, 0, bytes(16)) for seq in unexplained),
     )
 
 
@@ -159,9 +209,10 @@ def _slot(stored: _Stored) -> Slot:
             media_end=stored.media_end,
             gaps=gaps,
             open_gaps=tuple(
-                OpenGap(seq=seq, stream=stream, since=(boot_id, since_ns), lost=lost)
-                for seq, stream, boot_id, since_ns, lost in stored.open_gaps
+                OpenGap(seq=seq, stream=stream, since=(boot_id, since_ns), lost=lost, cause=cause)
+                for seq, stream, boot_id, since_ns, lost, cause in stored.open_gaps
             ),
+            unexplained=tuple(seq for what, seq, *_ in stored.owed if what == _Owed.EXPLANATION),
             whole=bool(whole),
             former=stored.former,
             media_boot=stored.media_boot or b"",
@@ -170,8 +221,8 @@ def _slot(stored: _Stored) -> Slot:
     retired, in_order, begun, emergency = stored.flags
     state = JournalState(
         head=stored.head,
-        log_id=stored.log_id,
-        spool_id=stored.spool_id,
+        log_id=stored.ids[0],
+        spool_id=stored.ids[1],
         run=stored.run,
         kid=stored.kid,
         public_key=stored.public_key,
@@ -186,6 +237,17 @@ def _slot(stored: _Stored) -> Slot:
         peaks=stored.peaks,
         endorsements=stored.endorsements,
         session=session,
+        inhibitions=tuple(
+            Standing(seq=seq, code=code, at=(boot_id, number))
+            for what, seq, code, number, boot_id in stored.owed
+            if what == _Owed.INHIBITION
+        ),
+        unapproved=tuple(seq for what, seq, *_ in stored.owed if what == _Owed.APPROVAL),
+        duties=tuple(
+            OpenDuty(seq=seq, code=code, refers_to=number)
+            for what, seq, code, number, _ in stored.owed
+            if what == _Owed.DUTY
+        ),
     )
     file, start, end = stored.place
     return Slot(state=state, place=Place(file=file, start=start, end=end))

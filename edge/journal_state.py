@@ -14,18 +14,21 @@ from liuhen.hashing import ZERO_HASH
 from liuhen.kinds import (
     Checkpoint,
     Clock,
+    Duty,
     Enrolment,
     Gap,
     GapEnd,
     Head,
+    Inhibition,
     Instant,
     Key,
+    Mark,
     Segment,
     Session,
     SessionEnd,
     Stop,
 )
-from liuhen.registry import KeyAct
+from liuhen.registry import DutyAct, GapCause, InhibitionAct, InhibitionCode, KeyAct, MarkCode
 
 StreamRow = tuple[int, str, int, int, int]
 UNREADABLE_LEAF = merkle.leaf_hash(b"")
@@ -33,6 +36,8 @@ UNREADABLE_LEAF = merkle.leaf_hash(b"")
 ENDORSEMENTS_KEPT = 16
 FORMER_KEPT = 8
 READINGS_KEPT = 16
+STANDING_KEPT = 64
+"""Of duties, approvals and explanations still owed so many are remembered, the newest; inhibitions are at most two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,25 @@ class OpenGap:
     stream: int | None
     since: Instant
     lost: int
+    cause: int = GapCause.OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An inhibition that was set and not cleared, in any session or none."""
+
+    seq: int
+    code: int
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDuty:
+    """A duty entry without its discharge; `refers_to` is the entry that made it due."""
+
+    seq: int
+    code: int
+    refers_to: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +77,7 @@ class OpenSession:
     known to be unreadable. `former` are the kids of the keys that an emergency or a return took out of force
     meanwhile: files that no entry states yet may still be theirs. `readings` are the last of each boot since, and
     `media_boot` the boot whose media the next statement is about: a start states what the boot before it left.
+    `unexplained` are gaps that nobody has spoken about.
     """
 
     id: bytes
@@ -69,6 +94,7 @@ class OpenSession:
     former: tuple[bytes, ...] = ()
     media_boot: bytes = b""
     readings: tuple[Clock, ...] = ()
+    unexplained: tuple[int, ...] = ()
 
     def reading_in(self, boot_id: bytes) -> Clock:
         """A reading of both clocks in this boot; the session's first where none is known any more."""
@@ -79,7 +105,8 @@ class OpenSession:
 class JournalState:
     """See the module. Before the first entry `head` is None.
 
-    `public_key` is the key in force; under an emergency key `lost_key` is the one it stands in for.
+    `public_key` is the key in force; under an emergency key `lost_key` is the one it stands in for. `inhibitions` stand
+    whatever run or session it is; `unapproved` are withholdings, ended or not, that no second person has approved.
     """
 
     head: Head | None = None
@@ -99,6 +126,9 @@ class JournalState:
     peaks: tuple[bytes, ...] = ()
     endorsements: tuple[bytes, ...] = ()
     session: OpenSession | None = None
+    inhibitions: tuple[Standing, ...] = ()
+    unapproved: tuple[int, ...] = ()
+    duties: tuple[OpenDuty, ...] = ()
 
     @property
     def next_seq(self) -> int:
@@ -137,6 +167,7 @@ def after(state: JournalState, entry: Entry) -> JournalState:
         peaks=tree.peaks(),
         session=_read_at(state.session, common.clock),
     )
+    state = _owed(state, entry)
     match body:
         case Enrolment():
             return replace(
@@ -157,6 +188,36 @@ def after(state: JournalState, entry: Entry) -> JournalState:
             return replace(state, session=None)
         case _ if state.session is not None and common.session_id == state.session.id:
             return replace(state, session=_in_session(state.session, entry))
+        case _:
+            return state
+
+
+def _owed(state: JournalState, entry: Entry) -> JournalState:
+    """FORMAT.md 5.7: what forbids recording, and what is owed, stands until the entry that ends just this."""
+    match entry.body:
+        case Inhibition() as body:
+            return _inhibited(state, entry.common.seq, body)
+        case Duty(act=DutyAct.OPENED) as body:
+            duty = OpenDuty(seq=entry.common.seq, code=body.code, refers_to=body.refers_to)
+            return replace(state, duties=(*state.duties, duty)[-STANDING_KEPT:])
+        case Duty(act=DutyAct.DISCHARGED) as body:
+            return replace(state, duties=tuple(duty for duty in state.duties if duty.seq != body.refers_to))
+        case _:
+            return state
+
+
+def _inhibited(state: JournalState, seq: int, body: Inhibition) -> JournalState:
+    match body.act:
+        case InhibitionAct.SET:
+            standing = Standing(seq=seq, code=body.code, at=_instant(body.at))
+            state = replace(state, inhibitions=(*state.inhibitions, standing)[-STANDING_KEPT:])
+            if body.code != InhibitionCode.WITHHELD:
+                return state
+            return replace(state, unapproved=(*state.unapproved, seq)[-STANDING_KEPT:])
+        case InhibitionAct.APPROVED:
+            return replace(state, unapproved=tuple(owed for owed in state.unapproved if owed != body.placed))
+        case InhibitionAct.CLEARED:
+            return replace(state, inhibitions=tuple(one for one in state.inhibitions if one.seq != body.placed))
         case _:
             return state
 
@@ -215,11 +276,19 @@ def _in_session(session: OpenSession, entry: Entry) -> OpenSession:
             )
         case Gap() as gap:
             opened = OpenGap(
-                seq=entry.common.seq, stream=gap.stream, since=_instant(gap.since), lost=sum(gap.measured[:1])
+                seq=entry.common.seq,
+                stream=gap.stream,
+                since=_instant(gap.since),
+                lost=sum(gap.measured[:1]),
+                cause=gap.cause,
             )
-            return replace(session, gaps=session.gaps + 1, open_gaps=(*session.open_gaps, opened))
+            unexplained = (*session.unexplained, entry.common.seq)[-STANDING_KEPT:]
+            open_gaps = (*session.open_gaps, opened)
+            return replace(session, gaps=session.gaps + 1, open_gaps=open_gaps, unexplained=unexplained)
         case GapEnd() as end:
             return replace(session, open_gaps=tuple(g for g in session.open_gaps if g.seq != end.gap_seq))
+        case Mark(code=MarkCode.SPOKEN_EXPLANATION) as mark:
+            return replace(session, unexplained=tuple(seq for seq in session.unexplained if seq != mark.refers_to))
         case _:
             return session
 

@@ -123,6 +123,10 @@ class _Lane:
         self.boottimes_ns.popleft()
         self.size_bytes -= _size_bytes(packet)
 
+    def leave_from_the_end(self, packet: Packet) -> None:
+        self.boottimes_ns.pop()
+        self.size_bytes -= _size_bytes(packet)
+
 
 class PacketQueue:
     """See the module. Thread-safe; every method returns at once except `take`, which waits up to its limit."""
@@ -135,10 +139,13 @@ class PacketQueue:
         self._measures: dict[type[Measure], Measure] = {}
         self._deepest_ns = 0
         self._closed = False
+        self._discards = False
 
     def deliver(self, item: Delivered) -> None:
         """Let in one item from a library's thread; what does not fit is counted. Never waits for room, never raises."""
         with self._condition:
+            if self._discards:
+                return
             match item:
                 case PictureMeasure() | SoundMeasure():
                     self._measures[type(item)] = item
@@ -165,6 +172,28 @@ class PacketQueue:
             if not self._closed:
                 self._closed = True
                 self._items.extend(lane.hole for lane in self._lanes.values() if lane.hole is not None)
+            self._condition.notify_all()
+
+    def cut_off(self, at_ns: int, *, frame_ns: int) -> None:
+        """Close at once and keep nothing captured from `at_ns` on; what is left out is no lapse, but forbidden.
+
+        A picture lasts `frame_ns` from its own time on. Of a sound packet only the arrival is known, which is late: one
+        that arrived before `at_ns` holds nothing later.
+        """
+        with self._condition:
+            self._closed = self._discards = True
+            for lane in self._lanes.values():
+                lane.hole = None
+            kept: list[Packet | SourceLost | _Hole] = []
+            for item in self._items:
+                if isinstance(item, _Hole):
+                    continue
+                if _before(item, at_ns, frame_ns):
+                    kept.append(item)
+                elif not isinstance(item, SourceLost):
+                    self._lanes[_stream(item)].leave_from_the_end(item)
+            self._items = deque(kept)
+            self._measures.clear()
             self._condition.notify_all()
 
     @property
@@ -235,6 +264,17 @@ class PacketQueue:
                 if lane.hole is item:  # closed and taken: what still comes belongs to another lapse
                     lane.hole = None
                 return item.lapse()
+
+
+def _before(item: Packet | SourceLost, at_ns: int, frame_ns: int) -> bool:
+    """Whether all of an item was captured before a moment."""
+    match item:
+        case PicturePacket():
+            return item.boottime_ns + frame_ns <= at_ns
+        case SoundPacket():
+            return item.arrival_boottime_ns <= at_ns
+        case SourceLost():
+            return True
 
 
 def _stream(packet: Packet) -> Stream:

@@ -187,6 +187,15 @@ class Segmenter:
         self._number, self.frames, self.samples = number, frames, samples
         self._live -= absent
 
+    @property
+    def media_end_ns(self) -> int | None:
+        """Until when every live stream was taken; None where one of them never was."""
+        ends = {Stream.PICTURE: self._last_picture_ns + self._frame_ns, Stream.SOUND: self._last_sound_end_ns}
+        taken = {Stream.PICTURE: self._last_picture_ns > 0, Stream.SOUND: self._last_sound_end_ns > 0}
+        if not self._live or not all(taken[stream] for stream in self._live):
+            return None
+        return min(ends[stream] for stream in self._live)
+
     # -- what WRITER calls ------------------------------------------------------------------------------------------
 
     def accept(self, item: PicturePacket | SoundPacket | Lapse | SourceLost) -> list[Step]:

@@ -224,7 +224,8 @@ class Room(RuleBasedStateMachine):
     def give(self, signal: Signal) -> None:
         self.now_ns += 1
         before = self.state
-        self.state, effects = step(before, replace(signal, at_ns=self.now_ns) if hasattr(signal, "at_ns") else signal)
+        timed = signal if isinstance(signal, GapNamed) else replace(signal, at_ns=self.now_ns)
+        self.state, effects = step(before, timed)
         for effect in effects:
             self.carry_out(effect)
 
