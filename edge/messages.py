@@ -5,11 +5,13 @@ Frozen values only. WRITER posts what became durable, the sources' measures pass
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
 from edge.ports import PictureMeasure, SoundMeasure
+from edge.requests import Answer, Request, Role
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from liuhen.kinds import Segment
 from liuhen.registry import EndCause, StopCause
@@ -64,6 +66,19 @@ class StopRequested:
     cause: StopCause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Somebody asks something over the control socket; `answer` takes the answer once and never waits.
+
+    `attachment` is the content of the file that came with it.
+    """
+
+    request: Request
+    role: Role
+    answer: Callable[[Answer], None]
+    attachment: bytes | None = None
+
+
 Message = (
     MediaBegan
     | SegmentClosed
@@ -79,4 +94,5 @@ Message = (
     | Missed
     | PictureMeasure
     | SoundMeasure
+    | Asked
 )

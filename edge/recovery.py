@@ -15,7 +15,7 @@ from pathlib import Path
 from edge import durable, journal
 from edge.journal import Found, Journal, Unreadable
 from edge.journal_state import JournalState, OpenGap, OpenSession, StreamRow, kid_in_force
-from edge.ports import Clock, ClockReading, SyncState
+from edge.ports import Clock, ClockReading, Stream, SyncState
 from edge.spool import Spool
 from liuhen import cose
 from liuhen.boxes import SEGMENT_LIMIT_BYTES
@@ -119,6 +119,11 @@ class Continuation:
     open_gaps: tuple[OpenGap, ...]
     session: OpenSession
     """It as the dead runs left it, with a reading of both clocks in each of their boots."""
+
+    @property
+    def absent(self) -> frozenset[Stream]:
+        """The streams that have a gap of their own."""
+        return frozenset(Stream(gap.stream) for gap in self.open_gaps if gap.stream is not None)
 
 
 def may_resume(setback: Setback, streams: tuple[StreamRow, ...], clock: Clock, limit_ns: int) -> bool:
@@ -246,7 +251,7 @@ def _open_gap(session: OpenSession, since: Instant, log: Journal, clock: Clock, 
         evidence=() if evidence is None else (evidence,),
         records=(),
     )
-    return OpenGap(seq=log.append(gap, session_id=session.id).seq, stream=None, since=since, lost=0)
+    return OpenGap(seq=log.append(gap, session_id=session.id).seq, stream=None, since=since, lost=0, cause=gap.cause)
 
 
 def _end_of_media(state: JournalState, session: OpenSession, rescued: Rescued) -> Instant:

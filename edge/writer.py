@@ -32,7 +32,6 @@ from edge.messages import (
 )
 from edge.packet_queue import PacketQueue
 from edge.ports import Clock, PictureMeasure, SoundMeasure, Stream
-from edge.recovery import Continuation
 from edge.segmenter import Closed, Fragment, Missed, Opened, Segmenter, Step, StreamAbsent, StreamPresent
 from edge.spool import Spool
 from liuhen import cose
@@ -70,6 +69,17 @@ class SessionFacts:
     run: int
     session_id: bytes
     endorsements: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """Where a session goes on: the next segment, the indices so far, the last segment's r, and the absent streams."""
+
+    segments: int
+    frames: int
+    samples: int
+    last: bytes
+    absent: frozenset[Stream]
 
 
 class Acknowledge(Protocol):
@@ -215,16 +225,23 @@ class Writer:
         self._anchor_utc()
         self.end_cause = EndCause.STOPPED
 
-    def go_on_from(self, continuation: Continuation) -> None:
-        """Before the first packet: the session was begun by an earlier run."""
-        streams = (gap.stream for gap in continuation.open_gaps)
+    def go_on_from(self, resumption: Resumption) -> None:
+        """Before the first packet: the session was begun by an earlier run, or by an earlier stretch of this one."""
         self._segmenter.go_on_from(
-            number=continuation.segments,
-            frames=continuation.frames,
-            samples=continuation.samples,
-            absent=frozenset(Stream(stream) for stream in streams if stream is not None),
+            number=resumption.segments,
+            frames=resumption.frames,
+            samples=resumption.samples,
+            absent=resumption.absent,
         )
-        self._previous = continuation.last
+        self._previous = resumption.last
+
+    @property
+    def media_end_ns(self) -> int | None:
+        """Until when all of the room was taken, of the streams that were there; None before there was anything.
+
+        Read after `WriterEnded`: all that was taken is durable then.
+        """
+        return self._segmenter.media_end_ns if self.position is not None else None
 
     def run(self) -> None:
         """Write until the queue is closed and empty, then end the segment and say so. The thread's whole body."""

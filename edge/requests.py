@@ -1,0 +1,208 @@
+"""What may be asked of the recorder over its control socket, by whom, and in which bytes.
+
+Pure: one packet in, one frozen `Request` or a `BadRequest` with words for a person; answers are made here too. The
+rights are one table. No verb touches the interlock's latch: nobody can ask for what only the key on the spot can do.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from liuhen.registry import GapCause
+
+PACKET_LIMIT_BYTES = 4096
+VERSION = 1
+TEXT_LIMIT = 500
+NAME_LIMIT = 40
+
+
+class Verb(enum.StrEnum):
+    """Everything that can be asked."""
+
+    STATUS = "status"
+    START = "start"
+    STOP = "stop"
+    MARK = "mark"
+    EXPLAIN = "explain"
+    WITHHOLD = "withhold"
+    APPROVE = "approve"
+    RESUME = "resume"
+    CONSENT = "consent"
+    CANNOT_RESUME = "cannot-resume"
+    STATEMENT = "statement"
+    MAINTENANCE = "maintenance"
+
+
+class Role(enum.IntEnum):
+    """Who asks, as the system knows him by his user id; the number stands in REFUSED_REQUEST events."""
+
+    NOBODY = 0
+    OPERATOR = 1
+    CONSOLE = 2
+    OFFLOAD = 3
+    SENSORS = 4
+
+
+RIGHTS: dict[Role, frozenset[Verb]] = {
+    Role.NOBODY: frozenset(),
+    Role.OPERATOR: frozenset(Verb),
+    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE},
+    Role.OFFLOAD: frozenset({Verb.STATUS}),
+    Role.SENSORS: frozenset(),
+}
+"""The sensors ask nothing; they tell, in packets of their own (`edge.sensors.readings`)."""
+NAMED_ACTOR = frozenset(
+    {Verb.STOP, Verb.WITHHOLD, Verb.APPROVE, Verb.RESUME, Verb.CONSENT, Verb.CANNOT_RESUME, Verb.STATEMENT}
+)
+"""The console asks these only in the name of somebody who has signed in."""
+
+
+class BadRequest(Exception):
+    """A packet that is no request; one line for a person, Chinese first."""
+
+    def __init__(self, words_zh: str, words_en: str) -> None:
+        super().__init__(words_en)
+        self.words_zh = words_zh
+        self.words_en = words_en
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. Which fields a verb needs stands in `NEEDED`; text is NFC.
+
+    `actor` is the person it is asked for; `gap` the journal number of a gap or of what a statement is about; `citation`
+    the law that a ground rests on. What is attached comes beside it, as an open file.
+    """
+
+    verb: Verb
+    actor: str = ""
+    text: str = ""
+    ground: str = ""
+    citation: str = ""
+    reported_to: str = ""
+    reported_at: str = ""
+    gap: int | None = None
+    cause: GapCause | None = None
+    step: int | None = None
+    confirmed: bool = False
+
+
+NEEDED: dict[Verb, tuple[str, ...]] = {
+    Verb.WITHHOLD: ("actor",),
+    Verb.APPROVE: ("actor", "ground"),
+    Verb.RESUME: ("actor",),
+    Verb.CONSENT: ("actor", "text"),
+    Verb.CANNOT_RESUME: ("actor", "reported_to", "reported_at"),
+    Verb.STATEMENT: ("actor", "gap", "text"),
+    Verb.MAINTENANCE: ("actor", "text"),
+}
+
+_LIMITS = {
+    "actor": NAME_LIMIT,
+    "text": TEXT_LIMIT,
+    "ground": TEXT_LIMIT,
+    "citation": TEXT_LIMIT,
+    "reported_to": NAME_LIMIT,
+    "reported_at": NAME_LIMIT,
+}
+
+
+def parse(packet: bytes) -> Request:
+    """The request in a packet. Raises BadRequest: too long, not JSON, an unknown key, a value of the wrong kind."""
+    if len(packet) > PACKET_LIMIT_BYTES:
+        raise _bad(f"请求超过 {PACKET_LIMIT_BYTES} 字节", f"a request has at most {PACKET_LIMIT_BYTES} bytes")
+    try:
+        asked = json.loads(packet)
+    except (ValueError, RecursionError) as error:
+        raise _bad("请求不是 JSON", "not JSON") from error
+    if not isinstance(asked, dict) or asked.pop("v", None) != VERSION:
+        raise _bad(f"请求须为 JSON 对象且 v = {VERSION}", f"a request is a JSON object with v = {VERSION}")
+    if "verb" not in asked:
+        raise _bad("请求缺少 verb", "a request names its verb")
+    known = {field.name for field in fields(Request)}
+    unknown = sorted(name for name in asked if name not in known)
+    if unknown:
+        raise _bad(f"请求中有未知的项 {unknown[0][:40]!r}", f"unknown key {unknown[0][:40]!r}")
+    request = Request(**{name: _value(name, value) for name, value in asked.items()})
+    missing = [name for name in NEEDED.get(request.verb, ()) if getattr(request, name) in ("", None)]
+    if missing:
+        raise _bad(f"{request.verb} 需要 {missing[0]}", f"{request.verb} needs {missing[0]}")
+    return request
+
+
+def packet_of(request: Request) -> bytes:
+    """The bytes of a request; what is left out is not in them. Raises BadRequest where they would be too many."""
+    said: dict[str, Any] = {"v": VERSION}
+    for field in fields(Request):
+        value = getattr(request, field.name)
+        if value not in ("", None, False):
+            said[field.name] = int(value) if isinstance(value, GapCause) else value
+    packet = json.dumps(said, ensure_ascii=False).encode()
+    if len(packet) > PACKET_LIMIT_BYTES:
+        raise _bad(f"请求超过 {PACKET_LIMIT_BYTES} 字节", f"a request has at most {PACKET_LIMIT_BYTES} bytes")
+    return packet
+
+
+def _value(name: str, value: object) -> Any:
+    match name, value:
+        case "verb", str():
+            if value not in {verb.value for verb in Verb}:
+                raise _bad(f"没有这种请求 {value[:40]!r}", f"no such request {value[:40]!r}")
+            return Verb(value)
+        case "gap" | "step", int() if type(value) is int and 0 <= value < 1 << 62:
+            return value
+        case "cause", int() if type(value) is int and value in {cause.value for cause in GapCause}:
+            return GapCause(value)
+        case "confirmed", bool():
+            return value
+        case _, str() if name in _LIMITS:
+            return _text(name, value)
+        case _:
+            raise _bad(f"{name} 的值不可用", f"{name} cannot have this value")
+
+
+def _text(name: str, value: str) -> str:
+    text = unicodedata.normalize("NFC", value).strip()
+    if len(text) > _LIMITS[name] or not all(one.isprintable() or one == "\n" for one in text):
+        zh, en = f"{name} 最多 {_LIMITS[name]} 个可见字符", f"{name} has at most {_LIMITS[name]} visible characters"
+        raise _bad(zh, en)
+    return text
+
+
+def _bad(words_zh: str, words_en: str) -> BadRequest:
+    return BadRequest(words_zh, words_en)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the asker gets: done or not, one line for a person, and what was asked for."""
+
+    ok: bool
+    words_zh: str = ""
+    words_en: str = ""
+    facts: Mapping[str, Any] | None = None
+
+    def packet(self) -> bytes:
+        """The bytes of the answer."""
+        said = {"v": VERSION, "ok": self.ok, "zh": self.words_zh, "en": self.words_en, "facts": dict(self.facts or {})}
+        return json.dumps(said, ensure_ascii=False).encode()
+
+    @classmethod
+    def parse(cls, packet: bytes) -> Answer:
+        """An answer's bytes again. Raises BadRequest."""
+        try:
+            said = json.loads(packet)
+            return cls(ok=bool(said["ok"]), words_zh=said["zh"], words_en=said["en"], facts=said["facts"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise _bad("录制程序的答复无法理解", "the recorder's answer cannot be understood") from error
+
+
+def may(role: Role, request: Request) -> bool:
+    """Whether this role may ask this; the console only for somebody who has signed in."""
+    named = request.actor != "" or request.verb not in NAMED_ACTOR or role is not Role.CONSOLE
+    return request.verb in RIGHTS[role] and named
