@@ -9,17 +9,18 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from edge import durable
+from edge.capture import WRITER_LIMIT_SECONDS, Sources, ThreadedCapture
 from edge.config import Config
 from edge.custody import OpenToken, no_token
+from edge.destruction import keep_record
 from edge.durable import StorageFault
 from edge.journal import Journal
 from edge.journal_state import StreamRow
-from edge.messages import StopRequested
+from edge.messages import RoomSays, StopRequested
 from edge.opening import (
     EXIT_BUSY,
     EXIT_HARDWARE,
@@ -27,6 +28,7 @@ from edge.opening import (
     EXIT_STORAGE,
     Onlooker,
     Opening,
+    OpenLog,
     Refused,
     open_device,
     storage_refusal,
@@ -34,16 +36,18 @@ from edge.opening import (
 from edge.packet_queue import LaneBounds, PacketQueue
 from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin, Stream
 from edge.recorder import Ended, Inbox, Recorder, Tools
+from edge.room import REFUSING_WORDS, Room, RoomTools
 from edge.segmenter import Cutting, Segmenter
+from edge.session.effects import Refusing
+from edge.session.signals import StartAsked
 from edge.spool import Spool
 from edge.status import Status
-from edge.writer import Acknowledge, SessionFacts, Writer, WriterPorts
+from edge.stretch import Stretch, Stretches
+from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPorts
 from liuhen import keys
 from liuhen.keys import UnusableKey
 from liuhen.kinds import Choice, Refusal, Session, Software, Stop
-from liuhen.records import Record
-from liuhen.records import make as make_record
-from liuhen.registry import ChoiceCode, Purpose, RecordLabel, RefusalCode, StopCause
+from liuhen.registry import ChoiceCode, DutyCode, Purpose, RecordLabel, RefusalCode, StopCause
 
 __all__ = [
     "EXIT_BUSY",
@@ -58,8 +62,6 @@ __all__ = [
     "run",
 ]
 
-STOP_LIMIT_SECONDS = 5.0
-WRITER_LIMIT_SECONDS = 30.0
 LEAST_SECONDS = 1.0
 
 
@@ -92,22 +94,6 @@ class Start:
     """A person has said that a new session may be recorded under an emergency key."""
 
 
-@dataclass(slots=True)
-class _Capturing:
-    """The sources that are running, so that whatever happens they are stopped."""
-
-    stops: list[Callable[[float], None]] = field(default_factory=list)
-
-    def stop(self, watcher: Watcher) -> None:
-        """Stop every source within its limit; one that hangs is reported and left behind."""
-        for stop in self.stops:
-            try:
-                stop(STOP_LIMIT_SECONDS)
-            except HardwareFault as fault:
-                watcher.said(f"{fault.what}；{fault.remedy_zh}", f"{fault.what}; {fault.remedy_en}")
-        self.stops.clear()
-
-
 def run(start: Start) -> Ended:
     """One run with one session. Raises Refused when nothing could be recorded; the journal then says why, if it can.
 
@@ -133,29 +119,77 @@ def _run(start: Start) -> Ended:
         # Before anything else: not even a refusal is signed with an emergency key that nobody has agreed to.
         resumed = opening.may_stay_open(start.hardware.clock)
         opening.require_confirmation(resumed=resumed, confirmed=start.emergency)
-        return _run_session(start, opening)
-
-
-def _run_session(start: Start, opening: Opening) -> Ended:
-    """Check, record, end. A refusal is an entry with its cause before it is an exception."""
-    log = opening.log(start.hardware.clock)
-    try:
+        running = Running(start, opening)
         try:
-            _check_space(start, opening.spool)
-            picture, sound, origins = _open_sources(start.hardware)
-            _refuse_substitutes(opening, origins)
-        except _RefusedWithCode as refusal:
-            _give_back(start)
-            # A session left open is not ended by a camera that is late: it may go on once a start succeeds.
-            opening.begin(start.hardware.clock, resume=opening.may_stay_open(start.hardware.clock))
-            _journal_refusal(log, refusal.code)
-            raise refusal.refused from None
-        _warn_of_clock(start)
-        plan = _Plan.of(start, opening, (picture, sound), origins)
-        _require_confirmation(start, opening, plan)
-        return _stopped(start, log, start.conduct(_stage(start, opening, plan)))
-    finally:
-        log.close()
+            return _run_session(running)
+        finally:
+            running.log.close()
+
+
+class Running:
+    """One run: what all of its sessions share. CONTROL's thread."""
+
+    def __init__(self, start: Start, opening: Opening) -> None:
+        """Nothing is written yet."""
+        self.start = start
+        self.opening = opening
+        self.log = opening.log(start.hardware.clock)
+        self.inbox = Inbox()
+        self._begun: OpenLog | None = None
+        self.room = Room(
+            RoomTools(
+                config=start.config,
+                clock=start.hardware.clock,
+                spool=opening.spool,
+                journal=self.log,
+                salt=partial(secrets.token_bytes, 32),
+                say=start.watcher.said,
+            )
+        )
+
+    def desk(self, message: RoomSays) -> None:
+        """What people and the other processes say."""
+
+    def begun(self, *, resume: bool) -> OpenLog:
+        """The entries that begin the run, once. Raises StorageFault."""
+        if self._begun is None:
+            self._begun = self.opening.begin(self.start.hardware.clock, resume=resume)
+            _journal_choices(self.start.config, self.log)
+        return self._begun
+
+
+def _run_session(running: Running) -> Ended:
+    """Check, record, end. A refusal is an entry with its cause before it is an exception."""
+    start, opening, log = running.start, running.opening, running.log
+    try:
+        _check_space(start, opening.spool)
+        picture, sound, origins = _open_sources(start.hardware)
+        _refuse_substitutes(opening, origins)
+        plan = _Plan.of(running, (picture, sound), origins)
+        _ask_the_room(running, plan)
+    except _RefusedWithCode as refusal:
+        _give_back(start)
+        # A session left open is not ended by a camera that is late: it may go on once a start succeeds.
+        running.begun(resume=opening.may_stay_open(start.hardware.clock))
+        _journal_refusal(running.room, refusal.code)
+        log.checkpoint(session_id=None)
+        log.append(Stop(cause=StopCause.REFUSED), session_id=None)
+        raise refusal.refused from None
+    _warn_of_clock(start)
+    _require_confirmation(start, opening, plan)
+    return _stopped(start, log, start.conduct(_stage(running, plan)))
+
+
+def _ask_the_room(running: Running, plan: _Plan) -> None:
+    """Whether anything forbids this session: an inhibition that stands, or the interlock."""
+    room = running.room
+    if plan.resume:
+        room.state = replace(room.state, capturing=not room.state.inhibitions)
+        return
+    for why in room.signal(StartAsked(at_ns=room.now_ns)):
+        words_zh, words_en = REFUSING_WORDS[why]
+        refused = Refused(f"{words_zh} / {words_en}", remedy_zh=words_zh, remedy_en=words_en, exit_code=EXIT_HARDWARE)
+        raise _RefusedWithCode(refused, RefusalCode.INTERLOCK if why is Refusing.TRIPPED else RefusalCode.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +206,12 @@ class _Plan:
     @classmethod
     def of(
         cls,
-        start: Start,
-        opening: Opening,
+        running: Running,
         formats: tuple[PictureFormat | None, SoundFormat | None],
         origins: tuple[SourceOrigin, ...],
     ) -> _Plan:
-        state = opening.state
-        resume = opening.may_resume(_stream_rows(formats), start.hardware.clock)
+        state, clock = running.log.state, running.start.hardware.clock
+        resume = state.session is not None and running.opening.may_resume(_stream_rows(formats), clock)
         resumed = state.session if resume else None
         return cls(
             session_id=resumed.id if resumed is not None else secrets.token_bytes(16),
@@ -198,64 +231,89 @@ def _require_confirmation(start: Start, opening: Opening, plan: _Plan) -> None:
         raise
 
 
-def _stage(start: Start, opening: Opening, plan: _Plan) -> Stage:
+def _stage(running: Running, plan: _Plan) -> Stage:
     """Everything a session runs on; nothing is written before `Stage.begin`."""
-    clock, spool, log = start.hardware.clock, opening.spool, opening.log(start.hardware.clock)
-    inbox, packets = Inbox(), PacketQueue(picture=_lane(start.config, 1), sound=_lane(start.config, 6))
+    start, inbox, room = running.start, running.inbox, running.room
+    stretches = Stretches(partial(_make_stretch, running, plan))
+    recorder = Recorder(
+        Tools(
+            config=start.config,
+            clock=start.hardware.clock,
+            spool=running.opening.spool,
+            journal=running.log,
+            inbox=inbox,
+            stretches=stretches,
+            room=room,
+            desk=running.desk,
+            show=start.watcher.status,
+        ),
+        plan.session_id,
+    )
+    frames_per_second = plan.picture.frames_per_second if plan.picture is not None else 1
+    return Stage(
+        start=start,
+        recorder=recorder,
+        inbox=inbox,
+        stretches=stretches,
+        sources=Sources(
+            hardware=start.hardware,
+            caption=caption_of(start.config, plan.ordinal, plan.session_id),
+            frame_ns=10**9 // frames_per_second,
+            say=start.watcher.said,
+        ),
+        begin=partial(_begin, running, plan, (stretches, recorder)),
+        may_capture=room.state.capturing,
+    )
+
+
+def _make_stretch(running: Running, plan: _Plan) -> Stretch:
+    """A queue and a WRITER that has written nothing yet."""
+    start, opening, log = running.start, running.opening, running.log
     camera = start.hardware.camera
+    packets = PacketQueue(picture=_lane(start.config, 1), sound=_lane(start.config, 6))
     writer = Writer(
         queue=packets,
         segmenter=Segmenter(cutting=_cutting(start.config), picture=plan.picture, sound=plan.sound),
-        spool=spool,
+        spool=opening.spool,
         session=SessionFacts(
-            log_id=spool.identity.log_id,
+            log_id=opening.spool.identity.log_id,
             run=opening.run,
             session_id=plan.session_id,
             endorsements=opening.endorsements,
         ),
         ports=WriterPorts(
-            clock=clock,
+            clock=start.hardware.clock,
             signer=opening.signer,
             journal_head=lambda: log.head or (0, bytes(32)),
             force_keyframe=camera.force_keyframe if camera is not None else _nothing,
-            post=inbox.post,
+            post=running.inbox.post,
             acknowledge=start.watcher,
             slow_write_ns=start.config.spool.slow_write_milliseconds * 1_000_000,
         ),
     )
-    tools = Tools(
-        config=start.config,
-        clock=clock,
-        spool=spool,
-        journal=log,
-        inbox=inbox,
-        packets=packets,
-        writer=writer,
-        show=start.watcher.status,
-    )
-    recorder = Recorder(tools, plan.session_id)
-    return Stage(
-        start=start,
-        recorder=recorder,
-        writer=writer,
-        inbox=inbox,
-        packets=packets,
-        caption=caption_of(start.config, plan.ordinal, plan.session_id),
-        begin=partial(_begin, start, opening, plan, (writer, recorder)),
-    )
+    return Stretch(packets=packets, writer=writer)
 
 
-def _begin(start: Start, opening: Opening, plan: _Plan, crew: tuple[Writer, Recorder]) -> None:
+def _begin(running: Running, plan: _Plan, crew: tuple[Stretches, Recorder]) -> None:
     """Recovery, then the session's entry or what a resumed one goes on from. Raises StorageFault."""
-    writer, recorder = crew
-    opened = opening.begin(start.hardware.clock, resume=plan.resume)
-    _journal_choices(start.config, opened.journal)
-    if opened.continuation is None:
+    stretches, recorder = crew
+    start, opening = running.start, running.opening
+    opened = running.begun(resume=plan.resume)
+    if not plan.resume or opened.continuation is None:
         formats = (plan.picture, plan.sound)
         recorder.open(_session_entry(start.config, opening.spool, plan.ordinal, formats, plan.origins))
         return
-    writer.go_on_from(opened.continuation)
-    recorder.resume(opened.continuation)
+    went_on = opened.continuation
+    stretches.newest.writer.go_on_from(
+        Resumption(
+            segments=went_on.segments,
+            frames=went_on.frames,
+            samples=went_on.samples,
+            last=went_on.last,
+            absent=went_on.absent,
+        )
+    )
+    recorder.resume(went_on)
     start.watcher.said(
         "上一场次尚未结束，已自动续录；请用语音说明中止的原因",
         "the last session had not ended and goes on; please say aloud why it was interrupted",
@@ -277,11 +335,7 @@ def _stopped(start: Start, log: Journal, ended: Ended) -> Ended:
 
 def _give_back(start: Start) -> None:
     """Release what was claimed, so that a refused start leaves no device busy."""
-    capturing = _Capturing()
-    for source in (start.hardware.camera, start.hardware.microphone):
-        if source is not None:
-            capturing.stops.append(source.stop)
-    capturing.stop(start.watcher)
+    Sources(hardware=start.hardware, caption="", frame_ns=0, say=start.watcher.said).stop()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,28 +347,44 @@ class Stage:
 
     start: Start
     recorder: Recorder
-    writer: Writer
     inbox: Inbox
-    packets: PacketQueue
-    caption: str
+    stretches: Stretches
+    sources: Sources
     begin: Callable[[], None]
+    may_capture: bool
+    """False where something forbids recording from the start: then no source runs until the room says so."""
+
+    @property
+    def writer(self) -> Writer:
+        """WRITER of the newest stretch."""
+        return self.stretches.newest.writer
+
+    @property
+    def packets(self) -> PacketQueue:
+        """The queue of the newest stretch."""
+        return self.stretches.newest.packets
+
+    @property
+    def caption(self) -> str:
+        """What is burned into every picture beside the time."""
+        return self.sources.caption
 
 
 def conduct_threads(stage: Stage) -> Ended:
     """Real time: WRITER in its thread, CONTROL in the caller's. At the end: sources, queue, WRITER, entries."""
-    capturing, over = _Capturing(), threading.Event()
-    threads = (
-        threading.Thread(target=stage.writer.run, name="WRITER", daemon=True),  # a disk that hangs must not keep us
-        threading.Thread(target=_wait_for_stop, args=(stage, over), name="STOP"),
-    )
+    capture, over = ThreadedCapture(stage.sources), threading.Event()
+    stage.stretches.conductor = capture
+    stopper = threading.Thread(target=_wait_for_stop, args=(stage, over), name="STOP")
+    first = stage.stretches.newest
     try:
-        started = _started(stage, capturing)
+        started = capture.start_sources(first) if stage.may_capture else None
         stage.begin()
     except BaseException:
-        capturing.stop(stage.start.watcher)  # nothing was written by WRITER: what the queue holds is of no session
+        capture.stop_sources()  # nothing was written by WRITER: what the queue holds is of no session
         raise
-    for thread in threads:
-        thread.start()
+    if stage.may_capture:
+        capture.start_writer(first)
+    stopper.start()
     try:
         stage.recorder.revive = partial(_revive, stage)
         if started is None:
@@ -323,44 +393,18 @@ def conduct_threads(stage: Stage) -> Ended:
             stage.recorder.source_failed(started)
     finally:
         over.set()
-        capturing.stop(stage.start.watcher)
-        stage.writer.end_cause = stage.recorder.end_cause()
-        stage.packets.close()
+        capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)
         try:
             ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
         finally:
-            for thread in threads:
-                thread.join(WRITER_LIMIT_SECONDS)
+            capture.join()
+            stopper.join(WRITER_LIMIT_SECONDS)
     return ended
-
-
-def _started(stage: Stage, capturing: _Capturing) -> HardwareFault | None:
-    """Start the sources; the fault of one that could be opened and does not start."""
-    try:
-        _start_sources(stage, capturing)
-    except HardwareFault as fault:
-        return fault
-    return None
-
-
-def _start_sources(stage: Stage, capturing: _Capturing) -> None:
-    """Sound first: it is ready at once, while a sensor takes a moment to settle."""
-    hardware, deliver = stage.start.hardware, stage.packets.deliver
-    if hardware.microphone is not None:
-        capturing.stops.append(hardware.microphone.stop)
-        hardware.microphone.start(deliver)
-    if hardware.camera is not None:
-        capturing.stops.insert(0, hardware.camera.stop)
-        hardware.camera.start(deliver, stage.caption)
 
 
 def _revive(stage: Stage, stream: Stream) -> None:
     """Start a lost source again, on CONTROL's thread. Raises HardwareFault."""
-    hardware, deliver = stage.start.hardware, stage.packets.deliver
-    if stream is Stream.PICTURE and hardware.camera is not None:
-        hardware.camera.start(deliver, stage.caption)
-    if stream is Stream.SOUND and hardware.microphone is not None:
-        hardware.microphone.start(deliver)
+    stage.sources.start_one(stream, stage.stretches.newest)
 
 
 def _wait_for_stop(stage: Stage, over: threading.Event) -> None:
@@ -471,10 +515,10 @@ def _warn_of_clock(start: Start) -> None:
         )
 
 
-def _journal_refusal(log: Journal, code: RefusalCode) -> None:
-    log.append(Refusal(code=code, measured=(), records=()), session_id=None)
-    log.checkpoint(session_id=None)
-    log.append(Stop(cause=StopCause.REFUSED), session_id=None)
+def _journal_refusal(room: Room, code: RefusalCode) -> None:
+    """A refused start is an entry, and opens the duty to report (Jiaozuo Art. 11, 20(1))."""
+    seq = room.append(Refusal(code=code, measured=(), records=()))
+    room.open_duty(DutyCode.REPORT, seq)
 
 
 def _journal_choices(config: Config, log: Journal) -> None:
@@ -498,7 +542,7 @@ def _session_entry(
     formats: tuple[PictureFormat | None, SoundFormat | None],
     origins: tuple[SourceOrigin, ...],
 ) -> Session:
-    place = _keep_record(spool, config.device.room)
+    place = keep_record(spool, config.device.room.encode(), salt=secrets.token_bytes(32))
     return Session(
         ordinal=ordinal,
         mode=0,
@@ -525,13 +569,6 @@ def _stream_rows(formats: tuple[PictureFormat | None, SoundFormat | None]) -> tu
     if sound is not None:
         rows.append((1, "flac", sound.rate_hz, sound.channels, 0))
     return tuple(rows)
-
-
-def _keep_record(spool: Spool, text: str) -> Record:
-    """Write a detached record durably, before anything commits to it."""
-    record = make_record(text.encode(), salt=secrets.token_bytes(32))
-    spool.write(durable.Create(path=spool.records_directory / record.name, content=record.to_bytes()))
-    return record
 
 
 def _software(origins: tuple[SourceOrigin, ...]) -> Software:

@@ -20,6 +20,7 @@ from edge.config_file import (
     Flag,
     Location,
     Locations,
+    Names,
     Number,
     Problem,
     Text,
@@ -363,6 +364,54 @@ class Session:
             Number(0.1, 72),
             "一个场次通常计划多少小时；开始前按此再加 25% 核对剩余空间，不足时提醒",
             "hours a session is planned for; before it begins free space must hold a quarter more, or somebody is told",
+        ),
+    )
+    approval_minutes: int = field(
+        default=10,
+        metadata=key(
+            Whole(1, 1440),
+            "“不得记录”多久未获第二人批准即告警（分钟）",
+            "a withholding that no second person has approved for so long alarms, in minutes",
+        ),
+    )
+    withheld_minutes: int = field(
+        default=60,
+        metadata=key(
+            Whole(1, 1440),
+            "“不得记录”持续多久即告警（分钟）；只告警，不自动恢复",
+            "a withholding that lasts so long alarms, in minutes; nothing ends it but a person",
+        ),
+    )
+    explanation_seconds: int = field(
+        default=60,
+        metadata=key(
+            Whole(10, 3600),
+            "恢复录制后多久未作语音说明即告警（秒）",
+            "an interruption not explained aloud so long after recording resumed alarms, in seconds",
+        ),
+    )
+    resume_minutes: int = field(
+        default=10,
+        metadata=key(
+            Whole(1, 1440),
+            "中止多久未能恢复即告警并提示向部门负责人报告（分钟）",
+            "an interruption that lasts so long alarms and opens the duty to report, in minutes",
+        ),
+    )
+    approvers: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            Names(32, 40),
+            "可以批准“不得记录”的人员姓名；空表示除提出人外的任何人",
+            "who may approve a withholding; empty: anybody but the one who asked for it",
+        ),
+    )
+    withhold_grounds: tuple[str, ...] = field(
+        default=("国家秘密", "商业秘密", "技术秘密", "个人隐私", "法律法规规定"),
+        metadata=key(
+            Names(32, 40),
+            "允许的“不得记录”事由；“法律法规规定”须写明条款",
+            "grounds on which recording may be withheld; “法律法规规定” (required by law) must cite the law",
         ),
     )
 

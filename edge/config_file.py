@@ -214,6 +214,29 @@ class Locations:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """A list of at most `most` different one-line texts, each as a `Text` of `longest`."""
+
+    most: int
+    longest: int
+
+    def convert(self, raw: object, base: Path) -> object:
+        """Convert each as a `Text`."""
+        return tuple(Text(self.longest).convert(one, base) for one in raw) if isinstance(raw, list) else raw
+
+    def holds(self, value: object) -> bool:
+        """Few enough, each a visible text, none twice."""
+        if not isinstance(value, tuple) or len(value) > self.most:
+            return False
+        return all(Text(self.longest).holds(one) for one in value) and len(set(value)) == len(value)
+
+    def allowed(self) -> tuple[str, str]:
+        """The number and length of the texts."""
+        zh = f"至多 {self.most} 个互不相同的文字的列表，每个 1..{self.longest} 个可见字符"
+        return zh, f"a list of at most {self.most} different texts of 1..{self.longest} visible characters"
+
+
+@dataclass(frozen=True, slots=True)
 class _KeyNote:
     rule: Rule
     zh: str

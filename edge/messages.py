@@ -79,7 +79,7 @@ class Asked:
     attachment: bytes | None = None
 
 
-Message = (
+WriterSays = (
     MediaBegan
     | SegmentClosed
     | WriterFailed
@@ -88,11 +88,15 @@ Message = (
     | StorageSlowEnded
     | WriterCrashed
     | WriterEnded
-    | StopRequested
     | StreamAbsent
     | StreamPresent
     | Missed
     | PictureMeasure
     | SoundMeasure
-    | Asked
 )
+"""What comes from WRITER about media; CONTROL takes it even while it waits for the end of a stretch."""
+
+RoomSays = Asked
+"""What comes from people and from the other processes; the desk deals with it, in a session and between two."""
+
+Message = WriterSays | RoomSays | StopRequested

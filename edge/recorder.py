@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,33 +18,41 @@ from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
-from edge.journal import Journal, clock_row
+from edge.gap_book import GapBook
+from edge.journal import Journal
 from edge.messages import (
+    Asked,
     MediaBegan,
     Message,
+    RoomSays,
     SegmentClosed,
     StopRequested,
     StorageFaulted,
     WriterCrashed,
     WriterEnded,
     WriterFailed,
+    WriterSays,
 )
-from edge.packet_queue import PacketQueue
 from edge.ports import Clock, ClockReading, HardwareFault, PictureMeasure, SoundMeasure, Stream
 from edge.recovery import Continuation
+from edge.room import Room
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
+from edge.session.signals import Found, MediaDurable, StreamBack, StreamLost
 from edge.spool import Spool
 from edge.status import Status
-from edge.writer import Writer
-from liuhen.kinds import Clock as ClockRow
-from liuhen.kinds import EntryBody, Event, Gap, GapEnd, Heartbeat, Instant, Session, SessionEnd
-from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, StopCause
+from edge.stretch import Stretches, Unstarted
+from edge.writer import Resumption, Writer
+from liuhen.kinds import EntryBody, Event, Heartbeat, Segment, Session, SessionEnd
+from liuhen.registry import EVENTS, DutyCode, EndCause, EventCode, GapCause, StopCause
+from liuhen.segment import NO_PREVIOUS
 
 INBOX_LIMIT = 4096
 POST_LIMIT_SECONDS = 5.0
 """WRITER may wait this long for CONTROL: its own queue holds far more."""
 TURN_SECONDS = 0.5
 CLOCK_STEP_MS = 500
+STRETCH_END_LIMIT_NS = 15 * 10**9
+"""Sources have five seconds each to stop, WRITER the rest for what the queue held."""
 REVIVE_FIRST_NS = 1_000_000_000
 REVIVE_LONGEST_NS = 30_000_000_000
 SPACE_FLOOR_SECONDS = 120
@@ -64,16 +73,6 @@ class Ended:
     """Whether the journal holds the session's end; without it the run must not look ended in order either."""
 
 
-@dataclass(slots=True)
-class _OpenGap:
-    """A gap entry without its end; `anchor` reads both clocks in the boot of its begin, if one is known."""
-
-    seq: int
-    since: Instant
-    lost: int
-    anchor: ClockRow
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Revival:
     """When a lost source is started again, and how long after that if it fails."""
@@ -88,7 +87,9 @@ class _Counts:
 
     segments: int = 0
     stated: tuple[int, int] = (0, 0)
-    gaps: int = 0
+    last: bytes = NO_PREVIOUS
+    fragments_before: int = 0
+    missed_before: tuple[int, int] = (0, 0)
     rms_millibel: int | None = None
     peak_millibel: int | None = None
     clock_offset_ms: int | None = None
@@ -96,6 +97,16 @@ class _Counts:
     space_unknown: bool = False
     tolerance_told: bool = False
     warnings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """How far the session's durable media reaches; everything counts from the session's beginning."""
+
+    frames: int
+    samples: int
+    missed: tuple[int, int]
+    fragments: int
 
 
 class Inbox:
@@ -138,8 +149,10 @@ class Tools:
     spool: Spool
     journal: Journal
     inbox: Inbox
-    packets: PacketQueue
-    writer: Writer
+    stretches: Stretches
+    room: Room
+    desk: Callable[[RoomSays], None]
+    """Deals with what people and the other processes say."""
     show: Callable[[Status], None]
 
 
@@ -151,7 +164,12 @@ class Recorder:
         self._tools = tools
         self._session_id = session_id
         self._counts = _Counts()
-        self._gaps: dict[Stream | None, _OpenGap] = {}
+        self._gaps = GapBook(tools.clock, self._append)
+        self._room = tools.room
+        self._capturing = False
+        self._ordered_end: EndCause | None = None
+        self._left_open_for: StopCause | None = None
+        self._deferred: deque[Message] = deque()
         self._picture_judge = PictureJudge(tools.config.checks.picture)
         self._sound_judge = SoundJudge(
             SoundLimits(checks=tools.config.checks.sound, rate_hz=tools.config.microphone.rate_hz)
@@ -165,35 +183,57 @@ class Recorder:
         self._fault: HardwareFault | WriterCrashed | None = None
         self._short_of_space = False
         self._end_told = False
-        self._owed: dict[Stream | None, tuple[int, bool]] = {}
-        """Ends of gaps that the journal did not take: until when, and whether media is back."""
         self._revivals: dict[Stream, _Revival] = {}
         self.revive: Callable[[Stream], None] | None = None
         """Starts a lost source again (raises HardwareFault); given by whoever conducts real sources."""
 
     # -- life -------------------------------------------------------------------------------------------------------
 
+    @property
+    def _writer(self) -> Writer:
+        return self._tools.stretches.newest.writer
+
     def open(self, session: Session) -> None:
         """Append the session entry and start the promised clocks."""
         self._tools.spool.make_session(self._session_id)
         self._counts.free_bytes = self._tools.spool.free_bytes()
         self._tools.journal.append(session, session_id=self._session_id)
+        self._capturing = True
+        self._room.attach(self, self._session_id)
         self._start_promises()
 
     def resume(self, continuation: Continuation) -> None:
-        """Go on with the session that an earlier run left open; its gaps end when their media is back."""
+        """Go on with the session that an earlier run left open; its gaps end when their media is back.
+
+        Where something forbids recording, capture has not begun, and the room says when it may.
+        """
         self._counts.segments = continuation.segments
         self._counts.stated = (continuation.frames, continuation.samples)
-        self._counts.gaps = continuation.gaps
+        self._counts.last = continuation.last
+        self._gaps.take_over(continuation)
         for gap in continuation.open_gaps:
             stream = None if gap.stream is None else Stream(gap.stream)
-            anchor = continuation.session.reading_in(gap.since[0])
-            self._gaps[stream] = _OpenGap(seq=gap.seq, since=gap.since, lost=gap.lost, anchor=anchor)
             self._counts.warnings[_absence(stream)] = _absence(stream)
+        self._capturing = self._room.state.capturing
+        self._room.attach(self, self._session_id)
         self._start_promises()
-        for stream in self._gaps:
-            if stream is not None:
-                self._revive_later(stream)
+        both = self._gaps.get(None)
+        if both is not None:
+            self._room.newest_gap = both.seq
+        self._room.signal(
+            Found(
+                at_ns=self._started_ns,
+                session=True,
+                inhibitions=frozenset(),
+                to_approve=self._room.state.to_approve,
+                gap=both.cause if both is not None else None,
+                unexplained=frozenset((*continuation.session.unexplained, *((both.seq,) if both else ()))),
+                absent=continuation.absent,
+                promised=frozenset(Stream(row[0]) for row in continuation.session.streams),
+            )
+        )
+        for stream in self._gaps.streams:
+            self._revive_later(stream)
 
     def _start_promises(self) -> None:
         self._started_ns = self._tools.clock.boottime_ns()
@@ -206,8 +246,12 @@ class Recorder:
 
     def record(self) -> None:
         """Work until somebody asks for the end or nothing can be written any more."""
-        while self._stop is None and not self._cannot_go_on():
+        while not self._over():
             self.turn(TURN_SECONDS)
+
+    def _over(self) -> bool:
+        ordered = self._stop is not None or self._ordered_end is not None or self._left_open_for is not None
+        return ordered or self._cannot_go_on()
 
     def source_failed(self, fault: HardwareFault) -> None:
         """A source that could be opened did not start: the session ends with that reason."""
@@ -219,12 +263,84 @@ class Recorder:
         except StorageFault as storage:
             self._failure = storage
 
+    # -- the room's hands (edge.room.Hands) ---------------------------------------------------------------------------
+
+    def begin_capture(self) -> None:
+        """Start sources and WRITER again, into a new stretch."""
+        self._writer_ended = None
+        self._capturing = True
+        self._tools.stretches.begin(self._resumption)
+
+    def _resumption(self, unstarted: Unstarted) -> Resumption:
+        """Where the session goes on; a source that did not start has a gap of its own and is tried again."""
+        now_ns = self._tools.clock.boottime_ns()
+        for stream, fault in unstarted:
+            evidence = self._event(EventCode.SOURCE_LOST, stream, (now_ns, now_ns), (0,))
+            self._open_gap(stream, GapCause.DEVICE_FAULT, now_ns, (evidence,), lost=0)
+            self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{fault.remedy_zh}）"
+            self._revive_later(stream)
+        frames, samples = self._counts.stated
+        return Resumption(
+            segments=self._counts.segments,
+            frames=frames,
+            samples=samples,
+            last=self._counts.last,
+            absent=frozenset(self._gaps.streams),
+        )
+
+    def end_capture(self, cause: EndCause, at_ns: int | None) -> None:
+        """End the stretch and wait until WRITER has ended its segment; nothing captured from `at_ns` on is kept."""
+        if not self._capturing:
+            return
+        self._capturing = False
+        self._tools.stretches.end(cause, at_ns)
+        self._await_writer()
+        position = self._writer.position
+        if position is not None:
+            before = self._counts.missed_before
+            self._counts.fragments_before += position.fragments_sealed
+            self._counts.missed_before = (before[0] + position.missed_frames, before[1] + position.missed_samples)
+
+    def _await_writer(self) -> None:
+        """Take what WRITER says until it has ended; anything else waits its turn."""
+        deadline_ns = self._tools.clock.boottime_ns() + STRETCH_END_LIMIT_NS
+        while self._writer_ended is None and not self._cannot_go_on():
+            message = self._tools.inbox.take(0.05)
+            if isinstance(message, WriterSays):
+                self._handle(message)
+            elif message is not None:
+                self._deferred.append(message)
+            elif self._tools.clock.boottime_ns() >= deadline_ns:
+                self._fault = WriterCrashed(what="a stretch of capture did not end in time")
+                return
+
+    def begin_gap(self, cause: GapCause, since_ns: int | None, evidence: tuple[int, ...]) -> int:
+        """A gap of both streams, from the end of the durable media on where no moment is given."""
+        since = self._end_of_media_ns(self._started_ns) if since_ns is None else since_ns
+        self._open_gap(None, cause, since, evidence, lost=0, told=False)
+        opened = self._gaps.get(None)
+        return opened.seq if opened is not None else 0
+
+    def end_gap(self, at_ns: int, *, resumed: bool) -> None:
+        """End the gap of both streams."""
+        self._close_gap(None, at_ns, resumed=resumed)
+
+    def end_session(self, cause: EndCause) -> None:
+        """Have the session end, in order, for this cause."""
+        self._ordered_end = cause
+
+    def leave_open(self, cause: StopCause) -> None:
+        """End the run and leave the session open: the next run goes on with it."""
+        self._left_open_for = cause
+
+    # -- what can end it ----------------------------------------------------------------------------------------------
+
     def _cannot_go_on(self) -> bool:
         return self._failure is not None or self._fault is not None or self._short_of_space
 
     def turn(self, limit_seconds: float) -> None:
         """One message if there is one, then whatever is due."""
-        message = self._tools.inbox.take(limit_seconds)
+        message = self._deferred.popleft() if self._deferred else self._tools.inbox.take(limit_seconds)
         try:
             if message is not None:
                 self._handle(message)
@@ -240,6 +356,8 @@ class Recorder:
             return EndCause.STORAGE
         if self._fault is not None:
             return EndCause.DEVICE_FAULT
+        if self._ordered_end is not None:
+            return self._ordered_end
         if self._stop is not None and self._stop.cause is StopCause.SYSTEM:
             return EndCause.SHUTDOWN
         return EndCause.STOPPED
@@ -247,20 +365,40 @@ class Recorder:
     def close(self, limit_seconds: float) -> Ended:
         """Take what WRITER still says, then append the session's end. Sources and queue are closed already."""
         deadline_ns = self._tools.clock.boottime_ns() + int(limit_seconds * 10**9)
-        while self._writer_ended is None and not self._crashed():
+        while self._capturing and self._writer_ended is None and not self._crashed():
             if self._tools.clock.boottime_ns() >= deadline_ns and not self._tools.inbox.waiting:
                 break
             self.turn(0.1)
-        if self._writer_ended is None and not self._crashed():
-            return self._left_open(limit_seconds)
         try:
-            if self._failure is not None or self._crashed():
-                self._state_unfinished()
-            self._close_gaps()
-            self._append_end(self.end_cause())
+            if self._capturing and self._writer_ended is None and not self._crashed():
+                return self._left_open(limit_seconds)
+            self._close_in_order()
         except StorageFault as fault:
             self._failure = self._failure or fault
+        finally:
+            self._detach()
         return self._ended()
+
+    def _close_in_order(self) -> None:
+        if self._failure is not None or self._crashed():
+            self._state_unfinished()
+        elif self._left_open_for is not None:
+            self._leave()
+            return
+        self._close_gaps()
+        self._append_end(self.end_cause())
+
+    def _leave(self) -> None:
+        """The session stays open for the next run: its gap begins here, and is closed by the next media."""
+        self._open_gap(None, GapCause.DEVICE_FAULT, self._end_of_media_ns(self._started_ns), (), lost=0)
+        self._tools.journal.checkpoint(session_id=self._session_id)
+        self._end_told = True
+
+    def _detach(self) -> None:
+        try:
+            self._room.detach()
+        except StorageFault as fault:
+            self._failure = self._failure or fault
 
     def _left_open(self, limit_seconds: float) -> Ended:
         """WRITER waits for a disk that does not answer and may still write: only the next start can state its file."""
@@ -277,12 +415,22 @@ class Recorder:
         match message:
             case SegmentClosed():
                 self._append(message.statement)
-                self._counts.segments += 1
-                self._counts.stated = (sum(message.statement.frames), sum(message.statement.samples))
+                self._stated(message.statement)
             case StopRequested():
                 self._stop = message
             case MediaBegan():
-                self._close_gap(None, message.boottime_ns, resumed=True)
+                self._room.signal(MediaDurable(at_ns=message.boottime_ns))
+            case WriterEnded() | WriterFailed() | WriterCrashed():
+                self._writer_over(message)
+            case StorageFaulted() | StorageSlow() | StorageSlowEnded():
+                self._storage_troubled(message)
+            case Asked():
+                self._tools.desk(message)
+            case _:
+                self._observe(message)
+
+    def _writer_over(self, message: WriterEnded | WriterFailed | WriterCrashed) -> None:
+        match message:
             case WriterEnded():
                 self._writer_ended = message
             case WriterFailed():
@@ -290,10 +438,6 @@ class Recorder:
             case WriterCrashed():
                 self._fault = message
                 self._open_gap(None, GapCause.DEVICE_FAULT, self._tools.clock.boottime_ns(), (), lost=0)
-            case StorageFaulted() | StorageSlow() | StorageSlowEnded():
-                self._storage_troubled(message)
-            case _:
-                self._observe(message)
 
     def _storage_troubled(self, trouble: StorageFaulted | StorageSlow | StorageSlowEnded) -> None:
         """The disk failed once or is slow; nothing is lost, and whoever looks after it must hear of it."""
@@ -330,6 +474,7 @@ class Recorder:
         measured = (absent.lost, absent.hole_ns // 1_000_000) if absent.overflow else (0,)
         evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
         self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, (evidence,), lost=absent.lost)
+        self._room.signal(StreamLost(at_ns=absent.since_ns, stream=absent.stream))
         if not absent.overflow:
             self._revive_later(absent.stream)
         judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge
@@ -338,9 +483,10 @@ class Recorder:
     def _stream_present(self, present: StreamPresent) -> None:
         self._revivals.pop(present.stream, None)
         gap = self._gaps.get(present.stream)
-        absent_ms = self._length_ns(gap, present.until_ns)[0] // 1_000_000 if gap is not None else 0
+        absent_ms = self._gaps.length_ns(gap, present.until_ns)[0] // 1_000_000 if gap is not None else 0
         self._event(EventCode.SOURCE_BACK, present.stream, (present.until_ns, present.until_ns), (absent_ms,))
         self._close_gap(present.stream, present.until_ns, resumed=True)
+        self._room.signal(StreamBack(at_ns=present.until_ns, stream=present.stream))
 
     def _missed(self, missed: Missed) -> None:
         code = EventCode.FRAMES_MISSED if missed.stream is Stream.PICTURE else EventCode.SAMPLES_MISSED
@@ -361,7 +507,9 @@ class Recorder:
 
     def _end_of_media_ns(self, now_ns: int) -> int:
         """Until when media is durable; what WRITER held after it is gone."""
-        position = self._tools.writer.position
+        position, all_of_it_ns = self._writer.position, self._writer.media_end_ns
+        if self._writer_ended is not None and all_of_it_ns is not None:
+            return all_of_it_ns
         return position.end_ns if position is not None else now_ns
 
     def _state_unfinished(self) -> None:
@@ -373,8 +521,12 @@ class Recorder:
         rescued.cut(self._tools.spool)
         for statement in rescued.statements:
             self._append(statement)
-            self._counts.segments += 1
-            self._counts.stated = (sum(statement.frames), sum(statement.samples))
+            self._stated(statement)
+
+    def _stated(self, statement: Segment) -> None:
+        self._counts.segments += 1
+        self._counts.stated = (sum(statement.frames), sum(statement.samples))
+        self._counts.last = statement.last
 
     # -- picture and sound ------------------------------------------------------------------------------------------
 
@@ -420,6 +572,7 @@ class Recorder:
             self._checkpoint_due_ns = reading.boottime_ns + self._tools.config.journal.checkpoint_seconds * 10**9
             self._tools.journal.checkpoint(session_id=self._session_id)
         self._tell_journal_troubles()
+        self._room.turn()
         self._revive_sources(reading.boottime_ns)
         self._tools.show(self._status(reading.boottime_ns))
 
@@ -439,7 +592,7 @@ class Recorder:
 
     def _revive_sources(self, now_ns: int) -> None:
         """Start what was lost again, ever more rarely; the gap stays open until its packets come."""
-        if self.revive is None or self._stop is not None or self._cannot_go_on():
+        if self.revive is None or not self._capturing or self._over():
             return
         for stream, revival in list(self._revivals.items()):
             if now_ns < revival.due_ns:
@@ -462,21 +615,35 @@ class Recorder:
             span_ns = (reading.boottime_ns, reading.boottime_ns)
             self._event(EventCode.CLOCK_STEPPED, None, span_ns, (offset_ms - before_ms,))
 
+    def _reached(self) -> Reached:
+        """How far the session's durable media reaches, over all its stretches."""
+        position = self._writer.position
+        missed, fragments = self._counts.missed_before, self._counts.fragments_before
+        if position is None or not self._capturing:
+            frames, samples = self._counts.stated
+            return Reached(frames=frames, samples=samples, missed=missed, fragments=fragments)
+        return Reached(
+            frames=position.frames,
+            samples=position.samples,
+            missed=(missed[0] + position.missed_frames, missed[1] + position.missed_samples),
+            fragments=fragments + position.fragments_sealed,
+        )
+
     def _heartbeat(self) -> None:
-        position = self._tools.writer.position
+        position, reached = self._writer.position, self._reached()
         free_bytes = self._free_bytes()
         level = None
         if self._counts.rms_millibel is not None and self._counts.peak_millibel is not None:
             level = (self._counts.peak_millibel, self._counts.rms_millibel)
         beat = Heartbeat(
             position=(position.segment, position.fragment, position.r) if position is not None else None,
-            frames=position.frames if position is not None else 0,
-            samples=position.samples if position is not None else 0,
-            missed=(position.missed_frames, position.missed_samples) if position is not None else (0, 0),
-            queue_ms=self._tools.packets.deepest_ns_since_read() // 1_000_000,
-            seal_delay_ms=self._tools.writer.delay_peak_ms(),
+            frames=reached.frames,
+            samples=reached.samples,
+            missed=reached.missed,
+            queue_ms=self._tools.stretches.newest.packets.deepest_ns_since_read() // 1_000_000,
+            seal_delay_ms=self._writer.delay_peak_ms(),
             free_bytes=free_bytes,
-            parts_per_billion=self._tools.writer.sound_parts_per_billion(),
+            parts_per_billion=self._writer.sound_parts_per_billion(),
             level_millibel=level,
         )
         self._append(beat)
@@ -503,21 +670,22 @@ class Recorder:
         self._short_of_space = True
 
     def _status(self, now_ns: int) -> Status:
-        position = self._tools.writer.position
+        position, reached = self._writer.position, self._reached()
         free_bytes = self._free_bytes()
         return Status(
             elapsed_ns=now_ns - self._started_ns,
             segments_closed=self._counts.segments,
-            fragments_sealed=position.fragments_sealed if position is not None else 0,
-            frames=position.frames if position is not None else 0,
-            samples=position.samples if position is not None else 0,
-            frames_lost=position.missed_frames if position is not None else 0,
-            samples_lost=position.missed_samples if position is not None else 0,
+            fragments_sealed=reached.fragments,
+            frames=reached.frames,
+            samples=reached.samples,
+            frames_lost=reached.missed[0],
+            samples_lost=reached.missed[1],
             rms_millibel=self._counts.rms_millibel,
             seal_delay_ms=position.seal_delay_ms if position is not None else 0,
             free_hours=free_bytes / max(1, self._tools.config.media_bytes_per_second()) / 3600,
             live=self._live(),
-            warnings_zh=tuple(self._counts.warnings.values()),
+            mode=self._room.state.mode.name.lower(),
+            warnings_zh=(*self._counts.warnings.values(), *self._room.warnings.values()),
         )
 
     def _live(self) -> bool:
@@ -526,7 +694,7 @@ class Recorder:
         expected = {
             s for s, on in ((Stream.PICTURE, config.camera.enabled), (Stream.SOUND, config.microphone.enabled)) if on
         }
-        return None not in self._gaps and not expected <= self._gaps.keys()
+        return self._capturing and None not in self._gaps and not expected <= set(self._gaps.streams)
 
     # -- entries ----------------------------------------------------------------------------------------------------
 
@@ -549,58 +717,32 @@ class Recorder:
         )
 
     def _open_gap(
-        self, stream: Stream | None, cause: GapCause, since_ns: int, evidence: tuple[int, ...], *, lost: int
+        self,
+        stream: Stream | None,
+        cause: GapCause,
+        since_ns: int,
+        evidence: tuple[int, ...],
+        *,
+        lost: int,
+        told: bool = True,
     ) -> None:
-        if stream in self._gaps:
+        seq = self._gaps.open(stream, cause, since_ns, evidence, lost=lost)
+        if seq is None:
             return  # it is absent already, and since earlier
-        seq = self._append(
-            Gap(
-                stream=stream,
-                cause=cause,
-                since=(self._tools.clock.boot_id, since_ns),
-                measured=(lost,) if lost else (),
-                evidence=evidence,
-                records=(),
-            )
-        )
-        self._counts.gaps += 1
-        anchor, since = clock_row(self._tools.clock), (self._tools.clock.boot_id, since_ns)
-        self._gaps[stream] = _OpenGap(seq=seq, since=since, lost=lost, anchor=anchor)
         self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{cause.words_zh}）"
+        if told:
+            self._room.gap_opened(seq)
 
     def _close_gap(self, stream: Stream | None, until_ns: int, *, resumed: bool) -> None:
-        gap = self._gaps.get(stream)
-        if gap is None:
-            return
-        if gap.since[0] == self._tools.clock.boot_id:
-            until_ns = max(until_ns, gap.since[1])
-        known = gap.lost or None
-        self._owed[stream] = (until_ns, resumed)
-        self._append(
-            GapEnd(
-                gap_seq=gap.seq,
-                until=(self._tools.clock.boot_id, until_ns),
-                length_ns=self._length_ns(gap, until_ns),
-                lost=(
-                    known if stream is Stream.PICTURE else None,
-                    known if stream is Stream.SOUND else None,
-                ),
-                resumed=int(resumed),
-            )
-        )
-        del self._gaps[stream], self._owed[stream]
-        self._counts.warnings.pop(_absence(stream), None)
-
-    def _length_ns(self, gap: _OpenGap, until_ns: int) -> tuple[int, int]:
-        clock = self._tools.clock
-        return recovery.length_ns(gap.anchor, gap.since, (clock.boot_id, until_ns), clock.read())
+        self._gaps.close(stream, until_ns, resumed=resumed)
+        if stream not in self._gaps:
+            self._counts.warnings.pop(_absence(stream), None)
 
     def _close_gaps(self) -> None:
-        """A session ends with its gaps closed; one that never resumed says so, one whose end failed is told again."""
-        now_ns = self._tools.clock.boottime_ns()
-        for stream in list(self._gaps):
-            until_ns, resumed = self._owed.get(stream, (now_ns, False))
-            self._close_gap(stream, until_ns, resumed=resumed)
+        """A session ends with its gaps closed; for one that never resumed a person owes a report and a statement."""
+        for gap in self._gaps.close_all():
+            self._room.open_duty(DutyCode.REPORT, gap.seq)
+            self._room.open_duty(DutyCode.WRITTEN_STATEMENT, gap.seq)
 
     def _append_end(self, cause: EndCause) -> None:
         if self._tools.journal.reserve_used:
@@ -614,7 +756,7 @@ class Recorder:
                 segments=self._counts.segments,
                 frames=frames,
                 samples=samples,
-                gaps=self._counts.gaps,
+                gaps=self._gaps.count,
                 records=(),
             )
         )
@@ -633,7 +775,7 @@ class Recorder:
             clean=clean,
             words_zh=words[0],
             words_en=words[1],
-            gaps=self._counts.gaps,
+            gaps=self._gaps.count,
             told=self._end_told,
         )
 

@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 
 DIGITAL_ZERO_MILLIBEL = -9600
+_FORBIDDEN = {"tripped": "▣ 防爆联锁 INTERLOCK", "withheld": "□ 不得记录 WITHHELD"}
+"""What is not recorded because it must not be; it is no fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Status:
     seal_delay_ms: int
     free_hours: float
     live: bool = True
+    mode: str = "recording"
     warnings_zh: tuple[str, ...] = ()
     warnings_en: tuple[str, ...] = ()
 
@@ -74,6 +77,8 @@ def recording_words(status: Status) -> str:
     """Recording is said only when something is on the disk, for that is what the word promises."""
     if not status.fragments_sealed:
         return f"○ 正在启动 starting {clock_words(status.elapsed_ns)}"
+    if status.mode in _FORBIDDEN:
+        return f"{_FORBIDDEN[status.mode]} {clock_words(status.elapsed_ns)}"
     if not status.live:
         return f"✕ 没有在录 NOT RECORDING {clock_words(status.elapsed_ns)}"
     return f"● 录制中 RECORDING {clock_words(status.elapsed_ns)}"

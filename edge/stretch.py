@@ -28,22 +28,38 @@ class Stretch:
     writer: Writer
 
 
-class Capture(Protocol):
-    """Whoever conducts the sources and WRITER, in threads or in virtual time. CONTROL's thread calls.
+class Conductor(Protocol):
+    """Whoever turns the sources and WRITER, in threads or in virtual time. CONTROL's thread calls."""
 
-    `stretch` is the newest one; it stays readable after its end.
-    """
+    def begin(self, stretch: Stretch, go_on_from: Callable[[Unstarted], Resumption]) -> None:
+        """Start the sources, then WRITER where `go_on_from` says. Never raises HardwareFault."""
 
-    stretch: Stretch
-
-    def begin(self, go_on_from: Callable[[Unstarted], Resumption]) -> None:
-        """Start a new stretch: sources first, then WRITER where `go_on_from` says. Never raises HardwareFault."""
-
-    def end(self, cause: EndCause, at_ns: int | None) -> None:
+    def end(self, stretch: Stretch, cause: EndCause, at_ns: int | None) -> None:
         """Stop the sources and close the queue; WRITER writes what is in it, ends its segment and posts `WriterEnded`.
 
         With `at_ns` the queue is cut off there first, before any source is asked to stop.
         """
 
-    def revive(self, stream: Stream) -> None:
-        """Start one source again, into the running stretch. Raises HardwareFault."""
+
+class Stretches:
+    """The newest stretch, which stays readable after its end, and whoever conducts it."""
+
+    def __init__(self, make: Callable[[], Stretch]) -> None:
+        """Make the first one; nothing runs yet."""
+        self._make = make
+        self.newest = make()
+        self.conductor: Conductor | None = None
+
+    def begin(self, go_on_from: Callable[[Unstarted], Resumption]) -> None:
+        """Start a new stretch."""
+        self.newest = self._make()
+        self._conductor().begin(self.newest, go_on_from)
+
+    def end(self, cause: EndCause, at_ns: int | None) -> None:
+        """End the newest."""
+        self._conductor().end(self.newest, cause, at_ns)
+
+    def _conductor(self) -> Conductor:
+        if self.conductor is None:
+            raise LookupError("nobody conducts this session's sources")
+        return self.conductor

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.app import WRITER_LIMIT_SECONDS, Stage
+from edge.app import Stage
+from edge.capture import WRITER_LIMIT_SECONDS, Sources
 from edge.config import Config
 from edge.messages import StopRequested
 from edge.ports import Hardware, PictureFormat
 from edge.recorder import Ended
+from edge.stretch import Stretch, Unstarted
+from edge.writer import Resumption
 from liuhen.registry import EndCause
 from sim import strip
 from sim.imager import NS_PER_MS, Moment
@@ -33,7 +36,6 @@ Conduct = Callable[[Stage], Ended]
 TURN_NS = 100_000_000
 TURNS_AT_ONCE = 2
 """CONTROL's turns every TURN_NS: at most four measures and a few closings a second come in."""
-STOP_LIMIT_SECONDS = 5.0
 _IN_ORDER = (EndCause.STOPPED, EndCause.SHUTDOWN)
 """What CONTROL says while nothing has failed."""
 VIRTUAL_START = Moment(boottime_ns=1000 * NS_PER_SECOND, utc_ms=1_772_413_200_000)
@@ -108,36 +110,44 @@ def conduct_virtual(
     """Play one session in a room that has begun; its end has the product's order: sources, queue, WRITER, entries."""
     asked = stage.start.seconds if stage.start.seconds is not None else seconds
     end_ns = FAR_FUTURE_NS if asked is None else room.clock.boottime_ns() + int(asked * NS_PER_SECOND)
+    capture = VirtualCapture(stage.sources)
+    stage.stretches.conductor = capture
     try:
-        _start_sources(room, stage)
+        if stage.may_capture:
+            stage.sources.start(stage.stretches.newest)
         stage.begin()
     except BaseException:
-        _stop_sources(room)
+        stage.sources.stop()
         raise
     try:
         _play(room, stage, end_ns, pace)
     finally:
-        _stop_sources(room)
-        stage.writer.end_cause = stage.recorder.end_cause()
-        stage.packets.close()
-        while not stage.packets.ended:
-            stage.writer.pump(0)
-        stage.writer.finish()
+        capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)
         ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
     return ended
 
 
-def _start_sources(room: VirtualRoom, stage: Stage) -> None:
-    if room.microphone is not None:
-        room.microphone.start(stage.packets.deliver)
-    if room.camera is not None:
-        room.camera.start(stage.packets.deliver, stage.caption)
+class VirtualCapture:
+    """Conducts stretches without threads: what ends has been written when the call returns."""
 
+    def __init__(self, sources: Sources) -> None:
+        """Nothing runs yet."""
+        self._sources = sources
 
-def _stop_sources(room: VirtualRoom) -> None:
-    for source in (room.camera, room.microphone):
-        if source is not None:
-            source.stop(STOP_LIMIT_SECONDS)
+    def begin(self, stretch: Stretch, go_on_from: Callable[[Unstarted], Resumption]) -> None:
+        """Start the sources; WRITER takes its turns from the room's conductor."""
+        stretch.writer.go_on_from(go_on_from(self._sources.start_what_starts(stretch)))
+
+    def end(self, stretch: Stretch, cause: EndCause, at_ns: int | None) -> None:
+        """Stop the sources, write what is left and end the segment."""
+        stretch.writer.end_cause = cause
+        if at_ns is not None:
+            stretch.packets.cut_off(at_ns, frame_ns=self._sources.frame_ns)
+        self._sources.stop()
+        stretch.packets.close()
+        while not stretch.packets.ended:
+            stretch.writer.pump(0)
+        stretch.writer.finish()
 
 
 def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None]) -> None:

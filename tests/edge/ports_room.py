@@ -36,6 +36,7 @@ from liuhen import archive, keys
 from liuhen import verify as verifier
 from liuhen.findings import Code
 from liuhen.report import Report
+from sim.virtual import VirtualCapture
 from tests.edge.media import FLAC_FRAME_SAMPLES, FRAMES_PER_SECOND, RATE_HZ, pictures, sound
 
 FRAME_NS = 10**9 // FRAMES_PER_SECOND
@@ -282,23 +283,18 @@ class Room:
         self._stage = stage
         self._next_picture_ns = self.clock.now_ns + 3_000_000
         self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
-        if self.microphone is not None:
-            self.microphone.start(stage.packets.deliver)
-        if self.camera is not None:
-            self.camera.start(stage.packets.deliver, stage.caption)
+        conductor = VirtualCapture(stage.sources)
+        stage.stretches.conductor = conductor
+        if stage.may_capture:
+            stage.sources.start(stage.stretches.newest)
         self.while_recovery_runs(self)
         stage.begin()
         for act in acts:
-            if not stage.recorder._cannot_go_on():
+            if not stage.recorder._over():
                 act(self)
         stage.inbox.post(StopRequested(cause=stage.start.stop_cause))
         self._turn(writes=False)
-        for source in (self.camera, self.microphone):
-            if source is not None:
-                source.stop(1)
-        stage.writer.end_cause = stage.recorder.end_cause()
-        stage.packets.close()
-        stage.writer.run()
+        conductor.end(stage.stretches.newest, stage.recorder.end_cause(), None)
         return stage.recorder.close(1)
 
     def _pass_time(self, seconds: float, *, writes: bool, appends: bool = True) -> None:

@@ -189,7 +189,7 @@ def test_a_camera_that_opens_and_does_not_start_ends_the_session_in_order(tmp_pa
     assert "请关闭另一个程序" in ended.words_zh
     assert turning.microphone.deliver is None
     kinds = [e.kind for e in entries(turning.device)]
-    assert kinds[-5:] == ["gap", "gap-end", "session-end", "checkpoint", "stop"]
+    assert kinds[-7:] == ["gap", "gap-end", "duty", "duty", "session-end", "checkpoint", "stop"]
     assert set(turning.device.findings()) <= {"gap-unexplained"}
     assert [b.cause for b in bodies(turning.device, Stop) if isinstance(b, Stop)] == [StopCause.FAULT]
 

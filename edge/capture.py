@@ -1,0 +1,116 @@
+"""The sources and WRITER of a session in threads: started and ended stretch by stretch, each call within its limit.
+
+Owns the threads named WRITER. CONTROL's thread calls. A source that hangs while it is told to stop is reported and left
+behind; what it still delivers meets a closed queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.ports import Hardware, HardwareFault, Stream
+from edge.stretch import Stretch, Unstarted
+from edge.writer import Resumption
+from liuhen.registry import EndCause
+
+STOP_LIMIT_SECONDS = 5.0
+WRITER_LIMIT_SECONDS = 30.0
+NS_PER_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What is captured with: the devices, the caption burned into the picture, one frame's length, who is told."""
+
+    hardware: Hardware
+    caption: str
+    frame_ns: int
+    say: Callable[[str, str], None]
+
+    def start(self, stretch: Stretch) -> None:
+        """Sound first: it is ready at once, while a sensor takes a moment to settle. Raises HardwareFault."""
+        for stream in (Stream.SOUND, Stream.PICTURE):
+            self.start_one(stream, stretch)
+
+    def start_one(self, stream: Stream, stretch: Stretch) -> None:
+        """One source, into this stretch; one that this device has not is left out. Raises HardwareFault."""
+        deliver = stretch.packets.deliver
+        if stream is Stream.SOUND and self.hardware.microphone is not None:
+            self.hardware.microphone.start(deliver)
+        if stream is Stream.PICTURE and self.hardware.camera is not None:
+            self.hardware.camera.start(deliver, self.caption)
+
+    def start_what_starts(self, stretch: Stretch) -> Unstarted:
+        """Every source that can be started; the others with what they said."""
+        faults = []
+        for stream in (Stream.SOUND, Stream.PICTURE):
+            try:
+                self.start_one(stream, stretch)
+            except HardwareFault as fault:
+                faults.append((stream, fault))
+        return tuple(faults)
+
+    def stop(self) -> None:
+        """Stop every source within its limit."""
+        for source in (self.hardware.camera, self.hardware.microphone):
+            if source is None:
+                continue
+            try:
+                source.stop(STOP_LIMIT_SECONDS)
+            except HardwareFault as fault:
+                self.say(f"{fault.what}；{fault.remedy_zh}", f"{fault.what}; {fault.remedy_en}")
+
+
+class ThreadedCapture:
+    """See the module (implements `edge.stretch.Conductor`)."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Nothing runs yet."""
+        self.sources = sources
+        self._threads: list[threading.Thread] = []
+        self._running = False
+
+    def begin(self, stretch: Stretch, go_on_from: Callable[[Unstarted], Resumption]) -> None:
+        """Sources first, so that the queue fills while the journal is written."""
+        unstarted = self.sources.start_what_starts(stretch)
+        self._running = True
+        stretch.writer.go_on_from(go_on_from(unstarted))
+        self.start_writer(stretch)
+
+    def start_sources(self, stretch: Stretch) -> HardwareFault | None:
+        """The first stretch of a session: all of its sources, or the fault of one that could be opened and fails."""
+        self._running = True
+        try:
+            self.sources.start(stretch)
+        except HardwareFault as fault:
+            return fault
+        return None
+
+    def start_writer(self, stretch: Stretch) -> None:
+        """WRITER in its thread."""
+        # A daemon: a disk that hangs must not keep the process.
+        writer = threading.Thread(target=stretch.writer.run, name="WRITER", daemon=True)
+        writer.start()
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(writer)
+
+    def end(self, stretch: Stretch, cause: EndCause, at_ns: int | None) -> None:
+        """What is forbidden is cut off before any source is asked; otherwise all that was captured is let in first."""
+        stretch.writer.end_cause = cause
+        if at_ns is not None:
+            stretch.packets.cut_off(at_ns, frame_ns=self.sources.frame_ns)
+        self.stop_sources()
+        stretch.packets.close()
+
+    def stop_sources(self) -> None:
+        """Whatever happens they are stopped; twice does nothing."""
+        if self._running:
+            self._running = False
+            self.sources.stop()
+
+    def join(self) -> None:
+        """Wait for every WRITER within the limit."""
+        for thread in self._threads:
+            thread.join(WRITER_LIMIT_SECONDS)

@@ -1,0 +1,365 @@
+"""The recorder in its room: what people, the interlock, power and time want, turned into entries, capture and words.
+
+Runs on CONTROL alone. It owns the state of `edge.session`, feeds it with signals and carries out the effects in their
+order: an entry is durable before what follows from it is done, a trip's end of capture alone comes first. While a
+session is open its `Recorder` is the hands; between sessions only entries, lamps and words are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.config import Config
+from edge.destruction import keep_record
+from edge.journal import Journal
+from edge.ports import Clock
+from edge.session.effects import (
+    Alarm,
+    Announce,
+    Announcement,
+    ApproveInhibition,
+    BeginCapture,
+    BeginGap,
+    ClearInhibition,
+    Effect,
+    EndCapture,
+    EndGap,
+    EndSession,
+    OpenDuty,
+    OpenSession,
+    PowerOff,
+    Refuse,
+    Refusing,
+    SetInhibition,
+)
+from edge.session.signals import GapNamed, SessionEnded, Signal, Tick, WithholdAsked
+from edge.session.state import Inhibition, Limits, Mode, Session, State
+from edge.session.step import step
+from edge.spool import Spool
+from liuhen.kinds import Commitments, Duty, EntryBody, Event
+from liuhen.kinds import Inhibition as InhibitionEntry
+from liuhen.registry import (
+    EVENTS,
+    DutyAct,
+    DutyCode,
+    EndCause,
+    EventCode,
+    GapCause,
+    InhibitionAct,
+    RecordLabel,
+)
+
+NS_PER_SECOND = 10**9
+ANNOUNCED_WITHIN_NS = 4 * NS_PER_SECOND
+"""A withholding waits so long for its announcement to have been heard; then it takes effect all the same."""
+
+
+class Hands(Protocol):
+    """What the room can have done while a session is open. CONTROL's thread; raises StorageFault only."""
+
+    def begin_capture(self) -> None:
+        """Start sources and WRITER; the first durable fragment is signalled."""
+
+    def end_capture(self, cause: EndCause, at_ns: int | None) -> None:
+        """End capture; on return WRITER has ended, or the session is given up."""
+
+    def begin_gap(self, cause: GapCause, since_ns: int | None, evidence: tuple[int, ...]) -> int:
+        """Open a gap of both streams; returns its number."""
+
+    def end_gap(self, at_ns: int, *, resumed: bool) -> None:
+        """End it."""
+
+    def end_session(self, cause: EndCause) -> None:
+        """Have the session end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomTools:
+    """What the room works with. `say` is the operator's line; `announce` says something aloud, False: nobody can."""
+
+    config: Config
+    clock: Clock
+    spool: Spool
+    journal: Journal
+    salt: Callable[[], bytes]
+    say: Callable[[str, str], None]
+    announce: Callable[[Announcement], bool] = lambda _what: False
+    power_off: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """A withholding that waits for its announcement."""
+
+    until_ns: int
+    records: Commitments
+    on_done: Callable[[], None]
+
+
+class Room:
+    """See the module."""
+
+    def __init__(self, tools: RoomTools) -> None:
+        """Begin with what the journal says stands: inhibitions outlive runs, and a withholding its session."""
+        self.tools = tools
+        known = tools.journal.state
+        self.state = State(
+            inhibitions=frozenset(Inhibition(one.code) for one in known.inhibitions if one.code in set(Inhibition)),
+            to_approve=bool(known.unapproved),
+            limits=Limits(
+                approval_ns=tools.config.session.approval_minutes * 60 * NS_PER_SECOND,
+                withheld_ns=tools.config.session.withheld_minutes * 60 * NS_PER_SECOND,
+                explanation_ns=tools.config.session.explanation_seconds * NS_PER_SECOND,
+                resume_ns=tools.config.session.resume_minutes * 60 * NS_PER_SECOND,
+            ),
+        )
+        self.evidence: tuple[int, ...] = ()
+        """Events that led to the next gap."""
+        self.start_wanted = False
+        self.newest_gap: int | None = None
+        self.warnings: dict[str, str] = {}
+        self._hands: Hands | None = None
+        self._session_id: bytes | None = None
+        self._pending: _Pending | None = None
+        self._records: Commitments = ()
+
+    # -- a session's life ---------------------------------------------------------------------------------------------
+
+    def attach(self, hands: Hands, session_id: bytes) -> None:
+        """A session is open from here on."""
+        self._hands, self._session_id = hands, session_id
+
+    def detach(self) -> None:
+        """Its last entry is durable, or nothing more can be written of it."""
+        self._hands, self._session_id, self._pending = None, None, None
+        self.signal(SessionEnded(at_ns=self.now_ns))
+
+    @property
+    def now_ns(self) -> int:
+        """BOOTTIME now."""
+        return self.tools.clock.boottime_ns()
+
+    # -- signals and effects ------------------------------------------------------------------------------------------
+
+    def signal(self, signal: Signal, records: Commitments = ()) -> tuple[Refusing, ...]:
+        """Step, carry out what follows, and say what was refused. `records` go into the entry that is made."""
+        self.state, effects = step(self.state, signal)
+        self._records = records
+        refused = tuple(effect.why for effect in effects if isinstance(effect, Refuse))
+        for effect in effects:
+            self._carry_out(effect)
+        self._records = ()
+        return refused
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case SetInhibition() | ApproveInhibition() | ClearInhibition():
+                self._write_inhibition(effect)
+            case OpenDuty(code=code):
+                self.open_duty(code)
+            case Alarm():
+                self._alarm(effect)
+            case Announce(what=what):
+                self.tools.announce(what)
+            case OpenSession():
+                self.start_wanted = True
+            case PowerOff():
+                self._power_off()
+            case Refuse():
+                pass  # told to whoever asked
+            case _:
+                self._with_hands(effect)
+
+    def _with_hands(self, effect: BeginCapture | EndCapture | BeginGap | EndGap | EndSession) -> None:
+        hands = self._hands
+        if hands is None:
+            return  # the session's own end is under way: it ends capture and gaps itself
+        match effect:
+            case BeginCapture():
+                hands.begin_capture()
+            case EndCapture():
+                hands.end_capture(effect.cause, effect.at_ns)
+            case BeginGap():
+                evidence, self.evidence = self.evidence, ()
+                self.gap_opened(hands.begin_gap(effect.cause, effect.since_ns, evidence))
+            case EndGap():
+                hands.end_gap(effect.at_ns, resumed=effect.resumed)
+            case EndSession():
+                hands.end_session(effect.cause)
+
+    def gap_opened(self, seq: int) -> None:
+        """A gap has its number, whoever opened it: somebody has to say aloud why."""
+        self.newest_gap = seq
+        self.signal(GapNamed(seq=seq))
+
+    def _power_off(self) -> None:
+        """Capture has ended and its gap is written; a checkpoint, and nothing more is owed to the power."""
+        self.tools.journal.checkpoint(session_id=self._session_id)
+        self.event(EventCode.POWER_OFF_ORDERED)
+        self.tools.power_off()
+
+    # -- entries ------------------------------------------------------------------------------------------------------
+
+    def append(self, body: EntryBody) -> int:
+        """One entry, of the open session if there is one. Raises StorageFault."""
+        return self.tools.journal.append(body, session_id=self._session_id).seq
+
+    def event(
+        self,
+        code: EventCode,
+        measured: tuple[int, ...] = (),
+        *,
+        at_ns: int | None = None,
+        refers_to: int | None = None,
+    ) -> int:
+        """One event of a moment. Raises StorageFault."""
+        at_ns = self.now_ns if at_ns is None else at_ns
+        return self.append(
+            Event(
+                code=code,
+                severity=EVENTS[code].severity,
+                stream=None,
+                span_ns=(at_ns, at_ns),
+                measured=measured,
+                refers_to=refers_to,
+                records=(),
+            )
+        )
+
+    def keep(self, label: RecordLabel, text: str | bytes) -> tuple[int, bytes]:
+        """A detached record, durable, and how an entry names it. Raises StorageFault."""
+        content = text.encode() if isinstance(text, str) else text
+        record = keep_record(self.tools.spool, content, salt=self.tools.salt())
+        return (label, record.commitment)
+
+    def open_duty(self, code: DutyCode, refers_to: int | None = None, records: Commitments = ()) -> int:
+        """Somebody owes this from now on; once for each reason. Raises StorageFault."""
+        about = refers_to if refers_to is not None else self.newest_gap
+        if about is None:
+            about = max(self.tools.journal.state.next_seq - 1, 0)
+        open_duties = self.tools.journal.state.duties
+        already = next((duty.seq for duty in open_duties if (duty.code, duty.refers_to) == (code, about)), None)
+        if already is not None:
+            return already
+        return self.append(Duty(code=code, act=DutyAct.OPENED, refers_to=about, records=records))
+
+    def discharge(self, duty: int, code: DutyCode, records: Commitments) -> int:
+        """What was owed has been given. Raises StorageFault."""
+        return self.append(Duty(code=code, act=DutyAct.DISCHARGED, refers_to=duty, records=records))
+
+    def _write_inhibition(self, effect: SetInhibition | ApproveInhibition | ClearInhibition) -> None:
+        match effect:
+            case SetInhibition(code=code, at_ns=at_ns):
+                act, placed = InhibitionAct.SET, None
+            case ApproveInhibition(at_ns=at_ns):
+                code, act = Inhibition.WITHHELD, InhibitionAct.APPROVED
+                placed = self.tools.journal.state.unapproved[-1]
+            case ClearInhibition(code=code, at_ns=at_ns):
+                act, placed = InhibitionAct.CLEARED, self._standing(code)
+        at = (self.tools.clock.boot_id, at_ns)
+        self.append(InhibitionEntry(code=code, act=act, at=at, placed=placed, records=self._records))
+
+    def _standing(self, code: Inhibition) -> int:
+        return next(one.seq for one in reversed(self.tools.journal.state.inhibitions) if one.code == code)
+
+    def _alarm(self, alarm: Alarm) -> None:
+        seconds = max(0, self.now_ns - alarm.since_ns) // NS_PER_SECOND
+        measured = seconds if alarm.code is EventCode.EXPLANATION_OVERDUE else seconds // 60
+        self.event(alarm.code, (measured,))
+        self.warnings[alarm.code.name] = EVENTS[alarm.code].words_zh
+        self.tools.say(EVENTS[alarm.code].words_zh, EVENTS[alarm.code].words_en)
+
+    # -- what takes time ----------------------------------------------------------------------------------------------
+
+    def withhold(self, records: Commitments, on_done: Callable[[], None] = lambda: None) -> tuple[Refusing, ...]:
+        """Say aloud that recording stops, then stop it: within four seconds, heard or not."""
+        if self.state.session is not Session.OPEN:
+            return self.signal(WithholdAsked(at_ns=self.now_ns))
+        if Inhibition.WITHHELD in self.state.inhibitions or self._pending is not None:
+            return ()
+        if self.state.capturing and self.tools.announce(Announcement.WITHHOLDING):
+            until_ns = self.now_ns + ANNOUNCED_WITHIN_NS
+            self._pending = _Pending(until_ns=until_ns, records=records, on_done=on_done)
+            return ()
+        refused = self.signal(WithholdAsked(at_ns=self.now_ns), records)
+        on_done()
+        return refused
+
+    def announced(self) -> None:
+        """The announcement of a withholding was heard to its end, or failed."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            self.signal(WithholdAsked(at_ns=self.now_ns), pending.records)
+            pending.on_done()
+
+    def turn(self) -> None:
+        """Once in each of CONTROL's turns: what is overdue. Raises StorageFault."""
+        if self._pending is not None and self.now_ns >= self._pending.until_ns:
+            self.announced()
+        self.signal(Tick(at_ns=self.now_ns))
+        for code in (EventCode.EXPLANATION_OVERDUE, EventCode.WITHHELD_UNAPPROVED, EventCode.RESUME_OVERDUE):
+            if code not in self.state.said:
+                self.warnings.pop(code.name, None)
+
+
+REFUSING_WORDS: Mapping[Refusing, tuple[str, str]] = {
+    Refusing.NOT_CONFIRMED: (
+        "结束录制须长按“停止”键，或确认后再提交",
+        "ending a session needs a long press or a confirmation",
+    ),
+    Refusing.REASON_WANTED: (
+        "还有必录环节未完成；要提前结束请写明原因",
+        "required steps are still open; say why it ends early",
+    ),
+    Refusing.NO_SESSION: ("当前没有正在进行的场次", "no session is open"),
+    Refusing.TRIPPED: (
+        "防爆联锁已动作，不得录制；请确认现场安全后，用现场钥匙复位",
+        "the interlock has tripped; when the place is safe, reset it with the key on the spot",
+    ),
+    Refusing.WITHHELD: (
+        "正处于“不得记录”状态；由有关人员恢复后才能录制",
+        "recording is withheld; a person has to end that first",
+    ),
+    Refusing.HALTED: (
+        "目前无法录制（电量、存储或设备）；请按提示处理后再试",
+        "nothing can be recorded now (power, storage or device); mend that first",
+    ),
+    Refusing.NOT_WITHHELD: ("没有需要批准或恢复的“不得记录”", "nothing is withheld that could be approved or ended"),
+    Refusing.SAME_PERSON: ("批准人不能是提出人本人", "the approver must be another person than the one who asked"),
+    Refusing.NO_GROUND: (
+        "批准须写明本地规定认可的事由；“法律法规规定”须同时写明条款",
+        "an approval names a ground the profile allows; “required by law” also cites the law",
+    ),
+    Refusing.STILL_RECORDING: ("录制正在进行，不能声明“无法继续”", "recording goes on; it cannot be given up now"),
+    Refusing.NOT_REPORTED: (
+        "请先向部门负责人报告，并写明报告对象和时间",
+        "report to the department head first, and say to whom and when",
+    ),
+    Refusing.ENDING: ("上一场次正在收尾，请稍候再试", "the last session is still being closed; wait a moment"),
+}
+
+
+_LAMPS = {
+    Mode.TRIPPED: "interlock",
+    Mode.WITHHELD: "withheld",
+    Mode.READY: "ready",
+    Mode.ONE_STREAM: "one_stream",
+    Mode.ENDING: "attention",
+    Mode.HALTED: "not_recording",
+    Mode.LOST: "not_recording",
+}
+
+
+def lamp_of(state: State, *, attention: bool, young: bool) -> str:
+    """The lamp the recorder wants (design language): one word, never a better one than the facts allow.
+
+    `attention` asks for a person while recording; `young` is a session in its first seconds, before any media.
+    """
+    if state.mode is Mode.RECORDING:
+        owed = attention or bool(state.unexplained) or state.to_approve
+        return "attention" if owed else "recording"
+    if state.mode is Mode.STARTING:
+        return "ready" if young and state.gap is None else "not_recording"
+    return _LAMPS[state.mode]
