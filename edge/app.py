@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from edge.capture import WRITER_LIMIT_SECONDS, Sources, ThreadedCapture
+from edge.capture import Sources, ThreadedCapture
 from edge.config import Config
 from edge.custody import OpenToken, no_token
 from edge.destruction import keep_record
@@ -395,10 +395,10 @@ def conduct_threads(stage: Stage) -> Ended:
         over.set()
         capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)
         try:
-            ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
+            ended = stage.recorder.close(capture.writer_limit_seconds)
         finally:
             capture.join()
-            stopper.join(WRITER_LIMIT_SECONDS)
+            stopper.join(capture.writer_limit_seconds)
     return ended
 
 

@@ -66,6 +66,9 @@ class Sources:
 class ThreadedCapture:
     """See the module (implements `edge.stretch.Conductor`)."""
 
+    writer_limit_seconds = WRITER_LIMIT_SECONDS
+    """How long WRITER may take for what is left; less only in a test."""
+
     def __init__(self, sources: Sources) -> None:
         """Nothing runs yet."""
         self.sources = sources
@@ -113,4 +116,4 @@ class ThreadedCapture:
     def join(self) -> None:
         """Wait for every WRITER within the limit."""
         for thread in self._threads:
-            thread.join(WRITER_LIMIT_SECONDS)
+            thread.join(self.writer_limit_seconds)

@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 from drivers.system_clock import SystemClock
-from edge import app
 from edge.app import Start, conduct_threads
+from edge.capture import ThreadedCapture
 from edge.ports import Deliver, Hardware, PictureFormat, SoundFormat, SourceOrigin
 from edge.terminal import record
 from tests.edge.failing_calls import Failing, Fault, failing
@@ -104,7 +104,7 @@ def main() -> int:
     LiveCamera()._room.take(0, 0)  # encode the pictures before the clock counts
     RoomMicrophone().open()
     assert BLOCK_NS == 10**9 * FLAC_FRAME_SAMPLES // RATE_HZ
-    app.WRITER_LIMIT_SECONDS = WRITER_LIMIT_SECONDS
+    ThreadedCapture.writer_limit_seconds = WRITER_LIMIT_SECONDS
     hardware = Hardware(camera=LiveCamera(), microphone=LiveMicrophone(), clock=SystemClock())
     never = Failing(
         folders=(made.spool,),
