@@ -35,7 +35,7 @@ from edge.messages import (
 )
 from edge.ports import Clock, ClockReading, HardwareFault, PictureMeasure, SoundMeasure, Stream
 from edge.recovery import Continuation
-from edge.room import Room
+from edge.room import Moment, Room
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.session.signals import Found, MediaDurable, StreamBack, StreamLost
 from edge.spool import Spool
@@ -53,6 +53,8 @@ TURN_SECONDS = 0.5
 CLOCK_STEP_MS = 500
 STRETCH_END_LIMIT_NS = 15 * 10**9
 """Sources have five seconds each to stop, WRITER the rest for what the queue held."""
+LEVELS_KEPT = 600
+"""Sound levels of the last minutes (a few a second), to tell a spoken explanation from a silent one."""
 REVIVE_FIRST_NS = 1_000_000_000
 REVIVE_LONGEST_NS = 30_000_000_000
 SPACE_FLOOR_SECONDS = 120
@@ -97,6 +99,7 @@ class _Counts:
     space_unknown: bool = False
     tolerance_told: bool = False
     warnings: dict[str, str] = field(default_factory=dict)
+    levels: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LEVELS_KEPT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +332,18 @@ class Recorder:
         """Have the session end, in order, for this cause."""
         self._ordered_end = cause
 
+    def moment(self) -> Moment:
+        """How far durable media reaches now."""
+        reached = self._reached()
+        return Moment(
+            frame_index=reached.frames - 1 if reached.frames else None,
+            sample_index=reached.samples - 1 if reached.samples else None,
+        )
+
+    def loudest_since(self, at_ns: int) -> int | None:
+        """The loudest level that was measured since then."""
+        return max((level for when_ns, level in self._counts.levels if when_ns >= at_ns), default=None)
+
     def leave_open(self, cause: StopCause) -> None:
         """End the run and leave the session open: the next run goes on with it."""
         self._left_open_for = cause
@@ -541,6 +556,7 @@ class Recorder:
 
     def _sound_measured(self, measure: SoundMeasure) -> None:
         self._counts.rms_millibel, self._counts.peak_millibel = measure.rms_millibel, measure.peak_millibel
+        self._counts.levels.append((measure.boottime_ns, measure.rms_millibel))
         measured = (measure.peak_millibel, measure.rms_millibel, measure.zero_samples, measure.clipped_samples)
         self._judged(self._sound_judge.step(measure), Stream.SOUND, measured)
 

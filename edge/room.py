@@ -38,7 +38,7 @@ from edge.session.signals import GapNamed, SessionEnded, Signal, Tick, WithholdA
 from edge.session.state import Inhibition, Limits, Mode, Session, State
 from edge.session.step import step
 from edge.spool import Spool
-from liuhen.kinds import Commitments, Duty, EntryBody, Event
+from liuhen.kinds import Commitments, Duty, EntryBody, Event, Mark
 from liuhen.kinds import Inhibition as InhibitionEntry
 from liuhen.registry import (
     EVENTS,
@@ -48,12 +48,26 @@ from liuhen.registry import (
     EventCode,
     GapCause,
     InhibitionAct,
+    MarkCode,
     RecordLabel,
 )
 
 NS_PER_SECOND = 10**9
+EVIDENCE_LIMIT = 64
 ANNOUNCED_WITHIN_NS = 4 * NS_PER_SECOND
 """A withholding waits so long for its announcement to have been heard; then it takes effect all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Indices of the newest durable frame and sample; None before there is one."""
+
+    frame_index: int | None
+    sample_index: int | None
+
+
+Told = tuple[tuple[EventCode, tuple[int, ...]], ...]
+"""Events with what they measured."""
 
 
 class Hands(Protocol):
@@ -74,6 +88,12 @@ class Hands(Protocol):
     def end_session(self, cause: EndCause) -> None:
         """Have the session end."""
 
+    def moment(self) -> Moment:
+        """How far durable media reaches now: what a mark names."""
+
+    def loudest_since(self, at_ns: int) -> int | None:
+        """The loudest sound level measured since then, in millibel of full scale; None where none was."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomTools:
@@ -86,7 +106,6 @@ class RoomTools:
     salt: Callable[[], bytes]
     say: Callable[[str, str], None]
     announce: Callable[[Announcement], bool] = lambda _what: False
-    power_off: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +137,8 @@ class Room:
         self.evidence: tuple[int, ...] = ()
         """Events that led to the next gap."""
         self.start_wanted = False
+        self.power_off_ordered = False
+        """Whoever looks after the power is asked to switch it off."""
         self.newest_gap: int | None = None
         self.warnings: dict[str, str] = {}
         self._hands: Hands | None = None
@@ -143,15 +164,64 @@ class Room:
 
     # -- signals and effects ------------------------------------------------------------------------------------------
 
-    def signal(self, signal: Signal, records: Commitments = ()) -> tuple[Refusing, ...]:
-        """Step, carry out what follows, and say what was refused. `records` go into the entry that is made."""
+    def signal(self, signal: Signal, records: Commitments = (), told: Told = ()) -> tuple[Refusing, ...]:
+        """Step, carry out what follows, and say what was refused.
+
+        `records` go into the inhibition that is written. `told` are events that led to it: written as soon as capture
+        has ended, where it has to end, so that no slow disk stands between a trip and its effect.
+        """
         self.state, effects = step(self.state, signal)
         self._records = records
         refused = tuple(effect.why for effect in effects if isinstance(effect, Refuse))
         for effect in effects:
+            if not isinstance(effect, EndCapture):
+                told = self._tell(told)
             self._carry_out(effect)
+        self._tell(told)
         self._records = ()
         return refused
+
+    def _tell(self, told: Told) -> Told:
+        """Write these events; they are the evidence of the next gap."""
+        self.evidence += tuple(self.event(code, measured) for code, measured in told)
+        return ()
+
+    @property
+    def session_id(self) -> bytes | None:
+        """The open session."""
+        return self._session_id
+
+    def moment(self) -> Moment:
+        """How far durable media of the open session reaches."""
+        return self._hands.moment() if self._hands is not None else Moment(frame_index=None, sample_index=None)
+
+    def loudest_since(self, at_ns: int) -> int | None:
+        """The loudest sound level since then, in millibel."""
+        return self._hands.loudest_since(at_ns) if self._hands is not None else None
+
+    def mark(
+        self,
+        code: MarkCode,
+        at_ns: int,
+        *,
+        moment: Moment | None = None,
+        refers_to: int | None = None,
+        step_number: int | None = None,
+        records: Commitments = (),
+    ) -> int:
+        """A point in the open session; indices as durable now unless `moment` says otherwise. Raises StorageFault."""
+        moment = moment or self.moment()
+        return self.append(
+            Mark(
+                code=code,
+                boottime_ns=at_ns,
+                frame_index=moment.frame_index,
+                sample_index=moment.sample_index,
+                refers_to=refers_to,
+                step=step_number,
+                records=records,
+            )
+        )
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -182,7 +252,7 @@ class Room:
             case EndCapture():
                 hands.end_capture(effect.cause, effect.at_ns)
             case BeginGap():
-                evidence, self.evidence = self.evidence, ()
+                evidence, self.evidence = self.evidence[-EVIDENCE_LIMIT:], ()
                 self.gap_opened(hands.begin_gap(effect.cause, effect.since_ns, evidence))
             case EndGap():
                 hands.end_gap(effect.at_ns, resumed=effect.resumed)
@@ -198,7 +268,7 @@ class Room:
         """Capture has ended and its gap is written; a checkpoint, and nothing more is owed to the power."""
         self.tools.journal.checkpoint(session_id=self._session_id)
         self.event(EventCode.POWER_OFF_ORDERED)
-        self.tools.power_off()
+        self.power_off_ordered = True
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
@@ -259,7 +329,9 @@ class Room:
             case ClearInhibition(code=code, at_ns=at_ns):
                 act, placed = InhibitionAct.CLEARED, self._standing(code)
         at = (self.tools.clock.boot_id, at_ns)
-        self.append(InhibitionEntry(code=code, act=act, at=at, placed=placed, records=self._records))
+        seq = self.append(InhibitionEntry(code=code, act=act, at=at, placed=placed, records=self._records))
+        if act is InhibitionAct.SET:
+            self.evidence += (seq,)
 
     def _standing(self, code: Inhibition) -> int:
         return next(one.seq for one in reversed(self.tools.journal.state.inhibitions) if one.code == code)
