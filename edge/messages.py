@@ -10,8 +10,13 @@ from dataclasses import dataclass
 
 from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
+from edge.buttons import PanelMessage
+from edge.guard_link import GuardMessage
 from edge.ports import PictureMeasure, SoundMeasure
+from edge.prompts import LoudspeakerMessage
 from edge.requests import Answer, Request, Role
+from edge.sensors.readings import Answer as SensorsAnswer
+from edge.sensors.readings import Readings
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from liuhen.kinds import Segment
 from liuhen.registry import EndCause, StopCause
@@ -96,7 +101,15 @@ WriterSays = (
 )
 """What comes from WRITER about media; CONTROL takes it even while it waits for the end of a stretch."""
 
-RoomSays = Asked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorsTold:
+    """The sensors tell what they measured; `answer` takes the answer once and never waits."""
+
+    readings: Readings
+    answer: Callable[[SensorsAnswer], None]
+
+
+RoomSays = Asked | SensorsTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
 Message = WriterSays | RoomSays | StopRequested

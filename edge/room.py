@@ -409,6 +409,10 @@ REFUSING_WORDS: Mapping[Refusing, tuple[str, str]] = {
         "请先向部门负责人报告，并写明报告对象和时间",
         "report to the department head first, and say to whom and when",
     ),
+    Refusing.NOT_SPOKEN: (
+        "没有录到语音说明（时间太短或没有声音）；请按住“语音说明”键，对着麦克风再说一次",
+        "no spoken explanation was heard (too short, or silent); hold the key and say it again",
+    ),
     Refusing.ENDING: ("上一场次正在收尾，请稍候再试", "the last session is still being closed; wait a moment"),
 }
 

@@ -37,6 +37,7 @@ class Refusing(enum.Enum):
     STILL_RECORDING = enum.auto()
     NOT_REPORTED = enum.auto()
     ENDING = enum.auto()
+    NOT_SPOKEN = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,55 @@
+"""CONTROL's desk: whatever people and the other processes say, dealt with in a session and between two.
+
+Runs on CONTROL alone; owns no thread. Each neighbour has its own clerk: the guard, the sensors, the panel with its
+loudspeaker, and those who ask over the control socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edge.buttons import PanelBack, PanelFailed, Pressed
+from edge.desk_guard import GuardClerk
+from edge.desk_panel import PanelClerk
+from edge.desk_requests import RequestClerk
+from edge.desk_sensors import SensorsClerk
+from edge.guard_link import GuardBack, GuardLost, GuardSaid
+from edge.messages import Asked, RoomSays, SensorsTold
+from edge.prompts import PromptFailed, PromptPlayed, PromptsReady
+from edge.room import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """See the module."""
+
+    guard: GuardClerk
+    sensors: SensorsClerk
+    panel: PanelClerk
+    requests: RequestClerk
+
+    @classmethod
+    def of(cls, room: Room, facts: Callable[[], dict[str, Any]]) -> Desk:
+        """The clerks of one run; `facts` is what `status` answers of the session."""
+        guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room)
+        requests = RequestClerk(room, panel, lambda: facts() | guard.facts() | sensors.facts())
+        return cls(guard=guard, sensors=sensors, panel=panel, requests=requests)
+
+    def handle(self, message: RoomSays) -> None:
+        """One message. Raises StorageFault."""
+        match message:
+            case GuardSaid() | GuardLost() | GuardBack():
+                self.guard.handle(message)
+            case SensorsTold():
+                self.sensors.handle(message)
+            case Asked():
+                self.requests.handle(message)
+            case Pressed() | PanelFailed() | PanelBack() | PromptsReady() | PromptPlayed() | PromptFailed():
+                self.panel.handle(message)
+
+    def turn(self) -> None:
+        """Once in each of CONTROL's turns. Raises StorageFault."""
+        self.sensors.turn()
+        self.panel.turn()

@@ -1,0 +1,159 @@
+"""What hands and the loudspeaker do in the room: buttons, spoken explanations, prompts and the marks they leave.
+
+CONTROL only. A spoken explanation is a stretch of the recording itself: its marks name where it begins, one for every
+interruption that still waits for one; a silent one explains nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.buttons import Act, Button, PanelBack, PanelFailed, PanelMessage, Pressed
+from edge.prompts import LoudspeakerMessage, Prompt, PromptFailed, PromptPlayed, PromptsReady, PromptVoice
+from edge.room import REFUSING_WORDS, Moment, Room
+from edge.session.effects import Refusing
+from edge.session.signals import GapExplained, StartAsked, StopAsked
+from edge.session.state import Mode
+from liuhen.kinds import Commitments
+from liuhen.registry import EVENTS, EventCode, MarkCode
+
+SPOKEN_MILLIBEL = -5000
+"""Quieter than this (-50 dB of full scale) nobody spoke; chosen on computed levels, not yet measured on a Pi."""
+LEAST_TALK_NS = 10**9
+LONGEST_TALK_NS = 120 * 10**9
+BUTTON_NUMBERS = {button: number for number, button in enumerate(Button)}
+_MARK_OF_PROMPT = {Prompt.NOTICE: MarkCode.NOTICE_GIVEN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Talk:
+    since_ns: int
+    moment: Moment
+    records: Commitments
+
+
+class PanelClerk:
+    """See the module."""
+
+    def __init__(self, room: Room) -> None:
+        """Nobody speaks."""
+        self._room = room
+        self._talk: _Talk | None = None
+
+    def handle(self, message: PanelMessage | LoudspeakerMessage) -> None:
+        """One act of a hand, or what the loudspeaker did. Raises StorageFault."""
+        match message:
+            case Pressed():
+                self._pressed(message)
+            case PanelFailed(fault=fault):
+                self._room.warnings["panel"] = f"按钮面板失灵（{fault.remedy_zh}）"
+                self._room.tools.say(f"{fault.what}；{fault.remedy_zh}", f"{fault.what}; {fault.remedy_en}")
+            case PanelBack():
+                self._room.warnings.pop("panel", None)
+            case PromptPlayed():
+                self._played(message)
+            case PromptFailed():
+                self._failed(message)
+            case PromptsReady(why=why):
+                for words in why:
+                    self._room.tools.say(words.zh, words.en)
+
+    def turn(self) -> None:
+        """An explanation that nobody ends is ended. Raises StorageFault."""
+        if self._talk is not None and self._room.now_ns - self._talk.since_ns >= LONGEST_TALK_NS:
+            self.end_talk(self._room.now_ns)
+
+    # -- buttons ------------------------------------------------------------------------------------------------------
+
+    def _pressed(self, pressed: Pressed) -> None:
+        if pressed.act in (Act.STUCK, Act.FREE):
+            stuck = pressed.act is Act.STUCK
+            code = EventCode.BUTTON_STUCK if stuck else EventCode.BUTTON_FREE
+            self._room.event(code, (BUTTON_NUMBERS[pressed.button],), at_ns=pressed.boottime_ns)
+            if stuck:
+                self._room.warnings[code.name] = EVENTS[code].words_zh
+            else:
+                self._room.warnings.pop(EventCode.BUTTON_STUCK.name, None)
+            return
+        refused = self._act(pressed)
+        for why in refused:
+            self._room.event(EventCode.REFUSED_REQUEST, (100 + BUTTON_NUMBERS[pressed.button], 0))
+            self._room.tools.say(*REFUSING_WORDS[why])
+
+    def _act(self, pressed: Pressed) -> tuple[Refusing, ...]:
+        match pressed.button, pressed.act:
+            case Button.START, Act.PRESSED:
+                return self._room.signal(StartAsked(at_ns=pressed.boottime_ns))
+            case Button.STOP, Act.HELD:
+                return self._room.signal(StopAsked(at_ns=pressed.boottime_ns, confirmed=True))
+            case Button.STOP, Act.LET_GO:
+                return (Refusing.NOT_CONFIRMED,)
+            case Button.MARK, Act.PRESSED:
+                if self._room.session_id is None:
+                    return (Refusing.NO_SESSION,)
+                self._room.mark(MarkCode.KEY_MOMENT, pressed.boottime_ns)
+                return ()
+            case Button.WITHHOLD, Act.PRESSED:
+                return self._room.withhold(())
+            case Button.EXPLAIN, Act.TALK_BEGAN:
+                return self.begin_talk(pressed.boottime_ns)
+            case Button.EXPLAIN, Act.TALK_ENDED:
+                return self.end_talk(pressed.boottime_ns)
+            case _:
+                return ()
+
+    # -- spoken explanations ------------------------------------------------------------------------------------------
+
+    @property
+    def talking(self) -> bool:
+        """Whether somebody is explaining now."""
+        return self._talk is not None
+
+    def begin_talk(self, at_ns: int, records: Commitments = ()) -> tuple[Refusing, ...]:
+        """From here on somebody speaks about the interruptions that wait for it."""
+        if self._room.session_id is None:
+            return (Refusing.NO_SESSION,)
+        if self._room.state.mode not in (Mode.RECORDING, Mode.ONE_STREAM):
+            return (Refusing.HALTED,)
+        self._talk = _Talk(since_ns=at_ns, moment=self._room.moment(), records=records)
+        return ()
+
+    def end_talk(self, at_ns: int) -> tuple[Refusing, ...]:
+        """Mark what was said, for each interruption that waited; too short or silent, it was no explanation."""
+        talk, self._talk = self._talk, None
+        if talk is None or self._room.session_id is None:
+            return ()
+        loudest = self._room.loudest_since(talk.since_ns)
+        if at_ns - talk.since_ns < LEAST_TALK_NS or loudest is None or loudest < SPOKEN_MILLIBEL:
+            return (Refusing.NOT_SPOKEN,)
+        waiting = sorted(self._room.state.unexplained)
+        for seq in waiting:
+            self._explain(talk, seq)
+        if not waiting:
+            self._room.mark(MarkCode.SPOKEN_EXPLANATION, talk.since_ns, moment=talk.moment, records=talk.records)
+        return ()
+
+    def _explain(self, talk: _Talk, seq: int) -> None:
+        self._room.mark(
+            MarkCode.SPOKEN_EXPLANATION, talk.since_ns, moment=talk.moment, refers_to=seq, records=talk.records
+        )
+        self._room.signal(GapExplained(at_ns=talk.since_ns, seq=seq))
+
+    # -- prompts ------------------------------------------------------------------------------------------------------
+
+    def _played(self, played: PromptPlayed) -> None:
+        if self._room.session_id is not None and self._room.state.capturing:
+            spoken = played.voice is not PromptVoice.TONE
+            code = _MARK_OF_PROMPT.get(played.prompt, MarkCode.PROMPT_PLAYED) if spoken else MarkCode.PROMPT_PLAYED
+            about = self._room.newest_gap if played.prompt in (Prompt.RESUMED, Prompt.WITHHELD_ENDED) else None
+            self._room.mark(code, played.from_ns, refers_to=about)
+        if played.prompt is Prompt.WITHHELD:
+            self._room.announced()
+
+    def _failed(self, failed: PromptFailed) -> None:
+        self._room.tools.say(
+            f"提示音没有播出（{failed.fault.what}）；{failed.fault.remedy_zh}",
+            f"a prompt was not heard ({failed.fault.what}); {failed.fault.remedy_en}",
+        )
+        if failed.prompt is Prompt.WITHHELD:
+            self._room.announced()

@@ -1,0 +1,290 @@
+"""What is asked over the control socket: rights first, then the wish, then one answer; every refusal is an event.
+
+CONTROL only. Names, grounds and texts go into detached records, never into the chain. `start` is answered when the
+session is open or its checks have refused it; whoever waits for an answer has a limit of his own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edge.desk_panel import PanelClerk
+from edge.journal import JournalError, entries_of, file_numbers, file_path
+from edge.journal_state import OpenDuty
+from edge.messages import Asked
+from edge.requests import Answer, Request, Role, Verb, may
+from edge.room import REFUSING_WORDS, Room
+from edge.session.effects import Refusing
+from edge.session.signals import ApprovalGiven, CannotResume, StartAsked, StopAsked, WithholdingEnded
+from edge.session.state import Session
+from liuhen import records
+from liuhen.errors import FormatError
+from liuhen.hashing import sha256
+from liuhen.kinds import Amend, Commitments, Inhibition, Maintenance
+from liuhen.registry import DutyCode, EventCode, MaintenanceCode, MarkCode, RecordLabel
+
+VERB_NUMBERS = {verb: number for number, verb in enumerate(Verb)}
+BY_LAW = "法律法规规定"
+"""The neutral ground: it must cite which law (Jiaozuo Art. 8(3))."""
+DONE = Answer(ok=True, words_zh="已办理", words_en="done")
+NOT_ALLOWED = Answer(
+    ok=False, words_zh="您无权提出此请求", words_en="you have no right to ask this"
+)
+
+
+class RequestClerk:
+    """See the module."""
+
+    def __init__(self, room: Room, panel: PanelClerk, facts: Callable[[], dict[str, Any]]) -> None:
+        """`facts` is what `status` answers."""
+        self._room = room
+        self._panel = panel
+        self._facts = facts
+        self._starting: Callable[[Answer], None] | None = None
+
+    def handle(self, asked: Asked) -> None:
+        """One request. Raises StorageFault."""
+        request = asked.request
+        if not may(asked.role, request):
+            self._refused(request, asked.role)
+            asked.answer(NOT_ALLOWED)
+            return
+        if request.verb is Verb.STATUS:
+            asked.answer(Answer(ok=True, facts=self._facts()))
+            return
+        if request.verb is Verb.START:
+            self._start(asked)
+            return
+        refused = self._carry_out(request, asked.attachment)
+        if isinstance(refused, Answer):
+            asked.answer(refused)
+        elif refused:
+            self._refused(request, asked.role)
+            words_zh, words_en = REFUSING_WORDS[refused[0]]
+            asked.answer(Answer(ok=False, words_zh=words_zh, words_en=words_en))
+        else:
+            asked.answer(DONE)
+
+    def started(self, answer: Answer) -> None:
+        """A start that was asked for has come to its end: the session is open, or was refused."""
+        if self._starting is not None:
+            starting, self._starting = self._starting, None
+            starting(answer)
+
+    def _refused(self, request: Request, role: Role) -> None:
+        self._room.event(EventCode.REFUSED_REQUEST, (VERB_NUMBERS[request.verb], role))
+
+    def _start(self, asked: Asked) -> None:
+        already = self._room.state.session is Session.OPEN
+        refused = self._room.signal(StartAsked(at_ns=self._room.now_ns))
+        if refused:
+            self._refused(asked.request, asked.role)
+            words_zh, words_en = REFUSING_WORDS[refused[0]]
+            asked.answer(Answer(ok=False, words_zh=words_zh, words_en=words_en))
+        elif already:
+            asked.answer(Answer(ok=True, words_zh="场次已在进行", words_en="a session is open already"))
+        else:
+            self._starting = asked.answer
+
+    def _carry_out(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
+        match request.verb:
+            case Verb.STOP:
+                return self._stop(request)
+            case Verb.MARK | Verb.CONSENT:
+                return self._mark(request)
+            case Verb.EXPLAIN:
+                return self._explain(request)
+            case Verb.WITHHOLD | Verb.APPROVE | Verb.RESUME:
+                return self._withholding(request)
+            case _:
+                return self._owed(request, attachment)
+
+    def _stop(self, request: Request) -> tuple[Refusing, ...]:
+        if (request.text or request.actor) and self._room.session_id is not None and request.confirmed:
+            named = self._named(request, RecordLabel.REASON)
+            self._room.mark(MarkCode.OTHER, self._room.now_ns, records=named)
+        asked = StopAsked(at_ns=self._room.now_ns, confirmed=request.confirmed, reasoned=bool(request.text))
+        return self._room.signal(asked)
+
+    def _mark(self, request: Request) -> tuple[Refusing, ...]:
+        if self._room.session_id is None:
+            return (Refusing.NO_SESSION,)
+        code = MarkCode.KEY_MOMENT
+        if request.verb is Verb.CONSENT:
+            code = MarkCode.CONSENT
+        elif request.step is not None:
+            code = MarkCode.STEP
+        named = self._named(request, RecordLabel.OTHER)
+        self._room.mark(code, self._room.now_ns, step_number=request.step, records=named)
+        return ()
+
+    # -- explanations -------------------------------------------------------------------------------------------------
+
+    def _explain(self, request: Request) -> Answer | tuple[Refusing, ...]:
+        """The first call begins the spoken explanation, the next one ends it; a cause amends the gap's own."""
+        if request.cause is not None:
+            answer = self._amend(request)
+            if answer is not None:
+                return answer
+            if not request.confirmed:
+                return DONE
+        if self._panel.talking:
+            return self._panel.end_talk(self._room.now_ns)
+        named = self._named(request, RecordLabel.EXPLANATION)
+        refused = self._panel.begin_talk(self._room.now_ns, named)
+        if refused:
+            return refused
+        return Answer(
+            ok=True,
+            words_zh="请对着麦克风说明中止原因；说完后再执行一次本命令",
+            words_en="say aloud why it was interrupted; then give this command once more",
+        )
+
+    def _amend(self, request: Request) -> Answer | None:
+        """A person knows the cause better than the machine did: the entry stays, the amend says it."""
+        gap = request.gap if request.gap is not None else self._room.newest_gap
+        found = self._entry_hash(gap) if gap is not None else None
+        if gap is None or found is None:
+            return Answer(ok=False, words_zh="没有这处中止", words_en="there is no such interruption")
+        body = Amend(
+            refers_to=gap,
+            refers_to_hash=found,
+            length_ns=None,
+            cause=request.cause,
+            records=self._named(request, RecordLabel.EXPLANATION),
+        )
+        self._room.append(body)
+        return None
+
+    def _entry_hash(self, seq: int) -> bytes | None:
+        """The hash of an entry, from the newest journal file back."""
+        directory = self._room.tools.spool.journal_directory
+        try:
+            for number in reversed(file_numbers(directory)):
+                for entry in entries_of(file_path(directory, number)):
+                    if entry.common.seq == seq:
+                        return sha256(entry.envelope.encoded)
+                    if entry.common.seq > seq:
+                        break
+        except JournalError:
+            return None
+        return None
+
+    # -- 不得记录 -----------------------------------------------------------------------------------------------------
+
+    def _withholding(self, request: Request) -> tuple[Refusing, ...]:
+        match request.verb:
+            case Verb.WITHHOLD:
+                if self._room.session_id is None:
+                    return (Refusing.NO_SESSION,)
+                return self._room.withhold(self._named(request, RecordLabel.REASON))
+            case Verb.APPROVE:
+                return self._approve(request)
+            case _:
+                ended = WithholdingEnded(at_ns=self._room.now_ns)
+                return self._room.signal(ended, self._named(request, RecordLabel.REASON))
+
+    def _approve(self, request: Request) -> tuple[Refusing, ...]:
+        settings = self._room.tools.config.session
+        allowed = not settings.approvers or request.actor in settings.approvers
+        another = allowed and request.actor != self._asked_by()
+        cited = request.ground != BY_LAW or bool(request.citation)
+        grounded = request.ground in settings.withhold_grounds and cited
+        given = ApprovalGiven(at_ns=self._room.now_ns, another=another, grounded=grounded)
+        if not (self._room.state.to_approve and another and grounded):
+            return self._room.signal(given)
+        ground = f"{request.ground}\n{request.citation}".strip()
+        named = (
+            self._room.keep(RecordLabel.GROUND, ground),
+            self._room.keep(RecordLabel.APPROVAL, request.actor),
+        )
+        return self._room.signal(given, named)
+
+    def _asked_by(self) -> str | None:
+        """Who asked for the withholding that waits for approval: named in a record of its entry."""
+        state = self._room.tools.journal.state
+        if not state.unapproved:
+            return None
+        wanted, directory = state.unapproved[-1], self._room.tools.spool.journal_directory
+        try:
+            for number in reversed(file_numbers(directory)):
+                for entry in entries_of(file_path(directory, number)):
+                    if entry.common.seq == wanted and isinstance(entry.body, Inhibition):
+                        return self._person(entry.body.records)
+        except JournalError:
+            return None
+        return None
+
+    def _person(self, named: Commitments) -> str | None:
+        for label, commitment in named:
+            if label != RecordLabel.PERSONS:
+                continue
+            path = self._room.tools.spool.records_directory / f"{commitment.hex()}.record"
+            try:
+                return records.parse(path.read_bytes(), where=path.name).content.decode()
+            except (OSError, FormatError, UnicodeDecodeError):
+                return None
+        return None
+
+    # -- duties -------------------------------------------------------------------------------------------------------
+
+    def _owed(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
+        match request.verb:
+            case Verb.CANNOT_RESUME:
+                return self._cannot_resume(request)
+            case Verb.STATEMENT:
+                return self._statement(request, attachment)
+            case _:
+                named = self._named(request, RecordLabel.OTHER)
+                self._room.append(Maintenance(code=MaintenanceCode.OTHER, records=named))
+                return ()
+
+    def _cannot_resume(self, request: Request) -> tuple[Refusing, ...]:
+        """Jiaozuo Art. 11: report to the department head, then a written statement, which stays owed."""
+        told = CannotResume(at_ns=self._room.now_ns, reported=True)
+        if self._room.state.session is Session.OPEN and not self._room.state.durable:
+            duty = self._room.open_duty(DutyCode.REPORT)
+            self._room.discharge(duty, DutyCode.REPORT, (self._report(request),))
+        return self._room.signal(told)
+
+    def _report(self, request: Request) -> tuple[int, bytes]:
+        text = f"报告人 {request.actor}\n部门负责人 {request.reported_to}\n时间 {request.reported_at}\n{request.text}"
+        return self._room.keep(RecordLabel.REASON, text.strip())
+
+    def _statement(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
+        """The signed statement itself is attached; a report is given by naming the head and the time."""
+        code = DutyCode.REPORT if request.reported_to else DutyCode.WRITTEN_STATEMENT
+        duty = self._duty(code, request.gap)
+        if duty is None:
+            return Answer(
+                ok=False,
+                words_zh=f"第 {request.gap} 条没有尚未完成的“{code.words_zh}”",
+                words_en=f"entry {request.gap} has no such open duty ({code.words_en})",
+            )
+        if code is DutyCode.REPORT:
+            self._room.discharge(duty.seq, code, (self._report(request),))
+            return DONE
+        if not attachment:
+            return Answer(
+                ok=False,
+                words_zh="请附上已签字的书面说明（文件），仅有文字不能代替签字",
+                words_en="attach the signed statement as a file; words alone do not stand for a signature",
+            )
+        named = (*self._named(request, RecordLabel.EXPLANATION), self._room.keep(RecordLabel.ATTACHMENT, attachment))
+        self._room.discharge(duty.seq, code, named)
+        return DONE
+
+    def _duty(self, code: DutyCode, about: int | None) -> OpenDuty | None:
+        """The open duty of this kind that is about the entry, or is the entry itself."""
+        duties = [duty for duty in self._room.tools.journal.state.duties if duty.code == code]
+        return next((duty for duty in duties if about in (duty.refers_to, duty.seq)), None)
+
+    def _named(self, request: Request, label: RecordLabel) -> Commitments:
+        """Text and actor of a request as records."""
+        named = []
+        if request.text:
+            named.append(self._room.keep(label, request.text))
+        if request.actor:
+            named.append(self._room.keep(RecordLabel.PERSONS, request.actor))
+        return tuple(named)
