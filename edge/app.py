@@ -11,16 +11,19 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge.capture import Sources, ThreadedCapture
 from edge.config import Config
 from edge.custody import OpenToken, no_token
+from edge.desk import Desk
 from edge.destruction import keep_record
 from edge.durable import StorageFault
+from edge.guard.words import Lamp
+from edge.guard_link import GuardLost, GuardMessage, GuardSaid
 from edge.journal import Journal
 from edge.journal_state import StreamRow
-from edge.messages import RoomSays, StopRequested
+from edge.messages import Message, StopRequested, WriterSays
 from edge.opening import (
     EXIT_BUSY,
     EXIT_HARDWARE,
@@ -36,13 +39,16 @@ from edge.opening import (
 from edge.packet_queue import LaneBounds, PacketQueue
 from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin, Stream
 from edge.recorder import Ended, Inbox, Recorder, Tools
-from edge.room import REFUSING_WORDS, Room, RoomTools
+from edge.requests import Answer
+from edge.room import REFUSING_WORDS, Room, RoomTools, lamp_of
 from edge.segmenter import Cutting, Segmenter
 from edge.session.effects import Refusing
-from edge.session.signals import StartAsked
+from edge.session.signals import SessionEnded, StartAsked
+from edge.session.state import Inhibition, Mode
 from edge.spool import Spool
 from edge.status import Status
 from edge.stretch import Stretch, Stretches
+from edge.surroundings import NO_SURROUNDINGS, Neighbours, Surroundings
 from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPorts
 from liuhen import keys
 from liuhen.keys import UnusableKey
@@ -63,6 +69,8 @@ __all__ = [
 ]
 
 LEAST_SECONDS = 1.0
+FIRST_WORD_NS = 2 * 10**9
+"""How long a start waits for the guard's first word."""
 
 
 class Watcher(Acknowledge, Protocol):
@@ -92,6 +100,9 @@ class Start:
     open_token: OpenToken = no_token
     emergency: bool = False
     """A person has said that a new session may be recorded under an emergency key."""
+    surroundings: Surroundings = NO_SURROUNDINGS
+    service: bool = False
+    """A service's stop ends no session: the next run goes on with it."""
 
 
 def run(start: Start) -> Ended:
@@ -121,13 +132,14 @@ def _run(start: Start) -> Ended:
         opening.require_confirmation(resumed=resumed, confirmed=start.emergency)
         running = Running(start, opening)
         try:
-            return _run_session(running)
+            running.hear_the_guard()
+            return run_session(running)
         finally:
-            running.log.close()
+            running.close()
 
 
 class Running:
-    """One run: what all of its sessions share. CONTROL's thread."""
+    """One run: what all of its sessions share. CONTROL's thread; `close` ends its neighbours and the journal."""
 
     def __init__(self, start: Start, opening: Opening) -> None:
         """Nothing is written yet."""
@@ -135,6 +147,9 @@ class Running:
         self.opening = opening
         self.log = opening.log(start.hardware.clock)
         self.inbox = Inbox()
+        self.neighbours = Neighbours(start.surroundings, self.inbox.post, start.watcher.said)
+        self.recorder: Recorder | None = None
+        self.feed: Callable[[int], None] = lambda _fragments: None
         self._begun: OpenLog | None = None
         self.room = Room(
             RoomTools(
@@ -144,11 +159,18 @@ class Running:
                 journal=self.log,
                 salt=partial(secrets.token_bytes, 32),
                 say=start.watcher.said,
+                announce=self.neighbours.announce,
             )
         )
+        self.desk = Desk.of(self.room, self._facts)
+        self.neighbours.open()
 
-    def desk(self, message: RoomSays) -> None:
-        """What people and the other processes say."""
+    def close(self) -> None:
+        """End what the run owns."""
+        try:
+            self.neighbours.close()
+        finally:
+            self.log.close()
 
     def begun(self, *, resume: bool) -> OpenLog:
         """The entries that begin the run, once. Raises StorageFault."""
@@ -157,10 +179,102 @@ class Running:
             _journal_choices(self.start.config, self.log)
         return self._begun
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run's first entries are written."""
+        return self._begun is not None
 
-def _run_session(running: Running) -> Ended:
-    """Check, record, end. A refusal is an entry with its cause before it is an exception."""
-    start, opening, log = running.start, running.opening, running.log
+    def deal_with(self, message: Message) -> None:
+        """A message between two sessions; what WRITER says then is of a session that is over."""
+        if not isinstance(message, WriterSays | StopRequested):
+            self.desk.handle(message)
+
+    def turn(self) -> None:
+        """Once in each of CONTROL's turns: what is overdue, the lamp, the supervisor. Raises StorageFault."""
+        self.room.turn()
+        self.desk.turn()
+        self.show_lamp()
+        if self.recorder is not None:
+            self.feed(self.recorder.durable_fragments)
+            if self.recorder.is_open:
+                self.desk.requests.started(Answer(ok=True, words_zh="已开始录制", words_en="the session is open"))
+
+    def show_lamp(self) -> None:
+        """Tell the guard which lamp is wanted; it shows its own where that would not be true."""
+        if self.neighbours.guard is None:
+            return
+        recorder, state = self.recorder, self.room.state
+        attention = bool(self.room.warnings) or (recorder is not None and recorder.wants_attention)
+        young = recorder is not None and recorder.young
+        open_session = self.log.state.session is not None
+        lamp = lamp_of(state, attention=attention, young=young)
+        if open_session and state.mode is Mode.READY:
+            lamp = "not_recording"  # a session waits for its devices to come back
+        durable = recorder.durable_fragments if recorder is not None else 0
+        self.neighbours.guard.want(Lamp(lamp), session=open_session and not young, durable=durable)
+
+    def hear_the_guard(self) -> None:
+        """Before anything is captured: what the interlock says. No word within two seconds is no permit.
+
+        What has to be written of it comes after the entries that begin the run.
+        """
+        if not self.start.config.interlock.enabled:
+            return
+        if self.neighbours.guard is None:
+            heard: GuardMessage = GuardLost(since_ns=self.room.now_ns)
+        else:
+            heard = self._first_word()
+        permits = isinstance(heard, GuardSaid) and heard.permit
+        standing = Inhibition.INTERLOCK in self.room.state.inhibitions
+        if not permits or standing:
+            self.begun(resume=self.opening.may_stay_open(self.start.hardware.clock))
+        self.desk.handle(heard)
+
+    def _first_word(self) -> GuardMessage:
+        began_ns, waiting = self.room.now_ns, []
+        heard: GuardMessage | None = None
+        while heard is None and self.room.now_ns - began_ns < FIRST_WORD_NS:
+            message = self.inbox.take(0.1)
+            if isinstance(message, GuardSaid | GuardLost):
+                heard = message
+            elif message is not None:
+                waiting.append(message)
+        for message in waiting:
+            self.inbox.post(message)
+        return heard if heard is not None else GuardLost(since_ns=began_ns)
+
+    def _facts(self) -> dict[str, Any]:
+        state, known = self.room.state, self.log.state
+        session = known.session
+        return {
+            "mode": state.mode.name.lower(),
+            "session": session.id.hex() if session is not None else None,
+            "ordinal": known.ordinal,
+            "run": self.opening.run,
+            "durable": self.recorder.durable_fragments if self.recorder is not None else 0,
+            "inhibitions": sorted(one.name.lower() for one in state.inhibitions),
+            "to_approve": state.to_approve,
+            "unexplained": sorted(state.unexplained),
+            "duties": [[duty.seq, duty.code, duty.refers_to] for duty in known.duties],
+            "warnings": list(self.room.warnings.values()),
+            "entries": known.next_seq,
+        }
+
+
+def run_session(running: Running) -> Ended:
+    """One session in a run that ends with it. A refusal is an entry with its cause before it is an exception."""
+    try:
+        return _stopped(running.start, running.log, conduct_session(running))
+    except Refused:
+        if running.has_begun:
+            running.log.checkpoint(session_id=None)
+            running.log.append(Stop(cause=StopCause.REFUSED), session_id=None)
+        raise
+
+
+def conduct_session(running: Running) -> Ended:
+    """Check, record, end. Raises Refused; what was refused is an entry by then, with the duty to report."""
+    start, opening = running.start, running.opening
     try:
         _check_space(start, opening.spool)
         picture, sound, origins = _open_sources(start.hardware)
@@ -172,12 +286,16 @@ def _run_session(running: Running) -> Ended:
         # A session left open is not ended by a camera that is late: it may go on once a start succeeds.
         running.begun(resume=opening.may_stay_open(start.hardware.clock))
         _journal_refusal(running.room, refusal.code)
-        log.checkpoint(session_id=None)
-        log.append(Stop(cause=StopCause.REFUSED), session_id=None)
+        running.room.signal(SessionEnded(at_ns=running.room.now_ns))
         raise refusal.refused from None
     _warn_of_clock(start)
     _require_confirmation(start, opening, plan)
-    return _stopped(start, log, start.conduct(_stage(running, plan)))
+    stage = _stage(running, plan)
+    running.recorder = stage.recorder
+    try:
+        return start.conduct(stage)
+    finally:
+        running.recorder = None
 
 
 def _ask_the_room(running: Running, plan: _Plan) -> None:
@@ -185,6 +303,9 @@ def _ask_the_room(running: Running, plan: _Plan) -> None:
     room = running.room
     if plan.resume:
         room.state = replace(room.state, capturing=not room.state.inhibitions)
+        return
+    if room.start_wanted:
+        room.start_wanted = False  # the start was asked for, and allowed, between two sessions
         return
     for why in room.signal(StartAsked(at_ns=room.now_ns)):
         words_zh, words_en = REFUSING_WORDS[why]
@@ -244,7 +365,8 @@ def _stage(running: Running, plan: _Plan) -> Stage:
             inbox=inbox,
             stretches=stretches,
             room=room,
-            desk=running.desk,
+            desk=running.desk.handle,
+            keep_up=running.turn,
             show=start.watcher.status,
         ),
         plan.session_id,
@@ -301,7 +423,7 @@ def _begin(running: Running, plan: _Plan, crew: tuple[Stretches, Recorder]) -> N
     opened = running.begun(resume=plan.resume)
     if not plan.resume or opened.continuation is None:
         formats = (plan.picture, plan.sound)
-        recorder.open(_session_entry(start.config, opening.spool, plan.ordinal, formats, plan.origins))
+        recorder.begin(_session_entry(start.config, opening.spool, plan.ordinal, formats, plan.origins))
         return
     went_on = opened.continuation
     stretches.newest.writer.go_on_from(
@@ -414,7 +536,7 @@ def _wait_for_stop(stage: Stage, over: threading.Event) -> None:
     deadline_ns = None if start.seconds is None else clock.boottime_ns() + int(start.seconds * 10**9)
     while not over.is_set():
         if start.stop.wait(0.1) or (deadline_ns is not None and clock.boottime_ns() >= deadline_ns):
-            stage.inbox.post(StopRequested(cause=start.stop_cause))
+            stage.inbox.post(StopRequested(cause=start.stop_cause, leaves_open=start.service))
             return
 
 
@@ -523,7 +645,7 @@ def _journal_refusal(room: Room, code: RefusalCode) -> None:
 
 def _journal_choices(config: Config, log: Journal) -> None:
     """Choices a right hangs on are entries, not settings."""
-    choices = [ChoiceCode.NO_INTERLOCK]
+    choices = [] if config.interlock.enabled else [ChoiceCode.NO_INTERLOCK]
     if not (config.camera.enabled and config.microphone.enabled):
         choices.append(ChoiceCode.ONE_STREAM_ONLY)
     if not config.camera.caption:

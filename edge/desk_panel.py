@@ -81,26 +81,31 @@ class PanelClerk:
             self._room.tools.say(*REFUSING_WORDS[why])
 
     def _act(self, pressed: Pressed) -> tuple[Refusing, ...]:
-        match pressed.button, pressed.act:
-            case Button.START, Act.PRESSED:
-                return self._room.signal(StartAsked(at_ns=pressed.boottime_ns))
-            case Button.STOP, Act.HELD:
-                return self._room.signal(StopAsked(at_ns=pressed.boottime_ns, confirmed=True))
-            case Button.STOP, Act.LET_GO:
-                return (Refusing.NOT_CONFIRMED,)
-            case Button.MARK, Act.PRESSED:
-                if self._room.session_id is None:
-                    return (Refusing.NO_SESSION,)
-                self._room.mark(MarkCode.KEY_MOMENT, pressed.boottime_ns)
-                return ()
-            case Button.WITHHOLD, Act.PRESSED:
+        at_ns = pressed.boottime_ns
+        match pressed.button:
+            case Button.START:
+                return self._room.signal(StartAsked(at_ns=at_ns))
+            case Button.STOP:
+                return self._stop(pressed)
+            case Button.MARK:
+                return self._mark(at_ns)
+            case Button.WITHHOLD:
                 return self._room.withhold(())
-            case Button.EXPLAIN, Act.TALK_BEGAN:
-                return self.begin_talk(pressed.boottime_ns)
-            case Button.EXPLAIN, Act.TALK_ENDED:
-                return self.end_talk(pressed.boottime_ns)
-            case _:
-                return ()
+            case Button.EXPLAIN:
+                return self.begin_talk(at_ns) if pressed.act is Act.TALK_BEGAN else self.end_talk(at_ns)
+
+    def _stop(self, pressed: Pressed) -> tuple[Refusing, ...]:
+        """Held for three seconds; while it is being held there is nothing to do yet."""
+        if pressed.act is Act.HOLDING:
+            return ()
+        held = pressed.act is Act.HELD
+        return self._room.signal(StopAsked(at_ns=pressed.boottime_ns, confirmed=held))
+
+    def _mark(self, at_ns: int) -> tuple[Refusing, ...]:
+        if self._room.session_id is None:
+            return (Refusing.NO_SESSION,)
+        self._room.mark(MarkCode.KEY_MOMENT, at_ns)
+        return ()
 
     # -- spoken explanations ------------------------------------------------------------------------------------------
 

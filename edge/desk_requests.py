@@ -28,9 +28,7 @@ VERB_NUMBERS = {verb: number for number, verb in enumerate(Verb)}
 BY_LAW = "法律法规规定"
 """The neutral ground: it must cite which law (Jiaozuo Art. 8(3))."""
 DONE = Answer(ok=True, words_zh="已办理", words_en="done")
-NOT_ALLOWED = Answer(
-    ok=False, words_zh="您无权提出此请求", words_en="you have no right to ask this"
-)
+NOT_ALLOWED = Answer(ok=False, words_zh="您无权提出此请求", words_en="you have no right to ask this")
 
 
 class RequestClerk:

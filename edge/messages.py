@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge.buttons import PanelMessage
 from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
-from edge.buttons import PanelMessage
 from edge.guard_link import GuardMessage
 from edge.ports import PictureMeasure, SoundMeasure
 from edge.prompts import LoudspeakerMessage
 from edge.requests import Answer, Request, Role
+from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.sensors.readings import Answer as SensorsAnswer
 from edge.sensors.readings import Readings
-from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from liuhen.kinds import Segment
 from liuhen.registry import EndCause, StopCause
 
@@ -66,9 +66,10 @@ class WriterEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequested:
-    """Somebody asked for the end of the session."""
+    """Somebody asked for the end of the session, or with `leaves_open` for the end of the run alone."""
 
     cause: StopCause
+    leaves_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ WriterSays = (
     | SoundMeasure
 )
 """What comes from WRITER about media; CONTROL takes it even while it waits for the end of a stretch."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorsTold:

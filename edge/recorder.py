@@ -20,8 +20,8 @@ from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.durable import StorageFault
 from edge.gap_book import GapBook
 from edge.journal import Journal
+from edge.ladder import Rung
 from edge.messages import (
-    Asked,
     MediaBegan,
     Message,
     RoomSays,
@@ -53,6 +53,7 @@ TURN_SECONDS = 0.5
 CLOCK_STEP_MS = 500
 STRETCH_END_LIMIT_NS = 15 * 10**9
 """Sources have five seconds each to stop, WRITER the rest for what the queue held."""
+YOUNG_NS = 5 * 10**9
 LEVELS_KEPT = 600
 """Sound levels of the last minutes (a few a second), to tell a spoken explanation from a silent one."""
 REVIVE_FIRST_NS = 1_000_000_000
@@ -73,6 +74,8 @@ class Ended:
     gaps: int = 0
     told: bool = True
     """Whether the journal holds the session's end; without it the run must not look ended in order either."""
+    ordered: Rung | None = None
+    """What the ladder wants next; the session is still open then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,8 @@ class Tools:
     room: Room
     desk: Callable[[RoomSays], None]
     """Deals with what people and the other processes say."""
+    keep_up: Callable[[], None]
+    """What a run does in each of CONTROL's turns, in a session and between two."""
     show: Callable[[Status], None]
 
 
@@ -171,7 +176,10 @@ class Recorder:
         self._room = tools.room
         self._capturing = False
         self._ordered_end: EndCause | None = None
-        self._left_open_for: StopCause | None = None
+        self._leaves_open = False
+        self._ordered: Rung | None = None
+        self.is_open = False
+        """Whether its first entry is durable."""
         self._deferred: deque[Message] = deque()
         self._picture_judge = PictureJudge(tools.config.checks.picture)
         self._sound_judge = SoundJudge(
@@ -196,14 +204,16 @@ class Recorder:
     def _writer(self) -> Writer:
         return self._tools.stretches.newest.writer
 
-    def open(self, session: Session) -> None:
+    def begin(self, session: Session) -> None:
         """Append the session entry and start the promised clocks."""
         self._tools.spool.make_session(self._session_id)
         self._counts.free_bytes = self._tools.spool.free_bytes()
         self._tools.journal.append(session, session_id=self._session_id)
-        self._capturing = True
+        self._capturing = self._room.state.capturing
         self._room.attach(self, self._session_id)
         self._start_promises()
+        if self._room.state.gap is not None:  # forbidden between the wish and its session
+            self._open_gap(None, self._room.state.gap, self._started_ns, (), lost=0)
 
     def resume(self, continuation: Continuation) -> None:
         """Go on with the session that an earlier run left open; its gaps end when their media is back.
@@ -239,6 +249,7 @@ class Recorder:
             self._revive_later(stream)
 
     def _start_promises(self) -> None:
+        self.is_open = True
         self._started_ns = self._tools.clock.boottime_ns()
         self._heartbeat_due_ns = self._started_ns + self._heartbeat_ns
         self._checkpoint_due_ns = self._started_ns + self._tools.config.journal.checkpoint_seconds * 10**9
@@ -253,7 +264,7 @@ class Recorder:
             self.turn(TURN_SECONDS)
 
     def _over(self) -> bool:
-        ordered = self._stop is not None or self._ordered_end is not None or self._left_open_for is not None
+        ordered = self._stop is not None or self._ordered_end is not None or self._leaves_open
         return ordered or self._cannot_go_on()
 
     def source_failed(self, fault: HardwareFault) -> None:
@@ -344,9 +355,9 @@ class Recorder:
         """The loudest level that was measured since then."""
         return max((level for when_ns, level in self._counts.levels if when_ns >= at_ns), default=None)
 
-    def leave_open(self, cause: StopCause) -> None:
-        """End the run and leave the session open: the next run goes on with it."""
-        self._left_open_for = cause
+    def leave_open(self, ordered: Rung | None) -> None:
+        """End the run and leave the session open: the next run goes on with it. `ordered` is the ladder's wish."""
+        self._leaves_open, self._ordered = True, ordered
 
     # -- what can end it ----------------------------------------------------------------------------------------------
 
@@ -373,7 +384,7 @@ class Recorder:
             return EndCause.DEVICE_FAULT
         if self._ordered_end is not None:
             return self._ordered_end
-        if self._stop is not None and self._stop.cause is StopCause.SYSTEM:
+        if self._leaves_open or (self._stop is not None and self._stop.cause is StopCause.SYSTEM):
             return EndCause.SHUTDOWN
         return EndCause.STOPPED
 
@@ -397,7 +408,7 @@ class Recorder:
     def _close_in_order(self) -> None:
         if self._failure is not None or self._crashed():
             self._state_unfinished()
-        elif self._left_open_for is not None:
+        elif self._leaves_open:
             self._leave()
             return
         self._close_gaps()
@@ -431,6 +442,8 @@ class Recorder:
             case SegmentClosed():
                 self._append(message.statement)
                 self._stated(message.statement)
+            case StopRequested(leaves_open=True):
+                self.leave_open(None)
             case StopRequested():
                 self._stop = message
             case MediaBegan():
@@ -439,10 +452,10 @@ class Recorder:
                 self._writer_over(message)
             case StorageFaulted() | StorageSlow() | StorageSlowEnded():
                 self._storage_troubled(message)
-            case Asked():
-                self._tools.desk(message)
-            case _:
+            case StreamAbsent() | StreamPresent() | Missed() | PictureMeasure() | SoundMeasure():
                 self._observe(message)
+            case _:
+                self._tools.desk(message)
 
     def _writer_over(self, message: WriterEnded | WriterFailed | WriterCrashed) -> None:
         match message:
@@ -588,7 +601,7 @@ class Recorder:
             self._checkpoint_due_ns = reading.boottime_ns + self._tools.config.journal.checkpoint_seconds * 10**9
             self._tools.journal.checkpoint(session_id=self._session_id)
         self._tell_journal_troubles()
-        self._room.turn()
+        self._tools.keep_up()
         self._revive_sources(reading.boottime_ns)
         self._tools.show(self._status(reading.boottime_ns))
 
@@ -704,6 +717,21 @@ class Recorder:
             warnings_zh=(*self._counts.warnings.values(), *self._room.warnings.values()),
         )
 
+    @property
+    def durable_fragments(self) -> int:
+        """How many fragments of this session became durable: what the guard's lamp believes."""
+        return self._reached().fragments
+
+    @property
+    def wants_attention(self) -> bool:
+        """Whether somebody should look, although it is recorded."""
+        return bool(self._counts.warnings)
+
+    @property
+    def young(self) -> bool:
+        """In its first seconds, when nothing can be on the disk yet."""
+        return self._tools.clock.boottime_ns() - self._started_ns < YOUNG_NS
+
     def _live(self) -> bool:
         """Whether anything of the room is being recorded."""
         config = self._tools.config
@@ -793,6 +821,7 @@ class Recorder:
             words_en=words[1],
             gaps=self._gaps.count,
             told=self._end_told,
+            ordered=self._ordered,
         )
 
 

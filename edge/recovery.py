@@ -177,9 +177,12 @@ def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
 
 def close_open_session(unfinished: Unfinished, log: Journal, clock: Clock) -> None:
     """Close a session that does not go on, with its bounds. Raises StorageFault."""
-    state = unfinished.state
-    session = _session(state)
-    went_on = go_on(unfinished, log, clock)
+    close_continuation(go_on(unfinished, log, clock), log, clock)
+
+
+def close_continuation(went_on: Continuation, log: Journal, clock: Clock) -> None:
+    """End a session that could have gone on, with its bounds. Raises StorageFault."""
+    session = went_on.session
     for gap in went_on.open_gaps:
         now = clock.read()
         until = (clock.boot_id, now.boottime_ns)
