@@ -10,10 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from edge.app import Refused, Stage, Start, run
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
-from edge.messages import StopRequested
+from edge.guard.words import Lamp, Pair, Reason
+from edge.guard_link import GuardLost, GuardSaid
+from edge.messages import Asked, RoomSays, SensorsTold, StopRequested
 from edge.ports import (
     ClockReading,
     Deliver,
@@ -31,7 +34,10 @@ from edge.ports import (
 )
 from edge.provision import DemoIdentity, demo_identity
 from edge.recorder import Ended
+from edge.requests import Answer, Request, Role, Verb, packet_of, parse
+from edge.sensors.readings import Readings
 from edge.status import Status
+from edge.surroundings import NO_SURROUNDINGS, Surroundings
 from liuhen import archive, keys
 from liuhen import verify as verifier
 from liuhen.findings import Code
@@ -197,6 +203,20 @@ class Onlooker:
 Act = Callable[["Room"], None]
 
 
+def guard_word(now_ns: int, *, permit: bool, reason: Reason = Reason.NONE, healthy: bool = True) -> GuardSaid:
+    """The guard's word of this moment."""
+    return GuardSaid(
+        permit=permit,
+        latched=not permit,
+        reason=reason,
+        pair=Pair.PERMIT if permit else Pair.BOTH_OPEN,
+        healthy=healthy,
+        lamp=Lamp.READY if permit else Lamp.INTERLOCK,
+        since_ns=now_ns,
+        boottime_ns=now_ns,
+    )
+
+
 def _nothing(_: Room) -> None:
     """Recovery takes no time."""
 
@@ -258,6 +278,47 @@ class Room:
         assert self.camera.deliver is not None
         self.camera.deliver(PicturePacket(payload=b"rubbish", boottime_ns=self.clock.now_ns, keyframe=False))
 
+    def ask(self, verb: Verb, role: Role = Role.OPERATOR, attachment: bytes | None = None, **said: Any) -> Answer:
+        """Somebody asks over the control socket; returns the answer."""
+        answers: list[Answer] = []
+        request = parse(packet_of(Request(verb=verb, **said)))
+        self._post(Asked(request=request, role=role, answer=answers.append, attachment=attachment))
+        return answers[0] if answers else Answer(ok=False, words_en="no answer")
+
+    def guard_says(self, *, permit: bool, reason: Reason = Reason.NONE, healthy: bool = True) -> None:
+        """The guard's word has changed just now."""
+        now_ns = self.clock.now_ns
+        self._post(guard_word(now_ns, permit=permit, reason=reason, healthy=healthy))
+
+    def lose_guard(self) -> None:
+        """The guard has been silent for a second."""
+        self._post(GuardLost(since_ns=self.clock.now_ns))
+
+    def tell(self, readings: Readings) -> bool:
+        """The sensors tell; returns whether the recorder asks for the power to go."""
+        answers: list[Any] = []
+        self._post(SensorsTold(readings=readings, answer=answers.append))
+        return bool(answers[0].power_off_when_sealed)
+
+    def speak(self, seconds: float = 3.0) -> None:
+        """Somebody says something, loud enough to be heard."""
+        self.hear(
+            SoundMeasure(
+                boottime_ns=self.clock.now_ns,
+                samples=2400,
+                peak_millibel=-600,
+                rms_millibel=-2000,
+                zero_samples=0,
+                clipped_samples=0,
+            )
+        )
+        self.play(seconds)
+
+    def _post(self, message: RoomSays) -> None:
+        assert self._stage is not None
+        self._stage.inbox.post(message)
+        self._turn(writes=True)
+
     def set_clock_by(self, milliseconds: int) -> None:
         """UTC steps."""
         self.clock.utc_offset_ms += milliseconds
@@ -267,10 +328,11 @@ class Room:
     def hardware(self) -> Hardware:
         return Hardware(camera=self.camera, microphone=self.microphone, clock=self.clock)
 
-    def record(self, config: Config, *acts: Act) -> Ended:
+    def record(self, config: Config, *acts: Act, surroundings: Surroundings = NO_SURROUNDINGS) -> Ended:
         """One run with one session in which these acts happen. Raises what `edge.app.run` raises."""
         return run(
             Start(
+                surroundings=surroundings,
                 config=config,
                 hardware=self.hardware(),
                 watcher=self.onlooker,

@@ -1,0 +1,299 @@
+"""The recorder in its room: what people, the interlock and power do to a session, told by journal and verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.app import Refused
+from edge.config import Config
+from edge.guard.words import Reason
+from edge.guard_link import GuardMessage
+from edge.journal import entries_of
+from edge.requests import Role, Verb
+from edge.sensors.readings import PowerReading, PowerState, Readings
+from edge.surroundings import Surroundings
+from liuhen.entry import Entry
+from liuhen.findings import Code
+from liuhen.kinds import Amend, Duty, Event, Gap, GapEnd, Inhibition, Mark, Segment, SessionEnd
+from liuhen.registry import DutyAct, EndCause, EventCode, GapCause, InhibitionAct, InhibitionCode, MarkCode
+from tests.edge.ports_room import Device, Room, device, guard_word
+
+FRAME_AND_PACKET_NS = 65_000_000
+
+
+def entries(made: Device) -> list[Entry]:
+    return [one for path in made.journal_files() for one in entries_of(path)]
+
+
+def bodies(made: Device, kind: type[Any]) -> list[Any]:
+    return [one.body for one in entries(made) if isinstance(one.body, kind)]
+
+
+def events(made: Device) -> list[EventCode]:
+    return [EventCode(body.code) for body in bodies(made, Event)]
+
+
+def covered_ns(made: Device) -> tuple[int, int]:
+    """(length of the session in ns, media and gaps of both streams together)."""
+    every = entries(made)
+    media = sum(body.span_ns[1] - body.span_ns[0] for body in bodies(made, Segment))
+    both = {one.common.seq for one in every if isinstance(one.body, Gap) and one.body.stream is None}
+    gaps = sum(body.length_ns[0] for body in bodies(made, GapEnd) if body.gap_seq in both)
+    began = next(one.common.clock[1] for one in every if one.kind == "session")
+    ended = next(one.common.clock[1] for one in every if one.kind == "session-end")
+    return ended - began, media + gaps
+
+
+class SilentGuard:
+    """A guard whose first word is given; lamps are remembered (implements `edge.surroundings.Guard`)."""
+
+    def __init__(self, first: GuardMessage) -> None:
+        self.first = first
+        self.lamps: list[str] = []
+
+    def __call__(self, post: Callable[[GuardMessage], None]) -> SilentGuard:
+        post(self.first)
+        return self
+
+    def want(self, lamp: Any, *, session: bool, durable: int, buzzer: bool = False) -> None:
+        if not self.lamps or self.lamps[-1] != lamp:
+            self.lamps.append(str(lamp))
+
+    def close(self) -> None:
+        pass
+
+
+def guarded(config: Config) -> Config:
+    return replace(config, interlock=replace(config.interlock, enabled=True))
+
+
+def permitting(room: Room) -> SilentGuard:
+    return SilentGuard(guard_word(room.clock.now_ns, permit=True))
+
+
+def withhold(room: Room) -> None:
+    assert room.ask(Verb.WITHHOLD, actor="张三").ok
+
+
+def approve(room: Room) -> None:
+    assert room.ask(Verb.APPROVE, actor="李四", ground="个人隐私").ok
+
+
+def end_withholding(room: Room) -> None:
+    assert room.ask(Verb.RESUME, actor="李四").ok
+
+
+def explain(room: Room) -> None:
+    assert room.ask(Verb.EXPLAIN, actor="张三").ok
+    room.speak()
+    assert room.ask(Verb.EXPLAIN).ok
+
+
+def play(seconds: float) -> Callable[[Room], None]:
+    return lambda room: room.play(seconds)
+
+
+def test_withheld_time_leaves_no_frame_and_a_gap_with_its_ground(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    ended = room.record(
+        made.config, play(5), withhold, play(7), approve, play(2), end_withholding, play(5), explain, play(1)
+    )
+    assert ended.clean
+    acts = bodies(made, Inhibition)
+    assert [act.act for act in acts] == [InhibitionAct.SET, InhibitionAct.APPROVED, InhibitionAct.CLEARED]
+    began_ns, ended_ns = acts[0].at[1], acts[2].at[1]
+    spans = [body.span_ns for body in bodies(made, Segment)]
+    # The last frame lasts on paper, and a prepared packet of sound began before its source was started.
+    inside = (began_ns + FRAME_AND_PACKET_NS, ended_ns - FRAME_AND_PACKET_NS)
+    assert [span for span in spans if span[0] < inside[1] and span[1] > inside[0]] == []
+    (gap,) = bodies(made, Gap)
+    assert (gap.cause, gap.stream) == (GapCause.WITHHELD, None)
+    (gap_end,) = bodies(made, GapEnd)
+    assert gap_end.resumed == 1
+    assert began_ns - gap.since[1] <= FRAME_AND_PACKET_NS
+    assert next(body.end_cause for body in bodies(made, Segment)) == EndCause.WITHHELD
+    marks = [body.code for body in bodies(made, Mark)]
+    assert MarkCode.SPOKEN_EXPLANATION in marks
+    session_ns, accounted_ns = covered_ns(made)
+    assert abs(session_ns - accounted_ns) < 4 * FRAME_AND_PACKET_NS
+    assert made.findings() == []
+
+
+def test_a_trip_ends_capture_and_only_a_permit_begins_it_again(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    guard = permitting(room)
+    ended = room.record(
+        guarded(made.config),
+        play(4),
+        lambda room: room.guard_says(permit=False, reason=Reason.OPEN, healthy=False),
+        play(6),
+        lambda room: room.guard_says(permit=True),
+        play(4),
+        explain,
+        surroundings=Surroundings(guard=guard),
+    )
+    assert ended.clean
+    assert [code for code in events(made) if code.name.startswith("INTERLOCK")] == [
+        EventCode.INTERLOCK_TRIPPED,
+        EventCode.INTERLOCK_OPEN,
+        EventCode.INTERLOCK_RESET,
+    ]
+    (gap,) = bodies(made, Gap)
+    assert gap.cause == GapCause.INTERLOCK
+    assert len(gap.evidence) == 3  # both events and the inhibition
+    assert guard.lamps[-1] in ("recording", "attention", "ready")
+    assert "interlock" in guard.lamps
+    assert made.findings() == []
+
+
+def test_a_trip_while_withheld_makes_two_gaps_without_time_between(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    ended = room.record(
+        guarded(made.config),
+        play(4),
+        withhold,
+        play(2),
+        lambda room: room.guard_says(permit=False, reason=Reason.TRIPPED),
+        play(2),
+        end_withholding,
+        play(2),
+        lambda room: room.guard_says(permit=True),
+        play(3),
+        surroundings=Surroundings(guard=permitting(room)),
+    )
+    assert ended.clean
+    first, second = bodies(made, Gap)
+    assert (first.cause, second.cause) == (GapCause.WITHHELD, GapCause.INTERLOCK)
+    first_end, second_end = bodies(made, GapEnd)
+    assert first_end.until == second.since
+    assert (first_end.resumed, second_end.resumed) == (0, 1)
+    assert made.findings() == [Code.GAP_UNEXPLAINED]
+
+
+def test_with_an_interlock_and_no_permit_a_start_is_refused_and_owed_a_report(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    guard = SilentGuard(guard_word(room.clock.now_ns, permit=False, reason=Reason.BOOT))
+    with pytest.raises(Refused, match="防爆联锁"):
+        room.record(guarded(made.config), play(3), surroundings=Surroundings(guard=guard))
+    assert made.segments() == []
+    (duty,) = bodies(made, Duty)
+    refusal = next(one for one in entries(made) if one.kind == "refusal")
+    assert duty.refers_to == refusal.common.seq
+    assert room.camera is not None
+    assert room.camera.sent == 0
+
+
+def test_a_low_battery_seals_everything_and_leaves_the_session_open(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    asked: list[bool] = []
+
+    def power(state: PowerState) -> Callable[[Room], None]:
+        reading = PowerReading(state=state, minutes_left=12, charge_percent=40)
+        return lambda room: asked.append(room.tell(Readings(power=reading, board=None, gas=None)))
+
+    room.record(
+        made.config,
+        play(4),
+        power(PowerState.ON_BATTERY),
+        play(2),
+        power(PowerState.LOW),
+        power(PowerState.LOW),
+        play(2),
+        power(PowerState.MAINS),
+        play(3),
+        explain,
+    )
+    assert asked == [False, True, True, False]
+    (gap,) = bodies(made, Gap)
+    assert gap.cause == GapCause.POWER_LOW
+    assert [code for code in events(made) if code is not EventCode.SENSORS_LOST] == [
+        EventCode.ON_BATTERY,
+        EventCode.BATTERY_LOW,
+        EventCode.POWER_OFF_ORDERED,
+        EventCode.MAINS_BACK,
+    ]
+    assert made.findings() == []
+
+
+def test_a_session_that_ends_in_its_gap_owes_a_report_and_a_statement(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def give_up(room: Room) -> None:
+        assert not room.ask(Verb.CANNOT_RESUME, actor="张三", reported_to="王处长", reported_at="10:02").ok
+        room.guard_says(permit=False, reason=Reason.TRIPPED)
+        room.play(2)
+        assert room.ask(Verb.CANNOT_RESUME, actor="张三", reported_to="王处长", reported_at="10:02").ok
+
+    ended = room.record(guarded(made.config), play(4), give_up, surroundings=Surroundings(guard=permitting(room)))
+    assert ended.cause is EndCause.INTERLOCK
+    opened = [duty.code for duty in bodies(made, Duty) if duty.act == DutyAct.OPENED]
+    discharged = [duty.code for duty in bodies(made, Duty) if duty.act == DutyAct.DISCHARGED]
+    assert (sorted(opened), discharged) == ([1, 1, 2], [1]) or (sorted(opened), discharged) == ([1, 2], [1])
+    (end,) = bodies(made, SessionEnd)
+    assert end.cause == EndCause.INTERLOCK
+
+
+def test_a_cause_a_person_knows_better_amends_the_machines(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def damaged(room: Room) -> None:
+        room.guard_says(permit=False, reason=Reason.TRIPPED)
+        room.guard_says(permit=True)
+        room.play(2)
+        assert room.ask(Verb.EXPLAIN, actor="张三", cause=GapCause.DEVICE_DAMAGE, text="镜头摔坏").ok
+
+    room.record(guarded(made.config), play(3), damaged, surroundings=Surroundings(guard=permitting(room)))
+    (amend,) = bodies(made, Amend)
+    (gap,) = (one for one in entries(made) if isinstance(one.body, Gap))
+    assert (amend.refers_to, amend.cause) == (gap.common.seq, GapCause.DEVICE_DAMAGE)
+    assert made.findings() == [Code.GAP_UNEXPLAINED]
+
+
+def test_nobody_asks_for_what_is_not_his_and_every_refusal_is_an_event(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def ask(room: Room) -> None:
+        assert not room.ask(Verb.WITHHOLD, Role.OFFLOAD, actor="张三").ok
+        assert not room.ask(Verb.STOP, Role.CONSOLE, confirmed=True).ok  # without anybody who has signed in
+        assert not room.ask(Verb.STOP).ok  # not confirmed
+        assert not room.ask(Verb.RESUME, actor="张三").ok  # nothing is withheld
+        assert room.ask(Verb.STATUS, Role.OFFLOAD).ok
+
+    room.record(made.config, play(2), ask, play(1))
+    assert events(made).count(EventCode.REFUSED_REQUEST) == 4
+
+
+def test_who_asked_for_a_withholding_cannot_approve_it(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def alone(room: Room) -> None:
+        withhold(room)
+        assert not room.ask(Verb.APPROVE, actor="张三", ground="个人隐私").ok
+        assert not room.ask(Verb.APPROVE, actor="李四", ground="不好看").ok
+        assert not room.ask(Verb.APPROVE, actor="李四", ground="法律法规规定").ok  # without citing which
+        assert room.ask(Verb.APPROVE, actor="李四", ground="法律法规规定", citation="《某法》第八条").ok
+        end_withholding(room)
+
+    room.record(made.config, play(3), alone, play(3))
+    (one,) = {act.code for act in bodies(made, Inhibition)}
+    assert one == InhibitionCode.WITHHELD
+
+
+def test_a_silent_explanation_explains_nothing(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def mumble(room: Room) -> None:
+        room.guard_says(permit=False, reason=Reason.TRIPPED)
+        room.guard_says(permit=True)
+        room.play(2)
+        assert room.ask(Verb.EXPLAIN, actor="张三").ok
+        room.play(3)
+        assert not room.ask(Verb.EXPLAIN).ok
+
+    room.record(guarded(made.config), play(3), mumble, surroundings=Surroundings(guard=permitting(room)))
+    assert MarkCode.SPOKEN_EXPLANATION not in [body.code for body in bodies(made, Mark)]
