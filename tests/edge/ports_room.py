@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.app import Refused, Stage, Start, run
+from edge.capture import Sources
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
 from edge.guard.words import Lamp, Pair, Reason
 from edge.guard_link import GuardLost, GuardSaid
@@ -37,7 +38,9 @@ from edge.recorder import Ended
 from edge.requests import Answer, Request, Role, Verb, packet_of, parse
 from edge.sensors.readings import Readings
 from edge.status import Status
+from edge.stretch import Stretch, Unstarted
 from edge.surroundings import NO_SURROUNDINGS, Surroundings
+from edge.writer import Resumption
 from liuhen import archive, keys
 from liuhen import verify as verifier
 from liuhen.findings import Code
@@ -345,7 +348,7 @@ class Room:
         self._stage = stage
         self._next_picture_ns = self.clock.now_ns + 3_000_000
         self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
-        conductor = VirtualCapture(stage.sources)
+        conductor = _RoomCapture(stage.sources, self)
         stage.stretches.conductor = conductor
         if stage.may_capture:
             stage.sources.start(stage.stretches.newest)
@@ -358,6 +361,11 @@ class Room:
         self._turn(writes=False)
         conductor.end(stage.stretches.newest, stage.recorder.end_cause(), None)
         return stage.recorder.close(1)
+
+    def begin_anew(self) -> None:
+        """The sources take their first frame and block from now on."""
+        self._next_picture_ns = self.clock.now_ns + 3_000_000
+        self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
 
     def _pass_time(self, seconds: float, *, writes: bool, appends: bool = True) -> None:
         end_ns = self.clock.now_ns + int(seconds * 1e9)
@@ -383,6 +391,18 @@ class Room:
             pass
         for _ in range(8 if appends else 0):
             stage.recorder.turn(0)
+
+
+class _RoomCapture(VirtualCapture):
+    """A source that is started again delivers what it takes from then on, and nothing from before."""
+
+    def __init__(self, sources: Sources, room: Room) -> None:
+        super().__init__(sources)
+        self._room = room
+
+    def begin(self, stretch: Stretch, go_on_from: Callable[[Unstarted], Resumption]) -> None:
+        super().begin(stretch, go_on_from)
+        self._room.begin_anew()
 
 
 # --- a device in a folder --------------------------------------------------------------------------------------------
