@@ -177,14 +177,13 @@ class PinPort:
         return self._page.level(pin, pulled_up=True)
 
     def _press(self, key: Key, milliseconds: int) -> None:
-        now_ns = self._now_ns()
         self._presses = [planned for planned in self._presses if planned[2] is not key]
         heapq.heapify(self._presses)
         down = milliseconds > 0
-        self._plan(now_ns, key, down=down)
-        if down:
-            self._plan(now_ns + min(milliseconds, LONGEST_PRESS_MS) * NS_PER_MS, key, down=False)
+        self._plan(self._now_ns(), key, down=down)
         self.tick()
+        if down:  # counted from when it is down: a world that is late presses late, never for less
+            self._plan(self._now_ns() + min(milliseconds, LONGEST_PRESS_MS) * NS_PER_MS, key, down=False)
 
     def _plan(self, at_ns: int, key: Key, *, down: bool) -> None:
         """Plan one edge with its bounces."""

@@ -19,7 +19,7 @@ from sim.world import World, WorldPlan, WorldReady
 
 END_SECONDS = 15.0
 SAY_SECONDS = 60.0
-RESET_MS = 150
+RESET_MS = 300
 PERMIT, OFF, BOTH_OPEN, BOTH_CLOSED = 2, 1, 0, 3
 """Values of the lever SET_CONTACTS."""
 
