@@ -93,11 +93,14 @@ class Pair:
 
     def __init__(self, sides: tuple[SideThread, ...], *, limit_seconds: float, done: threading.Condition) -> None:
         """`sides` are those that could be opened, all given `done` to notify; the first leads until `lead_with`."""
-        self._limit_seconds = limit_seconds
+        self.limit_seconds = limit_seconds
         self._done = done
         self._roots = tuple(side.root for side in sides)
-        self._order = threading.Lock()
-        """Held for one whole write on all disks: at most one write is unfinished when the power goes."""
+        self._order = threading.RLock()
+        """Held for one whole write on all disks: at most one write is unfinished when the power goes.
+
+        Taken twice by whoever makes the disks equal at last, and puts the rest of a write into quarantine then.
+        """
         self._in_step = sides[:1]
         self._behind = sides[1:]
         self._news: deque[SideSaid] = deque(maxlen=NEWS_LIMIT)
@@ -128,7 +131,7 @@ class Pair:
         """A file that grows. Raises StorageFault where no disk could open it."""
         relative = self._relative(path)
         sizes = self._on_each(relative, lambda side: lambda: side.open_file(relative, new=new))
-        return PairFile(self, relative, max(sizes))
+        return PairFile(self, relative, sizes[0])
 
     def free_bytes(self) -> int:
         """Of the roomier disk that is in step, as it last said; never waits."""
@@ -206,10 +209,12 @@ class Pair:
         if side in self._in_step:
             self.tell(SideBack(side=side.side, caught_up_bytes=caught_up_bytes))
 
-    def forget_changes(self) -> None:
-        """Before a look at everything: from here on changes are collected anew."""
+    def take_changes(self) -> tuple[str, ...]:
+        """What was written since this was last asked, while a disk is behind; from here on it is collected anew."""
         with self._order:
+            taken = tuple(self.changed)
             self.changed.clear()
+        return taken
 
     def take_new_number(self) -> None:
         """Disks in step agree on a number that no disk had before. Raises StorageFault where none took it."""
@@ -246,7 +251,7 @@ class Pair:
 
     def _wait(self, tickets: list[Ticket[Result]]) -> None:
         """Until all are done; beyond the limit only until one is done well. The last disk is waited for as ever."""
-        until = time.monotonic() + self._limit_seconds
+        until = time.monotonic() + self.limit_seconds
         with self._done:
             while not all(ticket.done.is_set() for ticket in tickets):
                 left_seconds = until - time.monotonic()
@@ -277,7 +282,7 @@ class Pair:
         alone = self._in_step[0]
         change = durable.Replace(path=alone.root / STEP_FILE, content=_number())
         ticket = alone.submit(lambda: alone.change(change, STEP_FILE))
-        ticket.done.wait(self._limit_seconds)  # without it the next start compares less at first, and the rest later
+        ticket.done.wait(self.limit_seconds)  # without it the next start compares less at first, and the rest later
         self.lost_one.set()
 
 

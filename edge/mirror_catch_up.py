@@ -8,6 +8,7 @@ both disks and is then cut; whatever was proven once stays as it is on either, a
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 320.0
 BYTES_PER_SECOND = 24_000_000
 LEVEL_LIMIT_BYTES = 4 << 20
+LEVEL_LIMIT_FILES = 16
 """So much may be copied while nothing else is written; if more is missing, another round comes first."""
 ROUNDS_LIMIT = 20
 STATE_FILES = ("device/slot-0.cbor", "device/slot-1.cbor", "device/destroying", "device/scrub.cbor")
@@ -66,6 +68,9 @@ class CatchUp:
         self._thread = threading.Thread(target=self._run, name="MIRROR", daemon=True)
         self._started = False
         self._told: set[str] = set()
+        self._work_seconds = WORK_SECONDS
+        self._verified: dict[str, int] = {}
+        """How much of each file this catching up has found equal: what is compared again while others wait is less."""
         self._stuck: SideThread | None = None
 
     # -- at a start ----------------------------------------------------------------------------------------------------
@@ -122,7 +127,7 @@ class CatchUp:
             return
         side, done = self._pair.in_step[1], _Round()
         try:
-            own, theirs = self._loose(self._pair.root), side.call(lambda: self._loose(side.root), WORK_SECONDS)
+            own, theirs = self._loose(self._pair.root), side.call(lambda: self._loose(side.root), self._work_seconds)
             for relative in own.keys() - theirs.keys():
                 self._reconcile(side, relative, done)
             for relative in theirs.keys() - own.keys():
@@ -149,7 +154,7 @@ class CatchUp:
         except StorageFault as fault:
             self._pair.drop(side, fault.code)
         except OSError as error:
-            self._pair.drop(side, error.errno or 5)
+            self._pair.drop(side, error.errno or errno.EIO)
 
     def _reopened(self) -> SideThread | None:
         side = self._reopen()
@@ -158,13 +163,16 @@ class CatchUp:
         return side
 
     def _catch_up(self, side: SideThread) -> None:
-        """Rounds over everything, then over what changed meanwhile, until little is left. Raises StorageFault."""
+        """Everything once, then rounds over what changed meanwhile, until little is left. Raises StorageFault."""
         done = _Round()
+        self._verified.clear()
+        self._pair.take_changes()
+        self._copy_everything(side, done)
         for _ in range(ROUNDS_LIMIT):
-            self._pair.forget_changes()
-            self._copy_everything(side, done)
             if self._over.is_set() or self._pair.join(side, lambda changed: self._level(side, changed, done)):
                 break
+            for relative in self._pair.take_changes():
+                self._renew(side, relative, done)
         else:
             return
         if not self._over.is_set():
@@ -178,32 +186,43 @@ class CatchUp:
             if self._over.is_set():
                 return
             self._reconcile(side, relative, done)
-        theirs = side.call(lambda: mirror_compare.evidence_files(side.root), WORK_SECONDS)
+        theirs = side.call(lambda: mirror_compare.evidence_files(side.root), self._work_seconds)
         for relative, size in theirs.items():
             if relative not in files and not (leader / relative).exists():
                 self._only_there(side, relative, size, done)
 
     def _level(self, side: SideThread, changed: tuple[str, ...], done: _Round) -> bool:
         """While nothing is written. Raises StorageFault, NotLevel."""
-        evidence = [relative for relative in changed if not relative.startswith("device/")]
-        missing = sum(self._missing_bytes(side, relative) for relative in evidence)
-        if missing > LEVEL_LIMIT_BYTES:
+        if len(changed) > LEVEL_LIMIT_FILES:
             return False
-        for relative in evidence:
-            if (self._pair.root / relative).is_dir():
-                side.call(partial(durable.make_directory, side.root / relative), WORK_SECONDS)
-            elif (self._pair.root / relative).exists():
-                self._reconcile(side, relative, done, pace=False)
-            else:
-                side.call(partial(_remove, side.root / relative), WORK_SECONDS)
-        self._copy_state(side)
+        self._work_seconds = min(WORK_SECONDS, self._pair.limit_seconds)  # now others wait for it
+        try:
+            if sum(self._missing_bytes(side, relative) for relative in changed) > LEVEL_LIMIT_BYTES:
+                return False
+            for relative in changed:
+                self._renew(side, relative, done, pace=False)
+            self._copy_state(side)
+        finally:
+            self._work_seconds = WORK_SECONDS
         if any(self._may_grow(relative) for relative in done.kept | done.unread):
             raise NotLevel
         return True
 
+    def _renew(self, side: SideThread, relative: str, done: _Round, *, pace: bool = True) -> None:
+        """What changed on the disk that leads: a file that grew, a folder that was made, something that went."""
+        own = self._pair.root / relative
+        if relative.startswith("device/"):
+            return
+        if own.is_dir():
+            side.call(partial(durable.make_directory, side.root / relative), self._work_seconds)
+        elif own.exists():
+            self._reconcile(side, relative, done, pace=pace)
+        else:
+            side.call(partial(_remove, side.root / relative), self._work_seconds)
+
     def _missing_bytes(self, side: SideThread, relative: str) -> int:
         own = self._pair.root / relative
-        theirs = side.call(lambda: _size(side.root / relative), WORK_SECONDS)
+        theirs = side.call(lambda: _size(side.root / relative), self._work_seconds)
         return max(0, _size(own) - theirs)
 
     def _may_grow(self, relative: str) -> bool:
@@ -216,69 +235,85 @@ class CatchUp:
         for relative in STATE_FILES:
             own = self._pair.root / relative
             if not own.exists():
-                side.call(partial(_remove, side.root / relative), WORK_SECONDS)
+                side.call(partial(_remove, side.root / relative), self._work_seconds)
                 continue
             change = durable.Replace(path=own, content=mirror_compare.read_piece(own, 0, STATE_LIMIT_BYTES))
-            side.call(partial(side.change, change, relative), WORK_SECONDS)
+            side.call(partial(side.change, change, relative), self._work_seconds)
         reserve = self._pair.root / RESERVE_FILE
         if reserve.exists():
             hold = durable.HoldSpace(path=reserve, size_bytes=reserve.stat().st_size)
-            side.call(lambda: side.change(hold, RESERVE_FILE), WORK_SECONDS)
+            side.call(lambda: side.change(hold, RESERVE_FILE), self._work_seconds)
 
     # -- one file ------------------------------------------------------------------------------------------------------
 
     def _reconcile(self, side: SideThread, relative: str, done: _Round, *, pace: bool = True) -> None:
-        """Make the copy hold what the leader's file holds now. Raises StorageFault, OSError."""
-        own, offset, differed, at_end = self._pair.root / relative, 0, False, False
+        """Make the copy hold what the leader's file holds now. Raises StorageFault."""
+        differed, offset = False, 0 if pace else self._known_equal(relative)
         self._make_folder(side, relative)
-        while not at_end:
-            try:
-                piece = mirror_compare.read_piece(own, offset)
-            except OSError:
-                done.unread.add(relative)  # rot on the disk that leads is no fault of the other's; a scrub tells it
-                return
-            found = side.call(partial(mirror_compare.compare, side.root / relative, offset, piece), WORK_SECONDS)
+        while (piece := self._own_piece(relative, offset, done)) is not None:
+            found = side.call(partial(mirror_compare.compare, side.root / relative, offset, piece), self._work_seconds)
             if found.likeness is Likeness.DIFFERENT and not differed:
-                if self._set_aside(side, relative, (found.at, found.size), done):
-                    continue
-                differed = True
-            if found.size < offset + len(piece) or not (offset or piece):
-                self._append(side, relative, found.size, piece[found.size - offset :])
-                done.copied_bytes += len(piece) - (found.size - offset)
-            offset, at_end = offset + len(piece), not piece
+                differed = not self._set_aside(side, relative, (found.at, found.size), done)
+                if not differed:
+                    continue  # it is short now
+            if not piece:
+                self._end(side, relative, (offset, found.size), done, differed=differed)
+                return
+            done.copied_bytes += self._append(side, relative, (offset, found.size), piece)
+            offset += len(piece)
             if pace:
                 self._over.wait(len(piece) / BYTES_PER_SECOND)
-        if not differed and found.size > offset:
-            self._set_aside(side, relative, (offset, found.size), done)
-        side.call(partial(side.close_file, relative), WORK_SECONDS)
 
-    @staticmethod
-    def _append(side: SideThread, relative: str, size: int, missing: bytes) -> None:
-        """The copy goes on where it ends, and is made if it is not there."""
+    def _known_equal(self, relative: str) -> int:
+        """From where on a file that was compared already is compared again, while others wait."""
+        known = self._verified.pop(relative, 0)
+        return known if known <= _size(self._pair.root / relative) else 0
 
-        def put() -> None:
-            if not (side.root / relative).exists():
-                side.open_file(relative, new=True)
-            if missing:
-                side.append(relative, size, missing)
+    def _own_piece(self, relative: str, offset: int, done: _Round) -> bytes | None:
+        """What the leader's file holds there; rot on it is no fault of the other disk's, and a scrub tells it."""
+        try:
+            return mirror_compare.read_piece(self._pair.root / relative, offset)
+        except OSError:
+            done.unread.add(relative)
+            return None
 
-        side.call(put, WORK_SECONDS)
+    def _append(self, side: SideThread, relative: str, place: tuple[int, int], piece: bytes) -> int:
+        """A copy that ends inside a piece goes on where it ends; returns the bytes that were missing."""
+        offset, size = place
+        if size >= offset + len(piece):
+            return 0
+        if size < offset:
+            raise StorageFault(side.root / relative, errno.ESTALE)  # somebody else has shortened it
+        missing = piece[size - offset :]
+        side.call(partial(_put, side, relative, size, missing), self._work_seconds)
+        return len(missing)
+
+    def _end(self, side: SideThread, relative: str, place: tuple[int, int], done: _Round, *, differed: bool) -> None:
+        """At the end of the leader's file: what the copy has beyond it, or an empty file that is not there yet."""
+        offset, size = place
+        if size > offset and not differed:
+            self._set_aside(side, relative, place, done)
+        if not offset:
+            side.call(partial(_put, side, relative, 0, b""), self._work_seconds)
+        if not differed:
+            self._verified[relative] = offset
+        side.call(partial(side.close_file, relative), self._work_seconds)
 
     def _make_folder(self, side: SideThread, relative: str) -> None:
         if relative.startswith("sessions/"):
             folder = durable.MakeDirectory(path=side.root / Path(relative).parent)
-            side.call(lambda: durable.carry_out(folder), WORK_SECONDS)
+            side.call(lambda: durable.carry_out(folder), self._work_seconds)
 
     def _set_aside(self, side: SideThread, relative: str, place: tuple[int, int], done: _Round) -> bool:
         """What the copy alone has between two offsets: True where it was the rest of a write, and is cut."""
         at, size = place
-        side.call(lambda: side.close_file(relative), WORK_SECONDS)
-        proven = side.call(lambda: mirror_compare.proven_bytes(side.root, relative), WORK_SECONDS)
+        side.call(lambda: side.close_file(relative), self._work_seconds)
+        proven = side.call(lambda: mirror_compare.proven_bytes(side.root, relative), self._work_seconds)
         if proven > at or self._whole(relative, size):
             self._keep(side, relative, (at, size - at), done)
             return False
         self._quarantine(side, relative, at, size)
-        side.call(lambda: side.change(durable.Shorten(path=Path(), size_bytes=at), relative), WORK_SECONDS)
+        side.call(lambda: side.change(durable.Shorten(path=Path(), size_bytes=at), relative), self._work_seconds)
         return True
 
     def _whole(self, relative: str, size: int) -> bool:
@@ -288,11 +323,11 @@ class CatchUp:
 
     def _only_there(self, side: SideThread, relative: str, size: int, done: _Round) -> None:
         """The leader has no such file: kept where it proves something, otherwise in quarantine on both."""
-        if side.call(lambda: mirror_compare.proven_bytes(side.root, relative), WORK_SECONDS):
+        if side.call(lambda: mirror_compare.proven_bytes(side.root, relative), self._work_seconds):
             self._keep(side, relative, (0, size), done)
             return
         self._quarantine(side, relative, 0, size)
-        side.call(lambda: side.change(durable.Remove(path=Path()), relative), WORK_SECONDS)
+        side.call(lambda: side.change(durable.Remove(path=Path()), relative), self._work_seconds)
 
     def _keep(self, side: SideThread, relative: str, place: tuple[int, int], done: _Round) -> None:
         done.kept.add(relative)
@@ -300,7 +335,7 @@ class CatchUp:
 
     def _quarantine(self, side: SideThread, relative: str, at: int, size: int) -> None:
         """Copy the rest of a write to quarantine on both disks, before it is cut."""
-        content = side.call(lambda: mirror_compare.read_piece(side.root / relative, at, size - at), WORK_SECONDS)
+        content = side.call(lambda: mirror_compare.read_piece(side.root / relative, at, size - at), self._work_seconds)
         stem = f"quarantine/mirror-{side.side.name.lower()}-{'-'.join(Path(relative).parts)}-{at}"
         target, number = f"{stem}.bin", 1
         while (self._pair.root / target).exists() and (self._pair.root / target).read_bytes() != content:
@@ -309,7 +344,7 @@ class CatchUp:
         create = durable.Create(path=self._pair.root / target, content=content)
         if not create.path.exists():
             self._pair.write(create)
-        side.call(partial(_create_once, side, target, create), WORK_SECONDS)
+        side.call(partial(_create_once, side, target, create), self._work_seconds)
         self._tell(SideDiffers(side=side.side, path=relative, offset=at, size_bytes=size - at, kept=False))
 
     def _tell(self, said: SideDiffers) -> None:
@@ -317,6 +352,14 @@ class CatchUp:
         if key not in self._told:
             self._told.add(key)
             self._pair.tell(said)
+
+
+def _put(side: SideThread, relative: str, size: int, missing: bytes) -> None:
+    """On the disk's thread: a file is made if it is not there, and goes on where it ends."""
+    if not (side.root / relative).exists():
+        side.open_file(relative, new=True)
+    if missing:
+        side.append(relative, size, missing)
 
 
 def _create_once(side: SideThread, relative: str, create: durable.Create) -> None:

@@ -329,3 +329,31 @@ def open_spool_identity(root: Path) -> Identity:
     spool = open_spool(root)
     spool.close()
     return spool.identity
+
+
+# --- catching up while others write ----------------------------------------------------------------------------------
+
+
+def test_a_disk_that_is_caught_up_while_media_is_written_misses_nothing(tmp_path: Path) -> None:
+    """Everything is written by another thread meanwhile; the last of it is copied while that thread waits."""
+    plain = device(tmp_path)
+    Room().record(plain.config, lambda r: r.play(25))
+    with mirrored(tmp_path) as made:
+        acts: list[Act] = [lambda r: r.play(1.5)] * 12
+        room, ended = record(made, *acts, both_in_step, lambda r: r.play(2), start=2)
+        assert ended.clean
+        assert made.differences() == []
+        assert room.camera is not None
+        check_alone(made, made.mirror, room.camera.sent)
+
+
+def test_a_file_that_ends_in_the_rest_of_a_write_when_the_disk_is_put_in_step_holds_nobody_up(made: Mirrored) -> None:
+    """Quarantine is written inside the last step too, by the thread that holds the order already."""
+    record(made)
+    (made.mirror / "device/in-step.cbor").unlink()
+    journal_file = next(iter((made.mirror / "journal").iterdir()))
+    journal_file.write_bytes(journal_file.read_bytes() + b"\xd2\x84\x58 torn")
+    record(made, both_in_step, lambda r: r.play(3), start=1)
+    assert made.differences() == []
+    assert len(list(made.primary.glob("quarantine/mirror-mirror-journal-*"))) == 1
+    assert made.verify(made.mirror).intact
