@@ -27,7 +27,7 @@ MODULES = (
     "scrub",
     "read_back",
 )
-NO_FILES = {"clock", "camera", "microphone", "recorder"}
+NO_FILES = {"clock", "camera", "microphone", "recorder", "_gaps", "neighbours"}
 """What is opened or read under these names is no file."""
 PURE = {"os.strerror", "durable.reading", "durable.carry_out", "os.major", "os.minor"}
 PATH_METHODS = {

@@ -317,7 +317,6 @@ SITES: dict[str, tuple[str, ...]] = {
     "record": (
         "spool.Spool.hold_reserve: durable.HoldSpace",
         "spool.Spool.make_session: durable.MakeDirectory",
-        "app._keep_record: durable.Create",
     ),
     "recovery": (
         "recovery.Rescued.cut: durable.Remove",
