@@ -53,7 +53,7 @@ def test_a_chain_that_is_too_slow_is_caught(tmp_path: Path) -> None:
         assert reading.permit, "the software did nothing"
         assert reading.contact_since_ns - reading.pump_changed_ns == DECAY_NS + RELEASE_NS
         guard.send(signal.SIGCONT)
-        guard.await_line("tripped")
+        guard.await_line("tripped (")
         assert not room.levers.wiring().permit
 
 
