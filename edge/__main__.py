@@ -17,12 +17,14 @@ from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands import config, demo, destroy, export, first_start, guard, keys, records, retention, sensors, spool
 from edge.commands.overrides import CommandLine, seconds, with_spool
+from edge.companions import Companions
 from edge.custody import TokenPort
 from edge.guard.process import GuardStart
 from edge.ports import Clock
 from edge.sensors.process import Say, SensorsStart
 from edge.streams import prepare
-from edge.terminal import Terminal, guarded, record
+from edge.terminal import Terminal, guarded, record, record_service
+from liuhen.registry import StopCause
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         help="密钥不可用时以应急密钥录制，其下内容无人背书 / if the key cannot be used: an emergency key, unvouched",
     )
     run.set_defaults(work=_run)
+    service = commands.add_parser("recorder", help="录制服务进程：待机、录制、续录 / the recorder as a service")
+    service.add_argument("--config", type=Path, metavar="FILE")
+    service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
     for command in (demo, spool, config, export):
         command.add_parser(commands)
@@ -120,9 +125,46 @@ def _run(parsed: argparse.Namespace) -> int:
     def work() -> int:
         loaded = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
         chosen = with_spool(loaded, parsed.spool)
-        return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed))
+        with _companions(chosen, parsed.config):
+            return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed))
 
     return guarded(work)
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    def work() -> int:
+        chosen = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
+        return record_service(lambda terminal, stop: _service_start(chosen, terminal, stop))
+
+    return guarded(work)
+
+
+def _service_start(chosen: configuration.Config, terminal: Terminal, stop: threading.Event) -> Start:
+    from drivers.hardware import open_hardware  # noqa: PLC0415 -- as below
+    from drivers.surroundings import open_surroundings  # noqa: PLC0415 -- as below
+
+    hardware = open_hardware(chosen)
+    return Start(
+        config=chosen,
+        hardware=hardware,
+        watcher=terminal,
+        stop=stop,
+        conduct=conduct_threads,
+        stop_cause=StopCause.SYSTEM,
+        open_token=_open_token,
+        surroundings=open_surroundings(chosen, hardware.clock),
+        service=True,
+    )
+
+
+def _companions(chosen: configuration.Config, config_file: Path | None) -> Companions:
+    """Guard and sensors, where the configuration has something for them to do."""
+    named = ["--config", str(config_file)] if config_file is not None else []
+    wanted = {
+        "guard": chosen.has_guard,
+        "sensors": chosen.has_sensors,
+    }
+    return Companions([[sys.executable, "-m", "edge", name, *named] for name, on in wanted.items() if on])
 
 
 def _start(
@@ -130,10 +172,13 @@ def _start(
 ) -> Start:
     # Late: the hardware libraries are slow to load, and the other commands work where they are absent.
     from drivers.hardware import open_hardware  # noqa: PLC0415
+    from drivers.surroundings import open_surroundings  # noqa: PLC0415
 
+    hardware = open_hardware(chosen)
     return Start(
         config=chosen,
-        hardware=open_hardware(chosen),
+        hardware=hardware,
+        surroundings=open_surroundings(chosen, hardware.clock),
         watcher=terminal,
         stop=stop,
         conduct=conduct_threads,

@@ -568,6 +568,16 @@ class Config:
         if problems:
             raise ConfigError(problems)
 
+    @property
+    def has_guard(self) -> bool:
+        """Whether there is anything for the guard's process to do."""
+        return self.interlock.enabled or self.lamps.enabled
+
+    @property
+    def has_sensors(self) -> bool:
+        """Whether there is anything for the sensors' process to do."""
+        return self.ups.kind != "none" or self.gas.kind != "none" or self.board.enabled
+
     def media_bytes_per_second(self) -> int:
         """What one second of media takes at most on average: the picture's bitrate and the sound as if uncompressed."""
         picture = self.camera.bitrate_bits_per_second if self.camera.enabled else 0

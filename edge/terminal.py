@@ -24,6 +24,7 @@ from edge.durable import StorageFault
 from edge.ports import HardwareFault
 from edge.recorder import Ended
 from edge.spool import SpoolError
+from edge.station import serve
 from edge.status import Status
 from liuhen.errors import KeyFileError
 
@@ -169,6 +170,17 @@ def record(
             ended = run(make_start(terminal, stop))
         terminal.done()
         return _tell_end(ended)
+
+    return guarded(work)
+
+
+def record_service(make_start: Callable[[Terminal, threading.Event], Start]) -> int:
+    """Serve sessions until SIGTERM; returns the exit code. No exception of a known kind leaves."""
+    terminal, stop = Terminal(None), threading.Event()
+
+    def work() -> int:
+        with _stopping_on_signals(stop), _ending_in_time(END_LIMIT_SECONDS):
+            return serve(make_start(terminal, stop))
 
     return guarded(work)
 

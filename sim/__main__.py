@@ -26,16 +26,20 @@ if __name__ == "__main__":
 from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands.overrides import CommandLine, amended_digest, open_descriptor, ppm, seconds
+from edge.companions import Companions
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
 from edge.streams import prepare
-from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record
+from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record, record_service
+from liuhen.registry import StopCause
 from sim.footage import PictureFile, SoundFile, UnusableFootage
 from sim.install import install
+from sim.pins import WorldPins
 from sim.room import HearingRoom
 from sim.scene import PictureSource, SoundSource
 from sim.speech import Speech
 from sim.virtual import VIRTUAL_START, VirtualPlan, open_virtual
+from sim.wiring import Wires
 from sim.world import NoSoundServer, World, WorldPlan, WorldReady, WorldUnavailable
 
 
@@ -71,6 +75,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--virtual", action="store_true", help="虚拟时间，尽快完成 / virtual time, as fast as possible")
     parser.add_argument(
         "--acks", type=open_descriptor, metavar="FD", help="每次落盘后写一行 / one line after each flush"
+    )
+    parser.add_argument(
+        "--service",
+        action="store_true",
+        help="作为服务运行：待机，由面板或 ctl 开始和结束 / as a service: idle until panel or ctl starts a session",
+    )
+    parser.add_argument(
+        "--stage",
+        type=Path,
+        metavar="DIR",
+        help="模拟世界的套接字目录，供另一终端操纵 / folder of the world's sockets, for its levers",
     )
     parser.add_argument("--microphone-ppm", type=ppm, default=0.0, metavar="N")
     parser.add_argument(
@@ -119,19 +134,40 @@ def _with_demo_key(base: Config, identity: DemoIdentity, truth: Path | None) -> 
 def _in_world(base: Config, parsed: argparse.Namespace) -> int:
     """The first tier: real libraries above, the simulated room below."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liuhen-")))
+        folder = parsed.stage
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liuhen-")))
+        folder.mkdir(parents=True, exist_ok=True)
         world = World(_plan(base, parsed, folder))
         ready = world.start()
         stack.callback(world.stop)
         os.environ.update(ready.sound_environment)
         install(ready.sensor)
         simulated = _simulated(base, ready)
-        return record(lambda terminal, stop: _start(simulated, terminal, stop, parsed), acknowledgements=parsed.acks)
+        stack.enter_context(_companions(base, parsed, ready, folder))
+
+        def make_start(terminal: Terminal, stop: threading.Event) -> Start:
+            return _start(simulated, terminal, stop, parsed, ready)
+
+        return record_service(make_start) if parsed.service else record(make_start, acknowledgements=parsed.acks)
+
+
+def _companions(base: Config, parsed: argparse.Namespace, ready: WorldReady, folder: Path) -> Companions:
+    """Guard and sensors on the world's pins and serial lines, where the configuration has something for them to do."""
+    named = ["--config", str(parsed.config)] if parsed.config is not None else []
+    commands = []
+    if base.has_guard:
+        commands.append([sys.executable, "-m", "sim.guard", "--pins", str(ready.pins), *named])
+    if base.has_sensors:
+        commands.append([sys.executable, "-m", "sim.sensors", "--field", str(folder / "around"), *named])
+    return Companions(commands)
 
 
 def _plan(base: Config, parsed: argparse.Namespace, folder: Path) -> WorldPlan:
     pulse = folder / "pulse"
-    pulse.mkdir()
+    pulse.mkdir(exist_ok=True)
+    if base.has_sensors:
+        (folder / "around").mkdir(exist_ok=True)
     return WorldPlan(
         socket=folder / "sensor",
         width=base.camera.width,
@@ -144,6 +180,8 @@ def _plan(base: Config, parsed: argparse.Namespace, folder: Path) -> WorldPlan:
         truth=parsed.truth,
         pulse=pulse,
         loudspeaker=base.prompts.enabled,
+        wires=Wires(interlock=base.has_guard),
+        around=folder / "around" if base.has_sensors else None,
         microphone_ppm=parsed.microphone_ppm,
         rate_hz=base.microphone.rate_hz,
         channels=base.microphone.channels,
@@ -159,18 +197,29 @@ def _simulated(base: Config, ready: WorldReady) -> Config:
     )
 
 
-def _start(config: Config, terminal: Terminal, stop: threading.Event, parsed: argparse.Namespace) -> Start:
+def _start(
+    config: Config, terminal: Terminal, stop: threading.Event, parsed: argparse.Namespace, ready: WorldReady
+) -> Start:
     # Late: PortAudio reads the environment when it is imported, and libcamera's stand-in must be there before.
     from drivers.hardware import open_hardware  # noqa: PLC0415
+    from drivers.surroundings import Stand, open_surroundings  # noqa: PLC0415
 
+    hardware = open_hardware(config)
+    stand = Stand(
+        pin_factory=WorldPins(ready.pins) if config.panel.enabled else None,
+        loudspeaker_environment=ready.loudspeaker_environment,
+    )
     return Start(
         config=config,
-        hardware=open_hardware(config),
+        hardware=hardware,
         watcher=terminal,
         stop=stop,
         conduct=conduct_threads,
         seconds=parsed.seconds,
         emergency=parsed.emergency,
+        surroundings=open_surroundings(config, hardware.clock, stand),
+        service=parsed.service,
+        stop_cause=StopCause.SYSTEM if parsed.service else StopCause.OPERATOR,
     )
 
 
