@@ -78,7 +78,9 @@ def _record(parsed: argparse.Namespace) -> int:
         chosen = simulated._simulated(config, ready) if pulse is not None else config
 
         def start(terminal: Terminal, stop: threading.Event) -> Start:
-            right = simulated._start(chosen, terminal, stop, argparse.Namespace(seconds=3, emergency=False))
+            right = simulated._start(
+                chosen, terminal, stop, argparse.Namespace(seconds=3, emergency=False, service=False), ready
+            )
             if not parsed.in_1970:
                 return right
             return replace(right, hardware=replace(right.hardware, clock=ClockIn1970(right.hardware.clock)))
