@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from edge.capture import Sources, ThreadedCapture
 from edge.config import Config
@@ -23,6 +23,8 @@ from edge.guard.words import Lamp
 from edge.guard_link import GuardLost, GuardMessage, GuardSaid
 from edge.journal import Journal
 from edge.journal_state import StreamRow
+from edge.ladder import Limits as LadderLimits
+from edge.ladder_memory import LadderKeeper
 from edge.messages import Message, StopRequested, WriterSays
 from edge.opening import (
     EXIT_BUSY,
@@ -37,9 +39,10 @@ from edge.opening import (
     storage_refusal,
 )
 from edge.packet_queue import LaneBounds, PacketQueue
-from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin, Stream
+from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.requests import Answer
+from edge.revival import Revived, Reviver, ReviverAtOnce
 from edge.room import REFUSING_WORDS, Room, RoomTools, lamp_of
 from edge.segmenter import Cutting, Segmenter
 from edge.session.effects import Refusing
@@ -163,6 +166,9 @@ class Running:
             )
         )
         self.desk = Desk.of(self.room, self._facts)
+        self.ladder = LadderKeeper(
+            opening.spool.root / "device" / "ladder", _ladder_limits(start), start.hardware.clock
+        )
         self.neighbours.open()
 
     def close(self) -> None:
@@ -186,7 +192,7 @@ class Running:
 
     def deal_with(self, message: Message) -> None:
         """A message between two sessions; what WRITER says then is of a session that is over."""
-        if not isinstance(message, WriterSays | StopRequested):
+        if not isinstance(message, WriterSays | Revived | StopRequested):
             self.desk.handle(message)
 
     def turn(self) -> None:
@@ -368,6 +374,8 @@ def _stage(running: Running, plan: _Plan) -> Stage:
             desk=running.desk.handle,
             keep_up=running.turn,
             show=start.watcher.status,
+            ladder=running.ladder,
+            service=start.service,
         ),
         plan.session_id,
     )
@@ -460,6 +468,9 @@ def _give_back(start: Start) -> None:
     Sources(hardware=start.hardware, caption="", frame_ns=0, say=start.watcher.said).stop()
 
 
+Made = TypeVar("Made", Reviver, ReviverAtOnce)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Everything a session runs on, ready and not yet started; who conducts it decides what turns in which thread.
@@ -486,6 +497,12 @@ class Stage:
         """The queue of the newest stretch."""
         return self.stretches.newest.packets
 
+    def reviver(self, kind: type[Made]) -> Made:
+        """Lost sources are started again from now on, by a reviver of this kind."""
+        made = kind(self.sources.revivable(self.stretches), self.inbox.post, self.start.hardware.clock)
+        self.recorder.restarts.reviver = made
+        return made
+
     @property
     def caption(self) -> str:
         """What is burned into every picture beside the time."""
@@ -507,8 +524,8 @@ def conduct_threads(stage: Stage) -> Ended:
     if stage.may_capture:
         capture.start_writer(first)
     stopper.start()
+    capture.reviver = stage.reviver(Reviver)
     try:
-        stage.recorder.revive = partial(_revive, stage)
         if started is None:
             stage.recorder.record()
         else:
@@ -522,11 +539,6 @@ def conduct_threads(stage: Stage) -> Ended:
             capture.join()
             stopper.join(capture.writer_limit_seconds)
     return ended
-
-
-def _revive(stage: Stage, stream: Stream) -> None:
-    """Start a lost source again, on CONTROL's thread. Raises HardwareFault."""
-    stage.sources.start_one(stream, stage.stretches.newest)
 
 
 def _wait_for_stop(stage: Stage, over: threading.Event) -> None:
@@ -596,6 +608,12 @@ def _check_space(start: Start, spool: Spool) -> None:
             exit_code=EXIT_STORAGE,
         )
         raise _RefusedWithCode(refused, RefusalCode.SPACE)
+
+
+def _ladder_limits(start: Start) -> LadderLimits:
+    """A single session has nobody who would start this process again: only its sources are."""
+    limits = LadderLimits.of(start.config.ladder)
+    return limits if start.service else replace(limits, process_restarts=0, reboots=False)
 
 
 def _hold_reserve(start: Start, spool: Spool) -> None:

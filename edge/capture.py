@@ -7,16 +7,20 @@ behind; what it still delivers meets a closed queue.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from edge.ports import Hardware, HardwareFault, Stream
-from edge.stretch import Stretch, Unstarted
+from edge.ports import Camera, Hardware, HardwareFault, Microphone, Stream
+from edge.revival import Revive, Source
+from edge.stretch import Stretch, Stretches, Unstarted
 from edge.writer import Resumption
 from liuhen.registry import EndCause
 
 STOP_LIMIT_SECONDS = 5.0
 WRITER_LIMIT_SECONDS = 30.0
+REVIVAL_LIMIT_SECONDS = 5.0
+"""A restart that takes longer undoes itself when it returns."""
 NS_PER_SECOND = 10**9
 
 
@@ -52,10 +56,28 @@ class Sources:
                 faults.append((stream, fault))
         return tuple(faults)
 
-    def stop(self) -> None:
-        """Stop every source within its limit."""
-        for source in (self.hardware.camera, self.hardware.microphone):
-            if source is None:
+    def revivable(self, stretches: Stretches) -> Mapping[Stream, Source]:
+        """How each source of this device is started again, into the stretch that is the newest then."""
+        return {
+            stream: Source(stop=device.stop, start=partial(self._start_again, stream, stretches))
+            for stream, device in self._devices().items()
+        }
+
+    def _start_again(self, stream: Stream, stretches: Stretches) -> None:
+        """A start that took so long that its stretch has ended meanwhile is undone: nobody asked for it any more."""
+        stretch = stretches.newest
+        self.start_one(stream, stretch)
+        if stretch.packets.closed:
+            self._devices()[stream].stop(STOP_LIMIT_SECONDS)
+
+    def _devices(self) -> Mapping[Stream, Camera | Microphone]:
+        both = {Stream.PICTURE: self.hardware.camera, Stream.SOUND: self.hardware.microphone}
+        return {stream: device for stream, device in both.items() if device is not None}
+
+    def stop(self, leave: frozenset[Stream] = frozenset()) -> None:
+        """Stop every source within its limit, but for those whose drivers are busy with a restart."""
+        for stream, source in self._devices().items():
+            if stream in leave:
                 continue
             try:
                 source.stop(STOP_LIMIT_SECONDS)
@@ -74,6 +96,8 @@ class ThreadedCapture:
         self.sources = sources
         self._threads: list[threading.Thread] = []
         self._running = False
+        self.reviver: Revive | None = None
+        """Whoever starts lost sources again; what it is at is waited for before a source is stopped."""
 
     def begin(self, stretch: Stretch, go_on_from: Callable[[Unstarted], Resumption]) -> None:
         """Sources first, so that the queue fills while the journal is written."""
@@ -111,9 +135,12 @@ class ThreadedCapture:
         """Whatever happens they are stopped; twice does nothing."""
         if self._running:
             self._running = False
-            self.sources.stop()
+            busy = self.reviver.settle(REVIVAL_LIMIT_SECONDS) if self.reviver is not None else frozenset()
+            self.sources.stop(busy)
 
     def join(self) -> None:
-        """Wait for every WRITER within the limit."""
+        """Wait for every WRITER within the limit; nothing is started again after it."""
+        if self.reviver is not None:
+            self.reviver.end(0)
         for thread in self._threads:
             thread.join(self.writer_limit_seconds)

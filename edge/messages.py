@@ -15,6 +15,7 @@ from edge.guard_link import GuardMessage
 from edge.ports import PictureMeasure, SoundMeasure
 from edge.prompts import LoudspeakerMessage
 from edge.requests import Answer, Request, Role
+from edge.revival import Revived
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.sensors.readings import Answer as SensorsAnswer
 from edge.sensors.readings import Readings
@@ -114,4 +115,4 @@ class SensorsTold:
 RoomSays = Asked | SensorsTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
-Message = WriterSays | RoomSays | StopRequested
+Message = WriterSays | RoomSays | Revived | StopRequested

@@ -197,6 +197,12 @@ class PacketQueue:
             self._condition.notify_all()
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing that comes from now on is let in."""
+        with self._condition:
+            return self._closed
+
+    @property
     def ended(self) -> bool:
         """Closed, and everything taken."""
         with self._condition:

@@ -21,6 +21,7 @@ from edge.durable import StorageFault
 from edge.gap_book import GapBook
 from edge.journal import Journal
 from edge.ladder import Rung
+from edge.ladder_memory import LadderKeeper
 from edge.messages import (
     MediaBegan,
     Message,
@@ -33,8 +34,10 @@ from edge.messages import (
     WriterFailed,
     WriterSays,
 )
-from edge.ports import Clock, ClockReading, HardwareFault, PictureMeasure, SoundMeasure, Stream
+from edge.ports import Clock, ClockReading, HardwareFault, LossCause, PictureMeasure, SoundMeasure, Stream
 from edge.recovery import Continuation
+from edge.restarts import Restarts
+from edge.revival import Revived
 from edge.room import Moment, Room
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.session.signals import Found, MediaDurable, StreamBack, StreamLost
@@ -56,8 +59,6 @@ STRETCH_END_LIMIT_NS = 15 * 10**9
 YOUNG_NS = 5 * 10**9
 LEVELS_KEPT = 600
 """Sound levels of the last minutes (a few a second), to tell a spoken explanation from a silent one."""
-REVIVE_FIRST_NS = 1_000_000_000
-REVIVE_LONGEST_NS = 30_000_000_000
 SPACE_FLOOR_SECONDS = 120
 """A session stops, with its reason, while this much media still fits: the end needs room too."""
 
@@ -78,12 +79,8 @@ class Ended:
     """What the ladder wants next; the session is still open then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Revival:
-    """When a lost source is started again, and how long after that if it fails."""
-
-    due_ns: int
-    wait_ns: int
+Observed = StreamAbsent | StreamPresent | Missed | PictureMeasure | SoundMeasure | Revived
+"""What was seen of the streams."""
 
 
 @dataclass(slots=True)
@@ -162,6 +159,9 @@ class Tools:
     keep_up: Callable[[], None]
     """What a run does in each of CONTROL's turns, in a session and between two."""
     show: Callable[[Status], None]
+    ladder: LadderKeeper
+    service: bool
+    """Whether somebody starts this process again when it ends."""
 
 
 class Recorder:
@@ -194,9 +194,9 @@ class Recorder:
         self._fault: HardwareFault | WriterCrashed | None = None
         self._short_of_space = False
         self._end_told = False
-        self._revivals: dict[Stream, _Revival] = {}
-        self.revive: Callable[[Stream], None] | None = None
-        """Starts a lost source again (raises HardwareFault); given by whoever conducts real sources."""
+        self._order: tuple[int, ...] = ()
+        self.restarts = Restarts(tools.ladder, self, service=tools.service)
+        """Has lost sources started again; whoever conducts real sources gives it a reviver."""
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -212,6 +212,8 @@ class Recorder:
         self._capturing = self._room.state.capturing
         self._room.attach(self, self._session_id)
         self._start_promises()
+        for stream in self._promised:
+            self.restarts.back(stream)
         if self._room.state.gap is not None:  # forbidden between the wish and its session
             self._open_gap(None, self._room.state.gap, self._started_ns, (), lost=0)
 
@@ -245,18 +247,15 @@ class Recorder:
                 promised=frozenset(Stream(row[0]) for row in continuation.session.streams),
             )
         )
-        for stream in self._gaps.streams:
-            self._revive_later(stream)
+        absent = frozenset(self._gaps.streams)
+        for stream in self._promised:
+            (self.restarts.lost if stream in absent else self.restarts.back)(stream)
 
     def _start_promises(self) -> None:
         self.is_open = True
         self._started_ns = self._tools.clock.boottime_ns()
         self._heartbeat_due_ns = self._started_ns + self._heartbeat_ns
         self._checkpoint_due_ns = self._started_ns + self._tools.config.journal.checkpoint_seconds * 10**9
-
-    def _revive_later(self, stream: Stream) -> None:
-        due_ns = self._tools.clock.boottime_ns() + REVIVE_FIRST_NS
-        self._revivals[stream] = _Revival(due_ns=due_ns, wait_ns=2 * REVIVE_FIRST_NS)
 
     def record(self) -> None:
         """Work until somebody asks for the end or nothing can be written any more."""
@@ -291,8 +290,8 @@ class Recorder:
         for stream, fault in unstarted:
             evidence = self._event(EventCode.SOURCE_LOST, stream, (now_ns, now_ns), (0,))
             self._open_gap(stream, GapCause.DEVICE_FAULT, now_ns, (evidence,), lost=0)
-            self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{fault.remedy_zh}）"
-            self._revive_later(stream)
+            self.still_absent(stream, fault.remedy_zh)
+            self.restarts.lost(stream)
         frames, samples = self._counts.stated
         return Resumption(
             segments=self._counts.segments,
@@ -359,6 +358,27 @@ class Recorder:
         """End the run and leave the session open: the next run goes on with it. `ordered` is the ladder's wish."""
         self._leaves_open, self._ordered = True, ordered
 
+    # -- the ladder's hands (edge.restarts.Hands) ---------------------------------------------------------------------
+
+    def told(self, code: EventCode, stream: Stream | None, measured: tuple[int, ...]) -> int:
+        """An event of this moment."""
+        now_ns = self._tools.clock.boottime_ns()
+        seq = self._event(code, stream, (now_ns, now_ns), measured)
+        if code in (EventCode.RESTART_ORDERED, EventCode.REBOOT_ORDERED):
+            self._order = (seq,)
+        return seq
+
+    def still_absent(self, stream: Stream, remedy_zh: str) -> None:
+        """The open gap says that it is absent; the operator is told what the device said."""
+        self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{remedy_zh}）"
+
+    def report(self, stream: Stream) -> None:
+        """Nothing more can be done here: a person has to look, and to report (once for each gap)."""
+        gap = self._gaps.get(stream)
+        if gap is not None:
+            self._room.open_duty(DutyCode.REPORT, gap.seq)
+        self.still_absent(stream, "多次重启无效，仍会继续尝试；请检查或更换设备，并报告负责人")
+
     # -- what can end it ----------------------------------------------------------------------------------------------
 
     def _cannot_go_on(self) -> bool:
@@ -416,7 +436,7 @@ class Recorder:
 
     def _leave(self) -> None:
         """The session stays open for the next run: its gap begins here, and is closed by the next media."""
-        self._open_gap(None, GapCause.DEVICE_FAULT, self._end_of_media_ns(self._started_ns), (), lost=0)
+        self._open_gap(None, GapCause.DEVICE_FAULT, self._end_of_media_ns(self._started_ns), self._order, lost=0)
         self._tools.journal.checkpoint(session_id=self._session_id)
         self._end_told = True
 
@@ -452,7 +472,7 @@ class Recorder:
                 self._writer_over(message)
             case StorageFaulted() | StorageSlow() | StorageSlowEnded():
                 self._storage_troubled(message)
-            case StreamAbsent() | StreamPresent() | Missed() | PictureMeasure() | SoundMeasure():
+            case StreamAbsent() | StreamPresent() | Missed() | PictureMeasure() | SoundMeasure() | Revived():
                 self._observe(message)
             case _:
                 self._tools.desk(message)
@@ -483,7 +503,7 @@ class Recorder:
                 self._counts.warnings.pop(EventCode.STORAGE_SLOW.name, None)
         self._event(code, None, (now_ns, now_ns), measured)
 
-    def _observe(self, message: StreamAbsent | StreamPresent | Missed | PictureMeasure | SoundMeasure) -> None:
+    def _observe(self, message: Observed) -> None:
         """What was seen of the streams; none of it ends the session."""
         match message:
             case StreamAbsent():
@@ -496,20 +516,25 @@ class Recorder:
                 self._picture_measured(message)
             case SoundMeasure():
                 self._sound_measured(message)
+            case Revived():
+                self.restarts.revived(message)
 
     def _stream_absent(self, absent: StreamAbsent) -> None:
         code = EventCode.QUEUE_OVERFLOW if absent.overflow else EventCode.SOURCE_LOST
         measured = (absent.lost, absent.hole_ns // 1_000_000) if absent.overflow else (0,)
-        evidence = self._event(code, absent.stream, (absent.since_ns, absent.since_ns), measured)
-        self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, (evidence,), lost=absent.lost)
+        span_ns = (absent.since_ns, absent.since_ns)
+        evidence = [self._event(code, absent.stream, span_ns, measured)]
+        if absent.cause is LossCause.MOVED:
+            evidence.append(self._event(EventCode.SOUND_MOVED, absent.stream, span_ns, ()))
+        self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, tuple(evidence), lost=absent.lost)
         self._room.signal(StreamLost(at_ns=absent.since_ns, stream=absent.stream))
         if not absent.overflow:
-            self._revive_later(absent.stream)
+            self.restarts.lost(absent.stream)
         judge = self._picture_judge if absent.stream is Stream.PICTURE else self._sound_judge
         self._judged(judge.withdraw(absent.since_ns), absent.stream, ())
 
     def _stream_present(self, present: StreamPresent) -> None:
-        self._revivals.pop(present.stream, None)
+        self.restarts.back(present.stream)
         gap = self._gaps.get(present.stream)
         absent_ms = self._gaps.length_ns(gap, present.until_ns)[0] // 1_000_000 if gap is not None else 0
         self._event(EventCode.SOURCE_BACK, present.stream, (present.until_ns, present.until_ns), (absent_ms,))
@@ -602,7 +627,7 @@ class Recorder:
             self._tools.journal.checkpoint(session_id=self._session_id)
         self._tell_journal_troubles()
         self._tools.keep_up()
-        self._revive_sources(reading.boottime_ns)
+        self.restarts.turn(self._well(), held=not self._capturing or self._over())
         self._tools.show(self._status(reading.boottime_ns))
 
     def _tell_journal_troubles(self) -> None:
@@ -618,22 +643,6 @@ class Recorder:
             for code, measured in said.events:
                 self._event(code, None, (now_ns, now_ns), measured)
             self._counts.warnings["MIRROR"] = said.words_zh
-
-    def _revive_sources(self, now_ns: int) -> None:
-        """Start what was lost again, ever more rarely; the gap stays open until its packets come."""
-        if self.revive is None or not self._capturing or self._over():
-            return
-        for stream, revival in list(self._revivals.items()):
-            if now_ns < revival.due_ns:
-                continue
-            again_ns = self._tools.clock.boottime_ns() + revival.wait_ns
-            wait_ns = min(2 * revival.wait_ns, REVIVE_LONGEST_NS)
-            self._revivals[stream] = _Revival(due_ns=again_ns, wait_ns=wait_ns)
-            try:
-                self.revive(stream)
-            except HardwareFault as fault:
-                # Still absent: the open gap says so, and the operator is told what the device said.
-                self._counts.warnings[_absence(stream)] = f"{_absence(stream)}（{fault.remedy_zh}）"
 
     def _watch_clock(self, reading: ClockReading) -> None:
         """A step of UTC against BOOTTIME is an event; media time never follows it."""
@@ -732,13 +741,22 @@ class Recorder:
         """In its first seconds, when nothing can be on the disk yet."""
         return self._tools.clock.boottime_ns() - self._started_ns < YOUNG_NS
 
+    @property
+    def _promised(self) -> frozenset[Stream]:
+        """The streams that this session is to have."""
+        config = self._tools.config
+        both = ((Stream.PICTURE, config.camera.enabled), (Stream.SOUND, config.microphone.enabled))
+        return frozenset(stream for stream, enabled in both if enabled)
+
+    def _well(self) -> frozenset[Stream]:
+        """Those that record now."""
+        if not self._capturing or None in self._gaps:
+            return frozenset()
+        return self._promised - frozenset(self._gaps.streams)
+
     def _live(self) -> bool:
         """Whether anything of the room is being recorded."""
-        config = self._tools.config
-        expected = {
-            s for s, on in ((Stream.PICTURE, config.camera.enabled), (Stream.SOUND, config.microphone.enabled)) if on
-        }
-        return self._capturing and None not in self._gaps and not expected <= set(self._gaps.streams)
+        return bool(self._well())
 
     # -- entries ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from edge.ports import Clock, FaultKind, HardwareFault, Stream
 
@@ -42,6 +43,44 @@ class Revived:
         return self.hung_ms is not None or (self.fault is not None and self.fault.kind is FaultKind.STUCK)
 
 
+class Revive(Protocol):
+    """Whoever starts a lost source again. CONTROL calls; what came of it is posted as `Revived`."""
+
+    def begin(self, stream: Stream, attempt: int) -> bool:
+        """Start a restart; False where none was begun."""
+
+    def settle(self, limit_seconds: float) -> frozenset[Stream]:
+        """Wait for what is at work; returns the streams whose drivers must be left alone."""
+
+    def end(self, limit_seconds: float) -> frozenset[Stream]:
+        """Begin nothing more, and `settle`."""
+
+
+class ReviverAtOnce:
+    """Restarts on the caller's thread, for a room in which nothing takes time (implements `Revive`)."""
+
+    def __init__(self, sources: Mapping[Stream, Source], post: Callable[[Revived], None], clock: Clock) -> None:
+        """As `Reviver`."""
+        self._sources = sources
+        self._post = post
+        self._clock = clock
+
+    def begin(self, stream: Stream, attempt: int) -> bool:
+        """Restart it now."""
+        source = self._sources.get(stream)
+        if source is not None:
+            self._post(restart(stream, source, attempt, self._clock))
+        return source is not None
+
+    def settle(self, _limit_seconds: float) -> frozenset[Stream]:
+        """Nothing is ever at work."""
+        return frozenset()
+
+    def end(self, _limit_seconds: float) -> frozenset[Stream]:
+        """The same."""
+        return frozenset()
+
+
 class Reviver:
     """CONTROL calls; `post` is called on the restart's thread and returns at once."""
 
@@ -65,29 +104,39 @@ class Reviver:
         thread.start()
         return True
 
-    def end(self, limit_seconds: float) -> frozenset[Stream]:
-        """Begin nothing more and wait for what is at work; returns the streams whose drivers must be left alone now."""
-        self._ended = True
+    def settle(self, limit_seconds: float) -> frozenset[Stream]:
+        """Wait for what is at work; returns the streams whose drivers must be left alone now."""
         deadline_ns = self._clock.boottime_ns() + int(limit_seconds * 1e9)
         for thread in self._at_work.values():
             thread.join(max(0.0, (deadline_ns - self._clock.boottime_ns()) / 1e9))
         return frozenset(stream for stream, thread in self._at_work.items() if thread.is_alive())
 
-    def _restart(self, stream: Stream, source: Source, attempt: int) -> None:
-        hung_ms = self._stopped(source)
-        fault: HardwareFault | None = None
-        try:
-            source.start()
-        except HardwareFault as refused:
-            fault = refused
-        self._post(Revived(stream=stream, attempt=attempt, hung_ms=hung_ms, fault=fault))
+    def end(self, limit_seconds: float) -> frozenset[Stream]:
+        """Begin nothing more, and `settle`."""
+        self._ended = True
+        return self.settle(limit_seconds)
 
-    def _stopped(self, source: Source) -> int | None:
-        """Stop what is left of it; how long that was waited for in vain, or None. A fresh one is tried all the same."""
-        began_ns = self._clock.boottime_ns()
-        try:
-            source.stop(STOP_SECONDS)
-        except HardwareFault as fault:
-            if fault.kind is FaultKind.STUCK:
-                return (self._clock.boottime_ns() - began_ns) // NS_PER_MS
-        return None
+    def _restart(self, stream: Stream, source: Source, attempt: int) -> None:
+        self._post(restart(stream, source, attempt, self._clock))
+
+
+def restart(stream: Stream, source: Source, attempt: int, clock: Clock) -> Revived:
+    """Stop what is left of a source and start a fresh one; what came of it."""
+    hung_ms = _stopped(source, clock)
+    fault: HardwareFault | None = None
+    try:
+        source.start()
+    except HardwareFault as refused:
+        fault = refused
+    return Revived(stream=stream, attempt=attempt, hung_ms=hung_ms, fault=fault)
+
+
+def _stopped(source: Source, clock: Clock) -> int | None:
+    """Stop what is left of it; how long that was waited for in vain, or None. A fresh one is tried all the same."""
+    began_ns = clock.boottime_ns()
+    try:
+        source.stop(STOP_SECONDS)
+    except HardwareFault as fault:
+        if fault.kind is FaultKind.STUCK:
+            return (clock.boottime_ns() - began_ns) // NS_PER_MS
+    return None

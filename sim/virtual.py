@@ -19,6 +19,7 @@ from edge.config import Config
 from edge.messages import StopRequested
 from edge.ports import Hardware, PictureFormat
 from edge.recorder import Ended
+from edge.revival import ReviverAtOnce
 from edge.stretch import Stretch, Unstarted
 from edge.writer import Resumption
 from liuhen.registry import EndCause
@@ -112,6 +113,7 @@ def conduct_virtual(
     end_ns = FAR_FUTURE_NS if asked is None else room.clock.boottime_ns() + int(asked * NS_PER_SECOND)
     capture = VirtualCapture(stage.sources)
     stage.stretches.conductor = capture
+    stage.reviver(ReviverAtOnce)
     try:
         if stage.may_capture:
             stage.sources.start(stage.stretches.newest)

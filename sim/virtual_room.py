@@ -91,22 +91,22 @@ class VirtualRoom:
     def take_camera_away(self) -> None:
         """The camera is gone until it is put back."""
         if self.camera is not None:
-            self.camera.stall(FAR_FUTURE_NS)
+            self.camera.take_away()
 
     def put_camera_back(self) -> None:
-        """The camera is there and started again; nothing in the recorder does that by itself yet."""
+        """The camera can be started again; the recorder does that by itself."""
         if self.camera is not None:
-            self.camera.start_again()
+            self.camera.put_back()
 
     def take_microphone_away(self) -> None:
         """The microphone is gone until it is put back."""
         if self.microphone is not None:
-            self.microphone.vanish()
+            self.microphone.take_away()
 
     def put_microphone_back(self) -> None:
-        """The microphone is there and started again; nothing in the recorder does that by itself yet."""
+        """The microphone can be started again; the recorder does that by itself."""
         if self.microphone is not None:
-            self.microphone.start_again()
+            self.microphone.put_back()
 
     def overrun_sound(self, samples: int) -> None:
         """The sound system loses this many samples and says so."""

@@ -19,6 +19,8 @@ from edge.ports import (
     Clock,
     Deliver,
     Delivered,
+    FaultKind,
+    HardwareFault,
     PictureFormat,
     SoundFormat,
     SourceLost,
@@ -112,13 +114,18 @@ class VirtualCamera:
         self._open = False
         self._stalled_until_ns = 0
         self._latest_ns = 0
+        self._away = False
 
     def open(self) -> PictureFormat:
-        """Say what the picture is."""
+        """Say what the picture is. Raises HardwareFault."""
+        if self._away:
+            raise _absent("camera")
         return self._picture
 
     def start(self, deliver: Deliver, caption: str) -> None:
-        """Start sensor and encoder; the first frame comes after the sensor has settled."""
+        """Start sensor and encoder; the first frame comes after the sensor has settled. Raises HardwareFault."""
+        if self._away:
+            raise _absent("camera")
         now_ns = self._clock.boottime_ns()
         if self._running is None:
             self._sensor_ns = (now_ns + SETTLING_NS) // NS_PER_US * NS_PER_US
@@ -146,11 +153,13 @@ class VirtualCamera:
         """Deliver nothing before this moment; longer than the driver's patience, and the camera is lost."""
         self._stalled_until_ns = until_ns
 
-    def start_again(self) -> None:
-        """Be there again, and be started again as a supervisor would."""
-        self._stalled_until_ns = 0
-        if self._running is not None:
-            self.start(*self._running)
+    def take_away(self) -> None:
+        """Be gone: nothing is delivered, and nobody can start it."""
+        self._away = True
+
+    def put_back(self) -> None:
+        """Be there again, for whoever starts it."""
+        self._away = False
 
     def next_ns(self) -> int | None:
         """When the next frame time reaches the encoder."""
@@ -161,7 +170,7 @@ class VirtualCamera:
         counter, sensor_ns = self._counter, self._sensor_ns
         self._counter += 1
         self._sensor_ns += self._frame_ns
-        stalled = self._clock.boottime_ns() < self._stalled_until_ns
+        stalled = self._away or self._clock.boottime_ns() < self._stalled_until_ns
         if self._open and stalled:
             self._lose_patience()
         seen = self._open and not stalled
@@ -228,11 +237,15 @@ class VirtualMicrophone:
         self.crystals: list[Crystal] = []
 
     def open(self) -> SoundFormat:
-        """Say what the sound is."""
+        """Say what the sound is. Raises HardwareFault."""
+        if self._silenced:
+            raise _absent("microphone")
         return self._format
 
     def start(self, deliver: Deliver) -> None:
-        """Start capture at sample 0."""
+        """Start capture at sample 0. Raises HardwareFault."""
+        if self._silenced:
+            raise _absent("microphone")
         now_ns = self._clock.boottime_ns()
         self._chain.start()
         self.crystals.append(Crystal(rate_hz=self._format.rate_hz, ppm=self._ppm, start_ns=now_ns))
@@ -254,15 +267,13 @@ class VirtualMicrophone:
         """The virtual sound card and the product's FLAC encoder."""
         return (virtual_origin("virtual microphone"), *self._chain.origin())
 
-    def vanish(self) -> None:
-        """Send nothing any more."""
+    def take_away(self) -> None:
+        """Be gone: nothing is sent, and nobody can start it."""
         self._silenced = True
 
-    def start_again(self) -> None:
-        """Be there again, and be started again as a supervisor would."""
+    def put_back(self) -> None:
+        """Be there again, for whoever starts it."""
         self._silenced = False
-        if self._deliver is not None:
-            self.start(self._deliver)
 
     def zero(self, zero: bool) -> None:
         """Send digital zero, or the room."""
@@ -319,6 +330,16 @@ class VirtualMicrophone:
         if self._deliver is not None:
             for item in ready:
                 self._deliver(item)
+
+
+def _absent(device: str) -> HardwareFault:
+    return HardwareFault(
+        device=device,
+        what="没有连接 / not connected",
+        remedy_zh="请检查连接",
+        remedy_en="check the connection",
+        kind=FaultKind.ABSENT,
+    )
 
 
 def _utc_ms_at(clock: Clock, boottime_ns: int) -> int:

@@ -23,6 +23,7 @@ from edge.ports import (
     Deliver,
     Hardware,
     HardwareFault,
+    LossCause,
     PictureFormat,
     PicturePacket,
     SoundFormat,
@@ -36,6 +37,7 @@ from edge.ports import (
 from edge.provision import DemoIdentity, demo_identity
 from edge.recorder import Ended
 from edge.requests import Answer, Request, Role, Verb, packet_of, parse
+from edge.revival import ReviverAtOnce
 from edge.sensors.readings import Readings
 from edge.status import Status
 from edge.stretch import Stretch, Unstarted
@@ -93,6 +95,7 @@ class RoomCamera:
     genuine: bool = False
     refuses_open: HardwareFault | None = None
     refuses_start: HardwareFault | None = None
+    refuses_stop: HardwareFault | None = None
     deliver: Deliver | None = None
     keyframes_asked_for: int = 0
     gop: int = GOP
@@ -109,7 +112,7 @@ class RoomCamera:
     def start(self, deliver: Deliver, caption: str) -> None:
         if self.refuses_start is not None:
             raise self.refuses_start
-        self.deliver, self.caption = deliver, caption
+        self.deliver, self.caption, self.gop_position = deliver, caption, 0
 
     def force_keyframe(self) -> None:
         self.keyframes_asked_for += 1
@@ -117,6 +120,8 @@ class RoomCamera:
 
     def stop(self, limit_seconds: float) -> None:
         self.deliver, self.stops = None, self.stops + 1
+        if self.refuses_stop is not None:
+            raise self.refuses_stop
 
     def origin(self) -> tuple[SourceOrigin, ...]:
         return _origin("room camera", genuine=self.genuine)
@@ -141,6 +146,7 @@ class RoomMicrophone:
 
     genuine: bool = False
     refuses_open: HardwareFault | None = None
+    refuses_start: HardwareFault | None = None
     deliver: Deliver | None = None
     first_sample: int = 0
     sent: int = 0
@@ -152,6 +158,8 @@ class RoomMicrophone:
         return SoundFormat(rate_hz=RATE_HZ, channels=1, streaminfo=sound(samples=RATE_HZ).track.streaminfo)
 
     def start(self, deliver: Deliver) -> None:
+        if self.refuses_start is not None:
+            raise self.refuses_start
         self.deliver, self.first_sample = deliver, 0
 
     def stop(self, limit_seconds: float) -> None:
@@ -236,6 +244,8 @@ class Room:
         self._missed_frames = 0
         self._stage: Stage | None = None
         self.while_recovery_runs: Act = _nothing
+        self.mends = False
+        """Whether the recorder has lost sources started again."""
 
     # -- verbs ------------------------------------------------------------------------------------------------------
 
@@ -260,12 +270,12 @@ class Room:
         self._next_picture_ns += count * FRAME_NS
         self._missed_frames += count
 
-    def lose(self, stream: Stream) -> None:
+    def lose(self, stream: Stream, cause: LossCause = LossCause.SILENT) -> None:
         """A source ends by itself."""
         source = self.camera if stream is Stream.PICTURE else self.microphone
         assert source is not None
         assert source.deliver is not None
-        source.deliver(SourceLost(stream=stream, boottime_ns=self.clock.now_ns, what="unplugged"))
+        source.deliver(SourceLost(stream=stream, boottime_ns=self.clock.now_ns, what="unplugged", cause=cause))
         source.deliver = None
         self._turn(writes=True)
 
@@ -331,7 +341,9 @@ class Room:
     def hardware(self) -> Hardware:
         return Hardware(camera=self.camera, microphone=self.microphone, clock=self.clock)
 
-    def record(self, config: Config, *acts: Act, surroundings: Surroundings = NO_SURROUNDINGS) -> Ended:
+    def record(
+        self, config: Config, *acts: Act, surroundings: Surroundings = NO_SURROUNDINGS, service: bool = False
+    ) -> Ended:
         """One run with one session in which these acts happen. Raises what `edge.app.run` raises."""
         return run(
             Start(
@@ -341,6 +353,7 @@ class Room:
                 watcher=self.onlooker,
                 stop=threading.Event(),
                 conduct=lambda stage: self._conduct(stage, acts),
+                service=service,
             )
         )
 
@@ -350,6 +363,8 @@ class Room:
         self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
         conductor = _RoomCapture(stage.sources, self)
         stage.stretches.conductor = conductor
+        if self.mends:
+            stage.reviver(ReviverAtOnce)
         if stage.may_capture:
             stage.sources.start(stage.stretches.newest)
         self.while_recovery_runs(self)

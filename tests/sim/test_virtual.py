@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.ports import Delivered, PicturePacket, SoundPacket, SourceLost, Stream, SyncState
+from edge.ports import Delivered, HardwareFault, PicturePacket, SoundPacket, SourceLost, Stream, SyncState
 from sim.imager import Moment
 from sim.truth import NoTruth
 from sim.virtual_clock import VirtualClock
@@ -164,6 +164,7 @@ def test_a_long_stall_loses_the_camera_once_until_it_is_started_again(tmp_path: 
         tmp_path,
         Act(at_seconds=1, happens=lambda room: room.take_camera_away()),
         Act(at_seconds=6, happens=lambda room: room.put_camera_back()),
+        Act(at_seconds=6, happens=lambda room: camera_of(room).start(collector, "第一听证室")),
     )
     start_ns = room.clock.boottime_ns()
     room.advance(5_900_000_000)
@@ -181,6 +182,7 @@ def test_a_microphone_that_is_gone_is_lost_once_and_counts_anew_when_it_is_back(
         tmp_path,
         Act(at_seconds=1, happens=lambda room: room.take_microphone_away()),
         Act(at_seconds=4, happens=lambda room: room.put_microphone_back()),
+        Act(at_seconds=4, happens=lambda room: microphone_of(room).start(collector)),
     )
     room.advance(3_900_000_000)
     assert [loss.stream for loss in collector.losses()] == [Stream.SOUND]
@@ -188,6 +190,16 @@ def test_a_microphone_that_is_gone_is_lost_once_and_counts_anew_when_it_is_back(
     room.advance(SECOND_NS)
     assert collector.sounds()[before].first_sample == 0
     assert len(microphone_of(room).crystals) == 2
+
+
+def test_a_source_that_is_gone_refuses_to_start(tmp_path: Path) -> None:
+    room, collector = capturing(tmp_path)
+    room.take_camera_away()
+    room.take_microphone_away()
+    with pytest.raises(HardwareFault, match="camera"):
+        camera_of(room).start(collector, "第一听证室")
+    with pytest.raises(HardwareFault, match="microphone"):
+        microphone_of(room).start(collector)
 
 
 def test_an_overrun_is_counted_exactly_with_the_next_packet(tmp_path: Path) -> None:

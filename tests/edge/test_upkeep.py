@@ -1,0 +1,157 @@
+"""The recorder looks after itself: what is lost is started again, as far as the ladder goes, and all of it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.config import Config
+from edge.journal import entries_of
+from edge.ladder import Rung
+from edge.ports import FaultKind, HardwareFault, LossCause, Stream
+from liuhen.kinds import Duty, Event, Gap, GapEnd, SessionEnd
+from liuhen.registry import DutyAct, DutyCode, EventCode
+from tests.edge.ports_room import Device, Room, device
+
+
+def bodies(made: Device, kind: type[Any]) -> list[Any]:
+    return [one.body for path in made.journal_files() for one in entries_of(path) if isinstance(one.body, kind)]
+
+
+def events(made: Device) -> list[tuple[EventCode, tuple[int, ...]]]:
+    return [(EventCode(body.code), body.measured) for body in bodies(made, Event)]
+
+
+def codes(made: Device) -> list[EventCode]:
+    return [code for code, _ in events(made)]
+
+
+def play(seconds: float) -> Callable[[Room], None]:
+    return lambda room: room.play(seconds)
+
+
+def lose(stream: Stream, cause: LossCause = LossCause.SILENT) -> Callable[[Room], None]:
+    return lambda room: room.lose(stream, cause)
+
+
+def fault(kind: FaultKind = FaultKind.ABSENT) -> HardwareFault:
+    return HardwareFault(device="camera", what="gone", remedy_zh="请检查连接", remedy_en="look", kind=kind)
+
+
+def break_camera(room: Room, kind: FaultKind = FaultKind.ABSENT) -> None:
+    assert room.camera is not None
+    room.camera.refuses_start = fault(kind)
+
+
+def mend_camera(room: Room) -> None:
+    assert room.camera is not None
+    room.camera.refuses_start = None
+
+
+def mending() -> Room:
+    room = Room()
+    room.mends = True
+    return room
+
+
+def climbing(config: Config) -> Config:
+    """One restart of a stream, then the next rung."""
+    return replace(config, ladder=replace(config.ladder, stream_restarts=1, longest_wait_seconds=2, process_restarts=1))
+
+
+# -- the ladder ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+def test_a_stream_that_is_lost_is_started_again_and_its_gap_ends(tmp_path: Path, stream: Stream) -> None:
+    made = device(tmp_path)
+    mending().record(made.config, play(3), lose(stream), play(4))
+    assert (EventCode.SOURCE_RESTARTED, (1,)) in events(made)
+    (gap,), (end,) = bodies(made, Gap), bodies(made, GapEnd)
+    assert (gap.stream, end.resumed) == (stream, 1)
+    assert 1_000_000_000 <= end.length_ns[0] <= 1_500_000_000
+    assert made.verify().intact
+
+
+def test_without_a_reviver_the_gap_stays_open_until_the_end(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    Room().record(made.config, play(3), lose(Stream.SOUND), play(4))
+    assert EventCode.SOURCE_RESTARTED not in codes(made)
+    assert [end.resumed for end in bodies(made, GapEnd)] == [0]
+
+
+def test_a_camera_that_is_plugged_in_again_much_later_comes_back_all_the_same(tmp_path: Path) -> None:
+    made, room = device(tmp_path), mending()
+    room.record(climbing(made.config), play(3), break_camera, lose(Stream.PICTURE), play(60), mend_camera, play(5))
+    (end,) = bodies(made, GapEnd)
+    assert end.resumed == 1
+    assert 60 <= end.length_ns[0] / 1e9 <= 63
+    assert made.verify().intact
+
+
+def test_a_source_that_does_not_stop_is_told_and_a_fresh_one_started(tmp_path: Path) -> None:
+    made, room = device(tmp_path), mending()
+    assert room.camera is not None
+    room.camera.refuses_stop = fault(FaultKind.STUCK)
+    room.record(made.config, play(3), lose(Stream.PICTURE), play(4))
+    told = codes(made)
+    assert told.index(EventCode.SOURCE_STOP_HUNG) < told.index(EventCode.SOURCE_RESTARTED)
+    assert [end.resumed for end in bodies(made, GapEnd)] == [1]
+
+
+def test_where_nothing_helps_the_loss_is_to_be_reported_once(tmp_path: Path) -> None:
+    made, room = device(tmp_path), mending()
+    ended = room.record(climbing(made.config), play(3), break_camera, lose(Stream.PICTURE), play(30))
+    assert ended.ordered is None
+    entries = [one for path in made.journal_files() for one in entries_of(path)]
+    (gap_seq,) = [one.common.seq for one in entries if isinstance(one.body, Gap)]
+    duties = [one.body for one in entries if isinstance(one.body, Duty) and one.body.code == DutyCode.REPORT]
+    assert [(duty.act, duty.refers_to) for duty in duties] == [(DutyAct.OPENED, gap_seq)]
+    assert any("多次重启无效" in words for status in room.onlooker.statuses for words in status.warnings_zh)
+
+
+def test_a_stream_that_comes_back_in_time_owes_no_report(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    mending().record(made.config, play(3), lose(Stream.PICTURE), play(30))
+    assert bodies(made, Duty) == []
+
+
+def lose_everything(room: Room) -> None:
+    assert room.camera is not None
+    assert room.microphone is not None
+    room.camera.refuses_start = room.microphone.refuses_start = fault()
+    room.lose(Stream.PICTURE)
+    room.lose(Stream.SOUND)
+
+
+def test_a_service_that_gets_nothing_back_ends_its_process_and_leaves_the_session_open(tmp_path: Path) -> None:
+    made, room = device(tmp_path), mending()
+    config = climbing(made.config)
+    ended = room.record(config, play(3), lose_everything, play(30), service=True)
+    assert ended.ordered is Rung.RESTART_PROCESS
+    assert codes(made).count(EventCode.RESTART_ORDERED) == 1
+    assert bodies(made, SessionEnd) == []
+    again = Room(room.clock)
+    again.mends = True
+    assert again.record(config, play(5), service=True).clean
+    assert len(bodies(made, SessionEnd)) == 1
+    assert made.verify().intact
+
+
+def test_a_single_session_orders_no_new_process(tmp_path: Path) -> None:
+    made, room = device(tmp_path), mending()
+    ended = room.record(climbing(made.config), play(3), lose_everything, play(30))
+    assert ended.ordered is None
+    assert EventCode.RESTART_ORDERED not in codes(made)
+    assert len(bodies(made, SessionEnd)) == 1
+
+
+def test_sound_that_was_moved_to_another_device_is_told(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    mending().record(made.config, play(3), lose(Stream.SOUND, LossCause.MOVED), play(3), lose(Stream.SOUND), play(3))
+    assert codes(made).count(EventCode.SOUND_MOVED) == 1
+    assert codes(made).count(EventCode.SOURCE_LOST) == 2
