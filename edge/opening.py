@@ -225,7 +225,14 @@ class Opening:
     def _tell(self, setback: Setback) -> None:
         for words_zh, words_en in self.custody.notes:
             self._onlooker.say(words_zh, words_en)
-        if setback.lost or setback.rotten or setback.skipped:
+        if setback.lost and setback.readable is None:
+            self._onlooker.say(
+                "存储盘上的日志全部缺失，已如实记入日志，录制照常，但本日志中的内容从此无人背书；请勿删除任何文件，"
+                "尽快联系维护人员更换存储盘并启用新的日志",
+                "nothing of the journal is left on the disk; this is now in the journal and recording goes on, but "
+                "nobody vouches for anything in this log any more; delete nothing, have a new disk and log begun soon",
+            )
+        elif setback.lost or setback.rotten or setback.skipped:
             self._onlooker.say(
                 "存储盘上的日志有缺失或损坏，已如实记入日志，录制照常；请勿删除任何文件，并联系维护人员检查存储盘",
                 "entries of the journal are missing or damaged; this is now in the journal and recording goes on; "
@@ -308,8 +315,9 @@ class Opening:
     def _find(self, held: Held, remembered: Remembered | None) -> journal.Found:
         try:
             found = journal.find(self.spool.root, self._beliefs(held, remembered))
-            recorded = remembered is not None or next(self.spool.segment_files(), None) is not None
-            if found.state.head is None and recorded:
+            # With the memory the log goes on behind the hole; without it nobody knows which numbers were used.
+            lost = remembered is None and next(self.spool.segment_files(), None) is not None
+            if found.state.head is None and lost:
                 raise JournalError(
                     f"{self.spool.journal_directory} 有录像而没有本日志的条目 / "
                     "has no entry of this log, but there are recordings"

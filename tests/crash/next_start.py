@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.journal import entries_of
 from edge.opening import Refused
 from liuhen.findings import Code, Verdict
 from tests.crash import recording, states
@@ -29,6 +30,7 @@ EXPECTED = frozenset({Code.GAP_UNEXPLAINED, Code.RECORD_FOREIGN})
 record whose entry was cut off, since a record is on the disk before anything names it."""
 FAULTS_TOLD = 8
 NOTHING = Truth(content=b"", fragments=())
+NONE_LEFT = "started where no entry is left of a log whose head was acknowledged"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,6 +105,7 @@ def judge(case: Case, root: Path, outcome: Outcome) -> None:
     before = _Before.look(spool, rotten)
     _look_for(case.promised.held, spool, before, outcome, when="after the cut")
     apply(case.mutant)
+    outcome.notes[NONE_LEFT] += bool(case.promised.sent) and not before.entries
     _start(_Started(case=case, before=before), root, outcome)
 
 
@@ -147,17 +150,19 @@ def _descriptors(images: tuple[Path, ...]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Before:
-    """The journal as the start finds it, where it rots (path and offset), and what stands there."""
+    """The journal as the start finds it, its readable entries, where it rots (path, offset), and what stands there."""
 
     journal: dict[str, bytes]
+    entries: int
     rotten: tuple[str, int] | None
     rotten_byte: bytes
 
     @classmethod
     def look(cls, spool: Path, rotten: tuple[str, int] | None) -> _Before:
         found = {str(path.relative_to(spool)): path.read_bytes() for path in spool.glob("journal/*.cbor")}
+        entries = sum(1 for path in spool.glob("journal/*.cbor") for _ in entries_of(path))
         byte = piece(spool / rotten[0], rotten[1], rotten[1] + 1) if rotten is not None else b""
-        return cls(journal=found, rotten=rotten, rotten_byte=byte)
+        return cls(journal=found, entries=entries, rotten=rotten, rotten_byte=byte)
 
     def excuses(self, kept: Kept) -> bool:
         return self.rotten is not None and kept.covers(*self.rotten)
@@ -202,14 +207,6 @@ class _Started:
         kind = self.case.state.kind
         return kind in (Kind.SUBSET, Kind.PREFIX, Kind.STRICT) or (kind is Kind.ROT and self.before.rotten is None)
 
-    @property
-    def may_refuse(self) -> bool:
-        """Nothing of the log is left but the key's memory of it: a disk that lied, or whose first entries all rot."""
-        entries = [
-            kept for kept in self.case.promised.held if kept.what.kind == ENTRY and not self.before.excuses(kept)
-        ]
-        return self.case.state.kind in (Kind.ROLLBACK, Kind.ROT) and not entries
-
 
 def _start(started: _Started, root: Path, outcome: Outcome) -> None:
     chance = random.Random(started.case.state.seed + 1)  # noqa: S311 - a test's choices, repeatable
@@ -220,9 +217,6 @@ def _start(started: _Started, root: Path, outcome: Outcome) -> None:
     try:
         ended = recording.record(made.config, clock, said.append, (lambda room: room.play(SECONDS),))
     except Refused as refused:
-        if started.may_refuse:
-            outcome.notes["refused: no entry is left of a log whose head the key remembers"] += 1
-            return
         outcome.faults.append(f"the next start was refused: {refused.what}")
         ended = None
     if ended is not None and not ended.clean:

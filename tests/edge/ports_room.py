@@ -434,9 +434,9 @@ class Device:
     def spool(self) -> Path:
         return self.config.spool.directory
 
-    def verify(self) -> Report:
-        """What the verifier says of everything recorded so far."""
-        target = archive.locate(self.spool)
+    def verify(self, path: Path | None = None) -> Report:
+        """What the verifier says of everything recorded so far, or of one part of it."""
+        target = archive.locate(path or self.spool)
         assert target is not None
         trust = keys.parse_trust(self.trust_file.read_bytes(), where="trust file")
         return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS))

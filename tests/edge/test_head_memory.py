@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from edge.app import EXIT_KEY, EXIT_STORAGE, Refused
 from edge.head_memory import ForgottenHead, HeadMemory
 from edge.spool import IDENTITY_FILE
 from liuhen import cbor, keys
-from liuhen.findings import Code
+from liuhen.findings import Code, Verdict
 from liuhen.registry import Purpose
 from tests.edge.ports_room import UTC_MS, Device, Room, RoomClock, device
 
@@ -86,14 +87,44 @@ def test_the_right_disk_back_goes_on(tmp_path: Path) -> None:
     assert made.findings() == []
 
 
-@pytest.mark.parametrize("kept_head", [True, False])
-def test_recordings_without_their_journal_are_refused(tmp_path: Path, *, kept_head: bool) -> None:
+EMPTIED: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "nonsense": lambda path: path.write_bytes(b"x" * path.stat().st_size),
+}
+
+
+@pytest.mark.parametrize("how", EMPTIED)
+def test_where_nothing_is_left_of_the_journal_a_hearing_is_recorded_behind_the_hole(tmp_path: Path, how: str) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    record(made, clock)
+    hidden, before = seqs(made), set(made.segments())
+    for path in made.journal_files():
+        EMPTIED[how](path)
+    room = Room(clock)
+    assert room.record(made.config, lambda r: r.play(3)).clean
+    assert any("全部缺失" in words for words in room.onlooker.words)
+    record(made, clock)
+    numbers = seqs(made)
+    assert numbers == list(range(max(hidden) + 1, numbers[-1] + 1)), "what was signed before is never signed anew"
+    report = made.verify()
+    assert (report.intact, report.vouched) == (False, None)
+    assert Verdict.AUTHENTIC not in report.verdicts
+    fresh = sorted(set(made.segments()) - before)
+    assert len(fresh) == 2
+    for segment in fresh:
+        alone = made.verify(segment)
+        assert (alone.intact, alone.vouched is not None) == (True, True), "each file still proves itself"
+
+
+def test_recordings_without_journal_and_memory_are_refused_for_nobody_knows_which_numbers_were_used(
+    tmp_path: Path,
+) -> None:
     made, clock = device(tmp_path), RoomClock()
     record(made, clock)
     for path in (made.spool / "journal").iterdir():
         path.unlink()
-    if not kept_head:
-        memory_of(made).path.unlink()
+    memory_of(made).path.unlink()
     with pytest.raises(Refused) as refused:
         record(made, clock)
     assert refused.value.exit_code == EXIT_STORAGE
