@@ -43,6 +43,7 @@ class TokenPort(Protocol):
         """Log out; the signers are of no more use."""
 
 
+Note = tuple[str, str]
 OpenToken = Callable[[config.Token], TokenPort]
 
 
@@ -244,7 +245,7 @@ class Custody:
     endorsements: tuple[bytes, ...]
     change: KeyChange | None
     emergency: bool
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[Note, ...] = ()
     _fresh: Ed25519PrivateKey | None = field(default=None, repr=False)
 
     def prepare(self) -> None:
@@ -335,8 +336,8 @@ def _owned(settings: config.Key, held: Held, log: LogFacts, decision: Decision) 
     if decision.choice is Choice.RETURN:
         kid = cose.key_id(public_key)
         change = KeyChange(act=KeyAct.RETURNED, subject=kid, public_key=public_key, cause=decision.cause)
-    fitting, strangers = read_endorsements(settings.endorsements, log.log_id, public_key)
-    carried = (encoded for encoded in log.endorsements if _fits(encoded, log.log_id, public_key))
+    carried = tuple(encoded for encoded in log.endorsements if _fits(encoded, log.log_id, public_key))
+    fitting, told = _configured(settings.endorsements, log.log_id, public_key, spared=bool(carried) or emergency)
     every = tuple(dict.fromkeys((*fitting, *carried)))[:ENDORSEMENTS_LIMIT]
     return Custody(
         held=held,
@@ -344,11 +345,34 @@ def _owned(settings: config.Key, held: Held, log: LogFacts, decision: Decision) 
         endorsements=() if emergency else every,
         change=change,
         emergency=emergency,
-        notes=_emergency_notes(held) if emergency else (*_returned(change), *map(_stranger_note, strangers)),
+        notes=_emergency_notes(held) if emergency else (*_returned(change), *told),
     )
 
 
 # -- endorsements ------------------------------------------------------------------------------------------------------
+
+
+def _configured(
+    paths: Iterable[Path], log_id: bytes, public_key: bytes, *, spared: bool
+) -> tuple[tuple[bytes, ...], tuple[Note, ...]]:
+    """The endorsements of this key that the configuration names, and what the operator is told of the others.
+
+    `spared`: the log carries one of its own, or none counts. Then a file that rotted hinders no hearing. Raises
+    UnusableKey.
+    """
+    fitting: list[bytes] = []
+    told: list[Note] = []
+    for path in paths:
+        try:
+            found, strangers = read_endorsements((path,), log_id, public_key)
+        except UnusableKey as error:
+            if not spared:
+                raise
+            told.append(_unusable_note(path, error.what))
+        else:
+            fitting += found
+            told += map(_stranger_note, strangers)
+    return tuple(fitting), tuple(told)
 
 
 def read_endorsements(
@@ -419,7 +443,7 @@ def _keep(file: Path, content: bytes, source: Path | None = None) -> None:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def _emergency_notes(held: Held) -> tuple[tuple[str, str], ...]:
+def _emergency_notes(held: Held) -> tuple[Note, ...]:
     why = f"（{held.fault.what}）" if held.fault is not None else ""
     return (
         (
@@ -430,7 +454,7 @@ def _emergency_notes(held: Held) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _returned(change: KeyChange | None) -> tuple[tuple[str, str], ...]:
+def _returned(change: KeyChange | None) -> tuple[Note, ...]:
     """Only a key that comes back changes anything here."""
     if change is None:
         return ()
@@ -442,7 +466,14 @@ def _returned(change: KeyChange | None) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _stranger_note(path: Path) -> tuple[str, str]:
+def _unusable_note(path: Path, what: str) -> Note:
+    return (
+        f"背书文件 {path} 无法使用（{what}）；录制照常，改用日志中已有的背书。请从备份恢复该文件",
+        f"{path} cannot be used ({what}); recording goes on with the endorsement in the log; restore the file",
+    )
+
+
+def _stranger_note(path: Path) -> Note:
     return (
         f"背书文件 {path} 不属于当前密钥，未采用；请取得新的背书",
         f"{path} endorses another key of this device and is not used; have the present one endorsed",

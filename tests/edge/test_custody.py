@@ -281,6 +281,23 @@ def test_before_the_rotations_entry_the_old_key_goes_on_and_nothing_is_moved(fol
 # --- endorsements ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("content", [None, b"", b"rotten"], ids=["gone", "empty", "rotten"])
+def test_an_endorsement_file_that_rots_hinders_no_start_of_a_log_that_carries_its_own(
+    folder: Path, content: bytes | None
+) -> None:
+    signer, damaged = own(folder), folder / "damaged"
+    if content is not None:
+        damaged.write_bytes(content)
+    log, carried = LogKeys(in_force=signer.public_key), endorsement(signer)
+    found = opened(folder, log, endorsements=(damaged,), carried=(carried,))
+    assert found.endorsements == (carried,)
+    ((zh, en),) = found.notes
+    assert str(damaged) in zh
+    assert str(damaged) in en
+    with pytest.raises(UnusableKey, match="damaged"):  # and nobody would vouch for a log that has none
+        opened(folder, log, endorsements=(damaged,), carried=(endorsement(FileSigner(keys.generate())),))
+
+
 def test_endorsements_come_from_the_configuration_and_from_the_log_and_must_fit_the_key(folder: Path) -> None:
     signer = own(folder)
     fitting, stranger = folder / "fitting", folder / "stranger"
