@@ -17,8 +17,9 @@ from typing import Protocol
 
 from edge import durable
 from edge.durable import Appender, AppendFile, Change, StorageFault
-from liuhen import cbor
+from liuhen import cbor, cose, entry
 from liuhen.errors import FormatError
+from liuhen.kinds import Enrolment
 from liuhen.registry import EventCode
 
 FOLDERS = ("journal", "sessions", "records", "quarantine", "device")
@@ -308,11 +309,13 @@ def read_identity(root: Path) -> Identity:
 
 
 def _read_identity(root: Path) -> Identity:
+    """Of the identity file; where that rots, of entry 0, which says the same and is signed."""
     path = root / IDENTITY_FILE
     try:
         identity = parse_identity(path.read_bytes())
-    except OSError as error:
-        raise _damaged(path) from error
+    except OSError:
+        identity = None
+    identity = identity or _enrolled(root / "journal" / "00000000.cbor")
     if identity is None:
         raise _damaged(path)
     return identity
@@ -329,6 +332,20 @@ def parse_identity(content: bytes) -> Identity | None:
             return Identity(log_id=log_id, spool_id=spool_id)
         case _:
             return None
+
+
+def _enrolled(path: Path) -> Identity | None:
+    """Which log and disk entry 0 is of. Whose key signed it is asked later, as of every entry."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(cose.ENTRY_LIMIT_BYTES)
+        first = entry.parse(content[: cose.item_end(content, 0, where=path.name)], where=path.name)
+        if not isinstance(first.body, Enrolment):
+            return None
+        cose.verify(first.envelope, first.body.public_key, where=path.name)
+    except (OSError, FormatError):
+        return None
+    return Identity(log_id=first.common.log_id, spool_id=first.body.spool_id)
 
 
 def _damaged(path: Path) -> SpoolError:

@@ -101,6 +101,10 @@ OUTCOMES: dict[str, Outcome] = {
         stall="the start takes longer; capture fills the queue meanwhile",
     ),
     "open": _reading("Opening, locking and identifying the spool.", "refused, exit 4; nothing was written"),
+    "read identity": _reading(
+        "Reading which log and disk this is, from the identity file or, where that fails, from entry 0.",
+        "entry 0 says it instead; where both fail refused, exit 4; nothing was written",
+    ),
     "read journal": _reading("Reading the journal's end at a start.", "refused, exit 4; nothing was written"),
     "read slot": _reading("Reading a slot.", "the journal is read from its first entry instead"),
     "read segment": _reading(
@@ -342,10 +346,14 @@ SITES: dict[str, tuple[str, ...]] = {
     "open": (
         "spool._check_writable: os.access",
         "spool._check_writable: os.statvfs",
-        "spool._read_identity: .read_bytes",
         "spool._take_lock: fcntl.flock",
         "spool.lock_spool: .is_file",
         "spool.lock_spool: os.open",
+    ),
+    "read identity": (
+        "spool._enrolled: .open",
+        "spool._enrolled: .read",
+        "spool._read_identity: .read_bytes",
     ),
     "read journal": (
         "journal._content: .open",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.spool import RESERVE_FILE, Identity, OneDisk, Spool, SpoolError, create_spool, open_spool
+from edge.spool import IDENTITY_FILE, RESERVE_FILE, Identity, OneDisk, Spool, SpoolError, create_spool, open_spool
+from tests.edge.ports_room import Room, RoomClock, device
 
 IDENTITY = Identity(log_id=bytes(16), spool_id=bytes(range(16)))
 
@@ -48,6 +49,26 @@ def test_a_damaged_identity_is_refused_with_what_to_do(root: Path, content: byte
     (root / "device/spool.cbor").unlink()
     with pytest.raises(SpoolError, match="not a spool"):
         open_spool(root)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(40), b"rotten"], ids=["empty", "zeros", "rotten"])
+def test_where_the_identity_rots_entry_0_says_whose_disk_it_is_and_the_session_is_recorded(
+    tmp_path: Path, content: bytes
+) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    assert Room(clock).record(made.config, lambda room: room.play(1.2)).clean
+    good = (made.spool / IDENTITY_FILE).read_bytes()
+    (made.spool / IDENTITY_FILE).write_bytes(content)
+    assert Room(clock).record(made.config, lambda room: room.play(1.2)).clean
+    assert made.findings() == []
+    first = next(made.journal_files())
+    whole = first.read_bytes()
+    for broken in (b"", whole[:200], whole[:60] + b"x" + whole[61:]):  # the control: nothing says whose it is
+        first.write_bytes(broken)
+        with pytest.raises(SpoolError, match="damaged"):
+            open_spool(made.spool)
+    (made.spool / IDENTITY_FILE).write_bytes(good)
+    open_spool(made.spool).close()
 
 
 def test_the_lock_is_free_again_after_a_refusal(root: Path) -> None:
