@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
 from liuhen import cose
 from liuhen.boxes import SEAL_USERTYPE
+from liuhen.errors import FormatError
 from liuhen.kinds import Heartbeat
 from tests.signing.archives import box
 from tests.signing.evidence import Files, Original, names
@@ -457,6 +460,20 @@ def _edited(rng: random.Random, files: Files) -> Files:
     return {**files, name: rng.choice(edits)}
 
 
+def several_changes(rng: random.Random, stage: Stage) -> Files | None:
+    """Two or three of the others in turn, each on what the one before left: none hides what another did.
+
+    A verb that no longer finds the place it drew, because the one before broke it, is left out.
+    """
+    files: Files = stage.original.files
+    for verb in rng.sample(VERBS[:-1], rng.randint(2, 3)):
+        now = copy(stage.original)
+        vars(now)["files"] = files  # read once, as if from disk; entries and seals stay those of the original
+        with suppress(AssertionError, FormatError, IndexError, KeyError, ValueError):
+            files = verb(rng, Stage(original=now, foreign=stage.foreign)) or files
+    return files
+
+
 VERBS: tuple[Verb, ...] = (
     flip_a_bit,
     overwrite_a_range,
@@ -494,4 +511,5 @@ VERBS: tuple[Verb, ...] = (
     cut_journal_and_media,
     cut_the_tail_and_change_what_is_left,
     change_two_files,
+    several_changes,
 )
