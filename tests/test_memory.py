@@ -15,6 +15,7 @@ SLICE_LIMIT_MB_PER_HOUR = 8.0
 LEAK_BYTES = 4096
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_minutes_of_packets_leave_memory_where_it_was(tmp_path: Path) -> None:
     grown = slope_in_own_process(tmp_path, seconds=SECONDS, warm_up_seconds=WARM_UP_SECONDS)
@@ -22,6 +23,7 @@ def test_minutes_of_packets_leave_memory_where_it_was(tmp_path: Path) -> None:
     assert grown.mb_per_hour < SLICE_LIMIT_MB_PER_HOUR
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_leak_of_four_kilobytes_for_each_fragment_is_seen(tmp_path: Path) -> None:
     """The negative control: 29 MB in an hour."""

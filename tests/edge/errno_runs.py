@@ -15,7 +15,7 @@ import tempfile
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -214,9 +214,12 @@ def templates(folder: Path) -> dict[str, Path]:
     return made
 
 
-def plan() -> Iterator[tuple[str, str, bool]]:
+STARTS = ("fresh", "cut")
+
+
+def plan(starts: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
     """Starts, faults and whether they last."""
-    for start in ("fresh", "cut"):
+    for start in starts:
         for fault in Fault:
             yield start, fault.name, False
         for name in ("EIO", "ENOSPC", "EROFS"):
@@ -224,14 +227,19 @@ def plan() -> Iterator[tuple[str, str, bool]]:
 
 
 def run_every(
-    folder: Path, *, stride: int = 1, first: int = 0, told: Callable[[Outcome], None] = lambda outcome: None
+    folder: Path,
+    *,
+    starts: Sequence[str] = STARTS,
+    stride: int = 1,
+    first: int = 0,
+    told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """For each start and fault every `stride`-th call from the first, until none is left to fail."""
     pictures(count=2 * GOP)
     sound(samples=RATE_HZ)
     made = templates(folder / "templates")
     outcomes = []
-    for start, fault, lasting in plan():
+    for start, fault, lasting in plan(starts):
         at = first
         while True:
             outcome = run_case(Case(start=start, fault=fault, at=at, lasting=lasting), made, folder)

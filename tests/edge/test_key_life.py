@@ -114,6 +114,7 @@ def test_a_rotation_that_would_break_the_log_is_refused_and_leaves_it_whole(what
     assert person.verify().intact
 
 
+@pytest.mark.long
 def test_a_rotation_cut_at_any_flush_leaves_a_device_that_records_on(tmp_path: Path) -> None:
     """Killed before its n-th flush, for every n: whichever key the journal says is the one that signs next."""
     start = Person(folder=tmp_path / "start")

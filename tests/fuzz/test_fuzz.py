@@ -72,6 +72,7 @@ def test_every_reader_of_foreign_bytes_is_in_the_list(found: dict[str, Target]) 
     assert {path.stem for path in CORPUS.glob("*.json")} <= set(NAMES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_no_input_crashes_hangs_or_grows_a_reader(found: dict[str, Target], name: str, tmp_path: Path) -> None:
     target = found[name]

@@ -20,6 +20,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root, make(root, GIGABYTES)
 
 
+@pytest.mark.long
 def test_gigabytes_take_no_more_memory_than_a_tenth_of_them_and_two_processes_share_the_work(
     large: tuple[Path, Path], tmp_path: Path
 ) -> None:
