@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from edge.app import EXIT_STORAGE, Refused, Running, Start, conduct_session
 from edge.durable import StorageFault
+from edge.feeding import Feeding
 from edge.ladder import EXIT_REBOOT, EXIT_RESTART, Rung
 from edge.messages import StopRequested
 from edge.opening import Onlooker, open_device
 from edge.recorder import Ended
 from edge.requests import Answer
 from edge.session.state import Inhibition
-from edge.watchdog import Duty, Limits, Progress, Watchdog, step
+from edge.watchdog import Duty
 from liuhen.kinds import Heartbeat, Stop
-from liuhen.registry import EndCause, StopCause
+from liuhen.registry import EndCause, EventCode, StopCause
 
 IDLE_TURN_SECONDS = 0.2
 FIRST_RETRY_NS = 10**9
@@ -63,8 +64,8 @@ class Station:
         self._retry = _Retry()
         self._code: int | None = None
         self._heartbeat_ns = 0
-        self._watchdog = Watchdog.at_start(self._clock.boottime_ns())
-        self._limits = Limits.of(running.start.config.watchdog)
+        supervisor = running.start.surroundings.supervisor
+        self._feeding = Feeding(supervisor or _NOBODY, running.start.config.watchdog, self._clock)
 
     def run(self) -> int:
         """The service's life."""
@@ -166,20 +167,36 @@ class Station:
     # -- the supervisor -----------------------------------------------------------------------------------------------
 
     def feed(self, fragments: int) -> None:
-        """Tell the supervisor of durable progress, and only of that."""
-        supervisor = self._start.surroundings.supervisor
-        if supervisor is None:
-            return
+        """Tell the supervisor of durable progress, and only of that; a turn that stood still is an event.
+
+        Raises StorageFault.
+        """
         state = self._running.room.state
         duty = Duty.NOTHING
         if self._running.log.state.session is not None:
             duty = Duty.MEDIA if state.capturing and not (state.promised <= state.absent) else Duty.JOURNAL
-        seen = Progress(
-            now_ns=self._clock.boottime_ns(),
-            duty=duty,
-            fragments=fragments,
-            entries=self._running.log.state.next_seq,
-        )
-        self._watchdog, alive = step(self._watchdog, seen, self._limits)
-        if alive:
-            supervisor.alive()
+        stood_still_ms = self._feeding.turn(duty, fragments=fragments, entries=self._running.log.state.next_seq)
+        if stood_still_ms is not None:
+            self._running.room.event(EventCode.PROCESS_WEDGED, (stood_still_ms,))
+
+
+class _Nobody:
+    """No supervisor: how long a turn took is told all the same (implements `edge.watchdog.Supervisor`)."""
+
+    def ready(self, status: str) -> None:
+        """Nobody hears."""
+
+    def alive(self) -> None:
+        """Nobody hears."""
+
+    def status(self, status: str) -> None:
+        """Nobody hears."""
+
+    def stopping(self) -> None:
+        """Nobody hears."""
+
+    def extend(self, seconds: float) -> None:
+        """Nobody hears."""
+
+
+_NOBODY = _Nobody()
