@@ -11,9 +11,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from edge import clock_trust, mishaps
 from edge.capture import Sources, ThreadedCapture
+from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS, Bounds, ClockWatch
 from edge.config import Config
 from edge.custody import OpenToken, no_token
 from edge.desk import Desk
@@ -22,7 +25,7 @@ from edge.durable import StorageFault
 from edge.guard.words import Lamp
 from edge.guard_link import GuardLost, GuardMessage, GuardSaid
 from edge.journal import Journal
-from edge.journal_state import StreamRow
+from edge.journal_state import JournalState, StreamRow
 from edge.ladder import Limits as LadderLimits
 from edge.ladder_memory import LadderKeeper
 from edge.messages import Message, StopRequested, WriterSays
@@ -56,7 +59,7 @@ from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPor
 from liuhen import keys
 from liuhen.keys import UnusableKey
 from liuhen.kinds import Choice, Refusal, Session, Software, Stop
-from liuhen.registry import ChoiceCode, DutyCode, Purpose, RecordLabel, RefusalCode, StopCause
+from liuhen.registry import ChoiceCode, DutyCode, EventCode, Purpose, RecordLabel, RefusalCode, StopCause
 
 __all__ = [
     "EXIT_BUSY",
@@ -72,6 +75,8 @@ __all__ = [
 ]
 
 LEAST_SECONDS = 1.0
+LAST_EXIT = Path("/run/liuhen-recorder/last-exit")
+"""The unit's line of how the service's last process ended (`edge.mishaps`)."""
 FIRST_WORD_NS = 2 * 10**9
 """How long a start waits for the guard's first word."""
 
@@ -106,6 +111,7 @@ class Start:
     surroundings: Surroundings = NO_SURROUNDINGS
     service: bool = False
     """A service's stop ends no session: the next run goes on with it."""
+    last_exit: Path = LAST_EXIT
 
 
 def run(start: Start) -> Ended:
@@ -165,6 +171,8 @@ class Running:
                 announce=self.neighbours.announce,
             )
         )
+        newest = self.log.state
+        self._clock_watch = ClockWatch.at_start(newest.clock[0] if newest.head is not None else None)
         self.desk = Desk.of(self.room, self._facts)
         self.ladder = LadderKeeper(
             opening.spool.root / "device" / "ladder", _ladder_limits(start), start.hardware.clock
@@ -183,7 +191,21 @@ class Running:
         if self._begun is None:
             self._begun = self.opening.begin(self.start.hardware.clock, resume=resume)
             _journal_choices(self.start.config, self.log)
+            if self.start.service:
+                self._tell_crash(self._begun.state)
         return self._begun
+
+    def _tell_crash(self, before: JournalState) -> None:
+        """How the service's last process ended, if not in order; its unit left that for us. Raises StorageFault."""
+        last = mishaps.read_last_exit(self.start.last_exit)
+        code = mishaps.crashed(
+            last,
+            ended_in_order=before.in_order or not before.begun,
+            ordered=False,  # a process that is ordered to end does so in order
+            same_boot=before.clock[2] == self.start.hardware.clock.boot_id,
+        )
+        if code is not None:
+            self.room.event(EventCode.PROCESS_CRASHED, (code,))
 
     @property
     def has_begun(self) -> bool:
@@ -197,6 +219,7 @@ class Running:
 
     def turn(self) -> None:
         """Once in each of CONTROL's turns: what is overdue, the lamp, the supervisor. Raises StorageFault."""
+        self._watch_clock()
         self.room.turn()
         self.desk.turn()
         self.show_lamp()
@@ -204,6 +227,13 @@ class Running:
             self.feed(self.recorder.durable_fragments)
             if self.recorder.is_open:
                 self.desk.requests.started(Answer(ok=True, words_zh="已开始录制", words_en="the session is open"))
+
+    def _watch_clock(self) -> None:
+        """How far UTC is believed, and its steps, are events; media time never follows them. Raises StorageFault."""
+        reading = self.start.hardware.clock.read()
+        self._clock_watch, told = clock_trust.watch(self._clock_watch, reading, Bounds.of(self.start.config.clock))
+        for one in told:
+            self.room.event(one.code, one.measured, at_ns=reading.boottime_ns)
 
     def show_lamp(self) -> None:
         """Tell the guard which lamp is wanted; it shows its own where that would not be true."""
@@ -640,9 +670,6 @@ def _refuse_substitutes(opening: Opening, origins: tuple[SourceOrigin, ...]) -> 
         exit_code=EXIT_KEY,
     )
     raise _RefusedWithCode(refused, RefusalCode.SUBSTITUTED_SOURCE)
-
-
-EARLIEST_PLAUSIBLE_UTC_MS = 1_767_225_600_000  # 2026-01-01: this program did not exist before
 
 
 def _warn_of_clock(start: Start) -> None:

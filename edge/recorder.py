@@ -34,7 +34,7 @@ from edge.messages import (
     WriterFailed,
     WriterSays,
 )
-from edge.ports import Clock, ClockReading, HardwareFault, LossCause, PictureMeasure, SoundMeasure, Stream
+from edge.ports import Clock, HardwareFault, LossCause, PictureMeasure, SoundMeasure, Stream
 from edge.recovery import Continuation
 from edge.restarts import Restarts
 from edge.revival import Revived
@@ -53,7 +53,6 @@ INBOX_LIMIT = 4096
 POST_LIMIT_SECONDS = 5.0
 """WRITER may wait this long for CONTROL: its own queue holds far more."""
 TURN_SECONDS = 0.5
-CLOCK_STEP_MS = 500
 STRETCH_END_LIMIT_NS = 15 * 10**9
 """Sources have five seconds each to stop, WRITER the rest for what the queue held."""
 YOUNG_NS = 5 * 10**9
@@ -94,7 +93,6 @@ class _Counts:
     missed_before: tuple[int, int] = (0, 0)
     rms_millibel: int | None = None
     peak_millibel: int | None = None
-    clock_offset_ms: int | None = None
     free_bytes: int = 0
     space_unknown: bool = False
     tolerance_told: bool = False
@@ -618,7 +616,6 @@ class Recorder:
 
     def _keep_promises(self) -> None:
         reading = self._tools.clock.read()
-        self._watch_clock(reading)
         if reading.boottime_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns = reading.boottime_ns + self._heartbeat_ns
             self._heartbeat()
@@ -643,15 +640,6 @@ class Recorder:
             for code, measured in said.events:
                 self._event(code, None, (now_ns, now_ns), measured)
             self._counts.warnings["MIRROR"] = said.words_zh
-
-    def _watch_clock(self, reading: ClockReading) -> None:
-        """A step of UTC against BOOTTIME is an event; media time never follows it."""
-        offset_ms = reading.utc_ms - reading.boottime_ns // 1_000_000
-        before_ms = self._counts.clock_offset_ms
-        self._counts.clock_offset_ms = offset_ms
-        if before_ms is not None and abs(offset_ms - before_ms) > CLOCK_STEP_MS:
-            span_ns = (reading.boottime_ns, reading.boottime_ns)
-            self._event(EventCode.CLOCK_STEPPED, None, span_ns, (offset_ms - before_ms,))
 
     def _reached(self) -> Reached:
         """How far the session's durable media reaches, over all its stretches."""

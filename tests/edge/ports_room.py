@@ -354,6 +354,7 @@ class Room:
                 stop=threading.Event(),
                 conduct=lambda stage: self._conduct(stage, acts),
                 service=service,
+                last_exit=config.spool.directory.with_name("last-exit"),
             )
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from edge.ladder import Rung
 from edge.ports import FaultKind, HardwareFault, LossCause, Stream
 from liuhen.kinds import Duty, Event, Gap, GapEnd, SessionEnd
 from liuhen.registry import DutyAct, DutyCode, EventCode
-from tests.edge.ports_room import Device, Room, device
+from tests.edge.ports_room import Device, Room, RoomClock, device
 
 
 def bodies(made: Device, kind: type[Any]) -> list[Any]:
@@ -155,3 +156,91 @@ def test_sound_that_was_moved_to_another_device_is_told(tmp_path: Path) -> None:
     mending().record(made.config, play(3), lose(Stream.SOUND, LossCause.MOVED), play(3), lose(Stream.SOUND), play(3))
     assert codes(made).count(EventCode.SOUND_MOVED) == 1
     assert codes(made).count(EventCode.SOURCE_LOST) == 2
+
+
+# -- the clock -------------------------------------------------------------------------------------------------------
+
+
+def clock_events(made: Device) -> list[tuple[EventCode, tuple[int, ...]]]:
+    return [(code, measured) for code, measured in events(made) if code.name.startswith("CLOCK_")]
+
+
+def test_a_step_of_the_clock_is_told_once(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    Room().record(made.config, play(2), lambda room: room.set_clock_by(60_000), play(2))
+    assert clock_events(made) == [(EventCode.CLOCK_STEPPED, (60_000,))]
+
+
+def test_a_clock_that_everybody_vouches_for_is_not_talked_about(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    Room().record(made.config, play(3))
+    assert clock_events(made) == []
+
+
+def test_a_clock_that_is_no_longer_believed_and_is_again_is_told_both_times(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def err(error_ms: int) -> Callable[[Room], None]:
+        def happens(room: Room) -> None:
+            room.clock.error_ms = error_ms
+
+        return happens
+
+    room.record(made.config, play(2), err(1001), play(2), err(5), play(2))
+    assert clock_events(made) == [(EventCode.CLOCK_UNSYNCHRONISED, (1001,)), (EventCode.CLOCK_TRUSTED, (5,))]
+
+
+def test_a_battery_backed_clock_is_told_where_it_is_required_and_silent(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    config = replace(made.config, clock=replace(made.config.clock, rtc="required"))
+    Room().record(config, play(3))
+    assert clock_events(made) == [(EventCode.CLOCK_RTC_BAD, (-1,))]
+
+
+def test_a_time_before_the_last_signed_one_is_not_believed(tmp_path: Path) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    Room(clock).record(made.config, play(2))
+    clock.utc_offset_ms -= 3_600_000
+    Room(clock).record(made.config, play(2))
+    assert clock_events(made) == [(EventCode.CLOCK_UNSYNCHRONISED, (5,))]
+
+
+# -- what became of the process before -------------------------------------------------------------------------------
+
+
+class Crash(Exception):
+    """The process ends here, as if it had been killed."""
+
+
+def crash(room: Room) -> None:
+    raise Crash
+
+
+def crashing_service(tmp_path: Path, *acts: Callable[[Room], None]) -> tuple[Device, Config, RoomClock]:
+    made, clock = device(tmp_path), RoomClock()
+    config = made.config
+    Room(clock).record(config, play(2), service=True)
+    with contextlib.suppress(Crash):
+        Room(clock).record(config, play(2), *acts, service=True)
+    return made, config, clock
+
+
+@pytest.mark.parametrize(("line", "code"), [(b"watchdog killed SIGABRT\n", -6), (None, 0)])
+def test_a_crash_is_told_by_the_next_run(tmp_path: Path, line: bytes | None, code: int) -> None:
+    made, config, clock = crashing_service(tmp_path, crash)
+    if line is not None:
+        (tmp_path / "last-exit").write_bytes(line)
+    Room(clock).record(config, play(2), service=True)
+    assert (EventCode.PROCESS_CRASHED, (code,)) in events(made)
+    assert not (tmp_path / "last-exit").exists()
+    assert made.verify().intact
+
+
+def test_an_end_in_order_and_another_boot_are_no_crash(tmp_path: Path) -> None:
+    made, config, clock = crashing_service(tmp_path)
+    Room(clock).record(config, play(2), service=True)
+    with pytest.raises(Crash):
+        Room(clock).record(config, play(2), crash, service=True)
+    clock.boot_id = bytes(range(16, 32))
+    Room(clock).record(config, play(2), service=True)
+    assert EventCode.PROCESS_CRASHED not in codes(made)
