@@ -24,7 +24,8 @@ Bounds = tuple[int, int]
 class Totals:
     """Nanoseconds; pairs are bounds, None where nobody knows. `edges` lie before the first and after the last media.
 
-    session = edges + recorded + gaps + rest; `rest` is what is left, `allowed` what the seams may account for.
+    session = edges + recorded + gaps + rest; `rest` is what is left, `allowed` what the seams may account for. The
+    session reaches from its first entry, or from media captured while that entry was being written, to its last.
     """
 
     session: Bounds | None
@@ -46,7 +47,9 @@ def totals(
     """Of one session: its first and last clock, its gaps, where media begins and ends and how long it is."""
     session = _between(opened, closed)
     absent = _absent(gaps, (closed[2], closed[1]))
-    edges = _edges(opened, closed, gaps, media)
+    edges, outside = _edges(opened, closed, gaps, media)
+    if session is not None:
+        session = (session[0] + outside, session[1] + outside)
     rest = None
     if session is not None and absent is not None:
         rest = (session[0] - absent[1] - edges - recorded_ns, session[1] - absent[0] - edges - recorded_ns)
@@ -64,16 +67,19 @@ def _between(opened: Clock, closed: Clock) -> Bounds | None:
     return (max(0, length - error), length + error)
 
 
-def _edges(opened: Clock, closed: Clock, gaps: Sequence[GapSummary], media: tuple[Instant, Instant] | None) -> int:
-    """From the beginning to the first media or gap, and from the last to the end."""
+def _edges(
+    opened: Clock, closed: Clock, gaps: Sequence[GapSummary], media: tuple[Instant, Instant] | None
+) -> tuple[int, int]:
+    """From the beginning to the first media or gap, and from the last to the end; and how far these reach outside."""
     both = [gap for gap in gaps if gap.stream is None]
     firsts = [gap.since for gap in both] + [media[0] if media else None]
     lasts = [gap.until or (closed[2], closed[1]) for gap in both] + [media[1] if media else None]
     first = [at[1] for at in firsts if at is not None and at[0] == opened[2]]
     last = [at[1] for at in lasts if at is not None and at[0] == closed[2]]
     if not first and not last and opened[2] == closed[2]:
-        return closed[1] - opened[1]
-    return max(0, min(first, default=opened[1]) - opened[1]) + max(0, closed[1] - max(last, default=closed[1]))
+        return closed[1] - opened[1], 0
+    late, early = min(first, default=opened[1]) - opened[1], closed[1] - max(last, default=closed[1])
+    return max(0, late) + max(0, early), max(0, -late) + max(0, -early)
 
 
 def _absent(gaps: Sequence[GapSummary], closed: Instant) -> Bounds | None:
