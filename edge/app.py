@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from edge import clock_trust, mishaps
+from edge import admission, clock_trust, mishaps
 from edge.capture import Sources, ThreadedCapture
 from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS, Bounds, ClockWatch
 from edge.config import Config
@@ -628,16 +628,22 @@ def _sound_origin(microphone: Microphone | None) -> tuple[SourceOrigin, ...]:
 def _check_space(start: Start, spool: Spool) -> None:
     """First, because it needs no device."""
     _hold_reserve(start, spool)
-    hours = spool.free_bytes() / max(1, start.config.media_bytes_per_second()) / 3600
-    if hours < start.config.spool.minimum_free_hours:
-        needed = start.config.spool.minimum_free_hours
+    plan = admission.Plan(
+        bytes_per_second=start.config.media_bytes_per_second(),
+        planned_hours=start.config.session.planned_hours,
+        minimum_hours=start.config.spool.minimum_free_hours,
+    )
+    admitted = admission.admit(plan, spool.free_bytes())
+    if admitted.verdict is admission.Verdict.REFUSE:
         refused = Refused(
-            f"存储空间不足 / free space holds {hours:.2f} hours, {needed} are required",
-            remedy_zh=f"剩余空间只够录 {hours:.2f} 小时，至少需要 {needed} 小时；请先归档已入库的录像或更换存储盘",
-            remedy_en="offload recordings or use a larger disk; spool.minimum_free_hours sets the limit",
+            "存储空间不足 / short of space",
+            remedy_zh=admitted.words_zh,
+            remedy_en=f"{admitted.words_en}; spool.minimum_free_hours sets the limit",
             exit_code=EXIT_STORAGE,
         )
         raise _RefusedWithCode(refused, RefusalCode.SPACE)
+    if admitted.verdict is admission.Verdict.WARN:
+        start.watcher.said(admitted.words_zh, admitted.words_en)
 
 
 def _ladder_limits(start: Start) -> LadderLimits:

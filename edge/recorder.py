@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge import durable, recovery
+from edge.admission import SpaceEased, SpaceFloor, SpaceWarning, SpaceWatch
 from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.disk_pace import StorageSlow, StorageSlowEnded
@@ -58,8 +59,6 @@ STRETCH_END_LIMIT_NS = 15 * 10**9
 YOUNG_NS = 5 * 10**9
 LEVELS_KEPT = 600
 """Sound levels of the last minutes (a few a second), to tell a spoken explanation from a silent one."""
-SPACE_FLOOR_SECONDS = 120
-"""A session stops, with its reason, while this much media still fits: the end needs room too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +190,7 @@ class Recorder:
         self._failure: StorageFault | None = None
         self._fault: HardwareFault | WriterCrashed | None = None
         self._short_of_space = False
+        self._space = SpaceWatch(bytes_per_second=tools.config.media_bytes_per_second())
         self._end_told = False
         self._order: tuple[int, ...] = ()
         self.restarts = Restarts(tools.ladder, self, service=tools.service)
@@ -686,14 +686,20 @@ class Recorder:
         return self._counts.free_bytes
 
     def _watch_space(self, free_bytes: int) -> None:
-        needed_bytes = SPACE_FLOOR_SECONDS * self._tools.config.media_bytes_per_second()
-        if free_bytes >= needed_bytes:
-            return
-        now_ns = self._tools.clock.boottime_ns()
-        minutes_left = free_bytes // max(1, self._tools.config.media_bytes_per_second()) // 60
-        evidence = self._event(EventCode.STORAGE_LOW, None, (now_ns, now_ns), (free_bytes, minutes_left))
-        self._open_gap(None, GapCause.STORAGE_FULL, now_ns, (evidence,), lost=0)
-        self._short_of_space = True
+        """Each level is told once on the way down; at the floor the session ends while there is room for its end."""
+        match self._space.after(free_bytes):
+            case SpaceWarning() as warning:
+                self.told(EventCode.STORAGE_WARNING, None, (warning.level_minutes, warning.minutes_left))
+                self._counts.warnings[EventCode.STORAGE_WARNING.name] = warning.words_zh
+            case SpaceEased():
+                self._counts.warnings.pop(EventCode.STORAGE_WARNING.name, None)
+            case SpaceFloor() as floor:
+                evidence = self.told(EventCode.STORAGE_LOW, None, (floor.free_bytes, floor.minutes_left))
+                now_ns = self._tools.clock.boottime_ns()
+                self._open_gap(None, GapCause.STORAGE_FULL, now_ns, (evidence,), lost=0)
+                self._short_of_space = True
+            case None:
+                pass
 
     def _status(self, now_ns: int) -> Status:
         position, reached = self._writer.position, self._reached()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from edge.app import Refused
 from edge.config import Config
 from edge.journal import entries_of
 from edge.ladder import Rung
 from edge.ports import FaultKind, HardwareFault, LossCause, Stream
-from liuhen.kinds import Duty, Event, Gap, GapEnd, SessionEnd
-from liuhen.registry import DutyAct, DutyCode, EventCode
+from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, SessionEnd
+from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, RefusalCode
 from tests.edge.ports_room import Device, Room, RoomClock, device
 
 
@@ -244,3 +246,65 @@ def test_an_end_in_order_and_another_boot_are_no_crash(tmp_path: Path) -> None:
     clock.boot_id = bytes(range(16, 32))
     Room(clock).record(config, play(2), service=True)
     assert EventCode.PROCESS_CRASHED not in codes(made)
+
+
+# -- space -----------------------------------------------------------------------------------------------------------
+
+
+SYSTEM_STATVFS = os.statvfs
+
+
+def free_seconds(monkeypatch: pytest.MonkeyPatch, config: Config, seconds: float) -> None:
+    """The disk says from now on that so much media still fits."""
+    truth, block_bytes = list(SYSTEM_STATVFS(config.spool.directory)), 512
+    truth[0:2] = [block_bytes, block_bytes]
+    truth[4] = int(seconds * config.media_bytes_per_second()) // block_bytes
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(truth))
+
+
+def test_a_session_is_warned_at_each_level_once_and_ends_at_the_floor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, room = device(tmp_path), Room()
+
+    def falls_to(minutes: float) -> Callable[[Room], None]:
+        return lambda _room: free_seconds(monkeypatch, made.config, 60 * minutes)
+
+    free_seconds(monkeypatch, made.config, 60 * 1000)
+    ended = room.record(
+        made.config, play(11), falls_to(300.5), play(22), falls_to(29.5), play(12), falls_to(1.5), play(12)
+    )
+    assert [(code, measured) for code, measured in events(made) if code is EventCode.STORAGE_WARNING] == [
+        (EventCode.STORAGE_WARNING, (480, 300)),
+        (EventCode.STORAGE_WARNING, (30, 29)),
+    ]
+    assert codes(made)[-1] is EventCode.STORAGE_LOW
+    assert (ended.clean, ended.cause) == (False, EndCause.STORAGE)
+    assert "存储空间不足" in ended.words_zh
+    assert made.verify().intact
+
+
+def test_with_room_to_spare_nothing_is_said_of_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, room = device(tmp_path), Room()
+    free_seconds(monkeypatch, made.config, 3600 * 24)
+    room.record(made.config, play(21))
+    assert events(made) == []
+    assert room.onlooker.words == []
+
+
+def test_a_plan_that_does_not_fit_is_said_and_recorded_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, room = device(tmp_path), Room()
+    free_seconds(monkeypatch, made.config, 3600 * 4.5)
+    assert room.record(made.config, play(3)).clean
+    assert "可以开始，但请尽快归档" in "".join(room.onlooker.words)
+
+
+def test_too_little_space_refuses_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, room = device(tmp_path), Room()
+    free_seconds(monkeypatch, made.config, 60)
+    with pytest.raises(Refused) as refused:
+        room.record(made.config, play(3))
+    assert "至少需要 0.1 小时" in refused.value.remedy_zh
+    assert [body.code for body in bodies(made, Refusal)] == [RefusalCode.SPACE]
