@@ -145,6 +145,8 @@ class Room:
         self._session_id: bytes | None = None
         self._pending: _Pending | None = None
         self._records: Commitments = ()
+        self._given: dict[tuple[int, int], int] = {}
+        """Duties of this session that were discharged: (code, entry they are about) and their number."""
 
     # -- a session's life ---------------------------------------------------------------------------------------------
 
@@ -155,6 +157,7 @@ class Room:
     def detach(self) -> None:
         """Its last entry is durable, or nothing more can be written of it."""
         self._hands, self._session_id, self._pending = None, None, None
+        self._given.clear()
         self.signal(SessionEnded(at_ns=self.now_ns))
 
     @property
@@ -311,13 +314,18 @@ class Room:
             about = max(self.tools.journal.state.next_seq - 1, 0)
         open_duties = self.tools.journal.state.duties
         already = next((duty.seq for duty in open_duties if (duty.code, duty.refers_to) == (code, about)), None)
+        already = self._given.get((code, about), already)  # what has been given is not owed a second time
         if already is not None:
             return already
         return self.append(Duty(code=code, act=DutyAct.OPENED, refers_to=about, records=records))
 
     def discharge(self, duty: int, code: DutyCode, records: Commitments) -> int:
         """What was owed has been given. Raises StorageFault."""
-        return self.append(Duty(code=code, act=DutyAct.DISCHARGED, refers_to=duty, records=records))
+        about = next((one.refers_to for one in self.tools.journal.state.duties if one.seq == duty), None)
+        seq = self.append(Duty(code=code, act=DutyAct.DISCHARGED, refers_to=duty, records=records))
+        if about is not None:
+            self._given[code, about] = duty
+        return seq
 
     def _write_inhibition(self, effect: SetInhibition | ApproveInhibition | ClearInhibition) -> None:
         match effect:

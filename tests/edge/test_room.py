@@ -232,7 +232,7 @@ def test_a_session_that_ends_in_its_gap_owes_a_report_and_a_statement(tmp_path: 
     assert ended.cause is EndCause.INTERLOCK
     opened = [duty.code for duty in bodies(made, Duty) if duty.act == DutyAct.OPENED]
     discharged = [duty.code for duty in bodies(made, Duty) if duty.act == DutyAct.DISCHARGED]
-    assert (sorted(opened), discharged) == ([1, 1, 2], [1]) or (sorted(opened), discharged) == ([1, 2], [1])
+    assert (sorted(opened), discharged) == ([1, 2], [1])  # a report that was given is not owed again at the end
     (end,) = bodies(made, SessionEnd)
     assert end.cause == EndCause.INTERLOCK
 
