@@ -84,6 +84,17 @@ class SessionSummary:
         self.media = (first, max(last, until) if last[0] == until[0] else until)
 
 
+def _within(recovered: GapSummary, gap: GapSummary) -> bool:
+    """Whether an interruption that a `recovered` entry tells began inside a gap that is told already.
+
+    A withholding during which the power was cut is one interruption, with one cause, and not two.
+    """
+    if gap.since is None or recovered.since is None or gap.since[0] != recovered.since[0]:
+        return False
+    ended_before = gap.until is not None and gap.until[0] == gap.since[0] and gap.until[1] <= recovered.since[1]
+    return gap.since[1] <= recovered.since[1] and (not ended_before or gap.since == recovered.since)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Hole:
     """Time without a stream that gaps must cover, but for what is allowed and for the media that lie in it."""
@@ -557,12 +568,12 @@ class Sessions:
         state, self._open = self._open, None
         if state is None:
             return
-        listed = {gap.since for gap in state.summary.gaps}
+        told = tuple(gap for gap in state.summary.gaps if gap.stream is None)
         self._judge_holes(state)
         if chain.last is not None:
             clock = chain.last.common.clock
             self.inhibitions.judge(state.summary.id, state.summary.gaps, state.opened, (clock[2], clock[1]))
-        state.summary.gaps += [gap for gap in state.recovered if gap.since not in listed]
+        state.summary.gaps += [gap for gap in state.recovered if not any(_within(gap, one) for one in told)]
         present = [n for n in self._media.numbers(state.summary.id) if n not in state.stated]
         if ended or not state.known:
             self._unstated(state, present, chain)
