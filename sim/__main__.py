@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -32,13 +33,17 @@ from edge.provision import DemoIdentity, demo_identity
 from edge.streams import prepare
 from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record, record_service
 from liuhen.registry import StopCause
+from sim import scenario_file
 from sim.footage import PictureFile, SoundFile, UnusableFootage
 from sim.install import install
 from sim.pins import WorldPins
 from sim.room import HearingRoom
+from sim.scenario import MadeOf, differences, play, summary
+from sim.scenario_file import BadScenario
 from sim.scene import PictureSource, SoundSource
 from sim.speech import Speech
 from sim.virtual import VIRTUAL_START, VirtualPlan, open_virtual
+from sim.virtual_sources import PictureChain, SoundChain
 from sim.wiring import Wires
 from sim.world import NoSoundServer, World, WorldPlan, WorldReady, WorldUnavailable
 
@@ -47,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Record one simulated session; returns the exit code."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
+    if parsed.list or parsed.scenario is not None:
+        return guarded(lambda: _scenarios(parsed))
     if parsed.virtual and parsed.seconds is None:
         parser.error("--virtual 需要 --seconds，虚拟时间不会等人按 Ctrl-C / --virtual needs --seconds")
     return guarded(lambda: _simulate(parsed))
@@ -56,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandLine(
         prog="liuhen sim", description="模拟听证室录制一个场次 / record one session in the simulated room"
     )
-    parser.add_argument("--spool", type=Path, default=Path("recordings/spool"), metavar="DIR")
+    parser.add_argument(
+        "--spool", type=Path, metavar="DIR", help="默认 recordings/spool；场景默认用临时目录 / a scenario: temporary"
+    )
     parser.add_argument(
         "--keys", type=Path, metavar="DIR", help="演示密钥目录，默认在存储目录旁 / beside the spool by default"
     )
@@ -91,11 +100,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--emergency", action="store_true", help="同 liuhen run --emergency / as with liuhen run --emergency"
     )
+    parser.add_argument("--scenario", metavar="NAME", help="演练一个场景并核验 / play a scenario and verify it")
+    parser.add_argument("--list", action="store_true", help="列出全部场景 / list the scenarios")
     return parser
 
 
+def _scenarios(parsed: argparse.Namespace) -> int:
+    """List the scenarios, or play one into a spool of its own; 0 if everything is as it declares, 1 if not."""
+    if parsed.list:
+        for name in scenario_file.names():
+            told = scenario_file.load(name)
+            sys.stdout.write(f"{name:26} {told.words_zh}\n{'':26} {told.words_en}\n{'':26} [{'；'.join(told.shows)}]\n")
+        return 0
+    try:
+        scenario = scenario_file.load(parsed.scenario)
+    except BadScenario as bad:
+        sys.stderr.write(f"{bad}\n")
+        return EXIT_USAGE
+    with ExitStack() as stack:
+        spool: Path | None = parsed.spool.absolute() if parsed.spool is not None else None
+        if spool is None:
+            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liuhen-"))) / "spool"
+        if spool.exists() and any(spool.iterdir()):
+            complain(
+                f"{spool} 不是空目录 / is not empty", "场景须用新的存储目录", "a scenario wants a spool of its own"
+            )
+            return EXIT_USAGE
+        played = play(scenario, spool, MadeOf(chains=chains))
+        report = played.verify()
+        differing = differences(scenario, played, report)
+        sys.stdout.write(summary(scenario, report, differing) + "\n")
+        return 1 if differing else 0
+
+
+def chains(config: Config) -> tuple[Callable[[], PictureChain], Callable[[], SoundChain]]:
+    """The product's own encoders, for virtual sources."""
+    install(config.spool.directory / "no-sensor")
+    # Late: picamera2 looks for libcamera when it is imported, and the stand-in must be there before.
+    from drivers.offline_encoder import OfflinePicture, OfflineSound  # noqa: PLC0415
+
+    camera, microphone = config.camera, config.microphone
+    return lambda: OfflinePicture(camera, config.device.utc_offset_minutes), lambda: OfflineSound(microphone)
+
+
 def _simulate(parsed: argparse.Namespace) -> int:
-    spool: Path = parsed.spool.absolute()
+    spool: Path = (parsed.spool or Path("recordings/spool")).absolute()
     base = configuration.load(parsed.config) if parsed.config is not None else Config()
     base = replace(base, spool=replace(base.spool, directory=spool))
     if parsed.config is None:
@@ -244,13 +293,10 @@ def _port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) ->
 
 
 def _virtual_plan(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> VirtualPlan:
-    # Late: picamera2 looks for libcamera when it is imported, and the stand-in must be there before.
-    from drivers.offline_encoder import OfflinePicture, OfflineSound  # noqa: PLC0415
-
-    camera, microphone = base.camera, base.microphone
+    picture_chain, sound_chain = chains(base)
     return VirtualPlan(
-        picture_chain=lambda: OfflinePicture(camera, base.device.utc_offset_minutes),
-        sound_chain=lambda: OfflineSound(microphone),
+        picture_chain=picture_chain,
+        sound_chain=sound_chain,
         picture_source=lambda: _picture_source(base, parsed),
         sound_source=lambda: _sound_source(base, parsed),
         microphone_ppm=parsed.microphone_ppm,

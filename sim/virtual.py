@@ -108,7 +108,10 @@ def build_room(config: Config, plan: VirtualPlan) -> VirtualRoom:
 def conduct_virtual(
     room: VirtualRoom, stage: Stage, *, seconds: float | None, pace: Callable[[int, threading.Event], None]
 ) -> Ended:
-    """Play one session in a room that has begun; its end has the product's order: sources, queue, WRITER, entries."""
+    """Play one session in a room that has begun; its end has the product's order: sources, queue, WRITER, entries.
+
+    Where the power is cut (`PowerCut`) there is no end: what is on the disk is what stays.
+    """
     asked = stage.start.seconds if stage.start.seconds is not None else seconds
     end_ns = FAR_FUTURE_NS if asked is None else room.clock.boottime_ns() + int(asked * NS_PER_SECOND)
     capture = VirtualCapture(stage.sources)
@@ -123,10 +126,22 @@ def conduct_virtual(
         raise
     try:
         _play(room, stage, end_ns, pace)
-    finally:
-        capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)
-        ended = stage.recorder.close(WRITER_LIMIT_SECONDS)
-    return ended
+    except PowerCut:
+        stage.sources.stop()  # what they still deliver lies in a queue that nobody reads
+        raise
+    except BaseException:
+        _end(stage, capture)
+        raise
+    return _end(stage, capture)
+
+
+def _end(stage: Stage, capture: VirtualCapture) -> Ended:
+    capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)
+    return stage.recorder.close(WRITER_LIMIT_SECONDS)
+
+
+class PowerCut(Exception):
+    """The power is gone: nothing more is written and nothing ends in order. Raised by a script's act."""
 
 
 class VirtualCapture:

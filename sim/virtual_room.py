@@ -56,6 +56,11 @@ class VirtualRoom:
         timed = ((now_ns + int(act.at_seconds * NS_PER_SECOND), act) for act in self._script)
         self._coming = deque(sorted(timed, key=lambda pair: pair[0]))
 
+    def later(self, seconds: float, happens: Callable[[VirtualRoom], None]) -> None:
+        """One more line of the script, this long from now."""
+        coming = [*self._coming, (self._in(seconds), Act(at_seconds=seconds, happens=happens))]
+        self._coming = deque(sorted(coming, key=lambda pair: pair[0]))
+
     def next_ns(self) -> int:
         """When something happens next."""
         return min(

@@ -1,0 +1,273 @@
+"""Every scenario played in virtual time and held against the verifier, with its control; articles by their names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liuhen.kinds import Duty, Event, Inhibition, Mark, Segment
+from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, GapCause, InhibitionAct, InhibitionCode, MarkCode
+from liuhen.report import Report
+from sim import __main__ as command
+from sim import scenario_file
+from sim.scenario import MadeOf, Played, differences, play, summary
+from sim.scenario_file import BadScenario, Scenario, load, names, parse
+from tests.scenarios.small_picture import SmallPicture
+
+PROMISED = (
+    "power_cut",
+    "ups_low",
+    "storage_full",
+    "disk_removed",
+    "interlock_trip",
+    "interlock_wire_broken",
+    "gas_alarm",
+    "camera_lost",
+    "microphone_unplugged",
+    "withheld_secrets",
+    "power_cut_while_withheld",
+    "trip_while_withheld",
+    "obstruction",
+    "weather",
+    "device_damaged",
+    "cannot_resume",
+    "start_refused",
+    "clock_step",
+    "guard_killed",
+)
+FRAME_NS = 40_000_000
+MADE_OF = MadeOf(chains=command.chains, draw=SmallPicture)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@cache
+def outcome_of(folder: Path, name: str) -> tuple[Scenario, Played, Report]:
+    """Played once, judged as often as a test wants."""
+    scenario = load(name)
+    played = play(scenario, folder / name / "spool", MADE_OF)
+    return scenario, played, played.verify()
+
+
+def test_every_promised_scenario_is_there() -> None:
+    assert set(PROMISED) <= set(names())
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_scenario_ends_in_the_verifier_as_it_declares(folder: Path, name: str) -> None:
+    scenario, played, report = outcome_of(folder, name)
+    assert differences(scenario, played, report) == []
+    assert "与预期相符" in summary(scenario, report, [])
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_same_run_fails_against_another_declaration(folder: Path, name: str) -> None:
+    scenario, played, report = outcome_of(folder, name)
+    wrong_end = replace(scenario, outcome=replace(scenario.outcome, end=EndCause.OVERFLOW))
+    assert differences(wrong_end, played, report) != []
+    for number, gap in enumerate(scenario.gaps):
+        other = GapCause.WEATHER if gap.cause is not GapCause.WEATHER else GapCause.OTHER
+        for wrong in (
+            replace(gap, cause=other),
+            replace(gap, since=gap.since - 2 * gap.bound),
+            replace(gap, until=gap.until + 2 * gap.bound),
+            replace(gap, explained=not gap.explained),
+            replace(gap, resumed=not gap.resumed),
+        ):
+            swapped = (*scenario.gaps[:number], wrong, *scenario.gaps[number + 1 :])
+            assert differences(replace(scenario, gaps=swapped), played, report) != [], wrong
+        assert differences(replace(scenario, gaps=scenario.gaps[:-1]), played, report) != []
+
+
+@pytest.mark.parametrize("name", [name for name in names() if load(name).outcome.events])
+def test_an_event_that_did_not_happen_is_missed(folder: Path, name: str) -> None:
+    scenario, played, report = outcome_of(folder, name)
+    events = scenario.outcome.events | {EventCode.STORAGE_ROT}
+    wrong = replace(scenario, outcome=replace(scenario.outcome, events=events))
+    assert any("缺少事件" in one for one in differences(wrong, played, report))
+
+
+# -- articles ---------------------------------------------------------------------------------------------------------
+
+
+def spans(played: Played) -> list[tuple[bytes, int, int]]:
+    return [(body.clock[2] if hasattr(body, "clock") else b"", *body.span_ns) for body in played.bodies(Segment)]
+
+
+def acts(played: Played, code: InhibitionCode) -> list[InhibitionAct]:
+    return [InhibitionAct(body.act) for body in played.bodies(Inhibition) if body.code == code]
+
+
+@pytest.mark.parametrize("name", ["interlock_trip", "interlock_wire_broken", "gas_alarm", "guard_killed"])
+def test_jiaozuo_article_8_1_and_zezhou_case_1_nothing_is_recorded_in_an_explosion_zone(
+    folder: Path, name: str
+) -> None:
+    _, played, _ = outcome_of(folder, name)
+    began, ended = (body.at[1] for body in played.bodies(Inhibition) if body.code == InhibitionCode.INTERLOCK)
+    # The last frame was taken before, and lasts into it on paper.
+    assert [span for _, *span in spans(played) if span[0] < ended and span[1] > began + FRAME_NS] == []
+
+
+def test_jiaozuo_article_8_2_and_zezhou_case_2_secrets_are_withheld_with_another_persons_approval(folder: Path) -> None:
+    _, played, report = outcome_of(folder, "withheld_secrets")
+    wanted = [InhibitionAct.SET, InhibitionAct.APPROVED, InhibitionAct.CLEARED]
+    assert acts(played, InhibitionCode.WITHHELD) == wanted
+    assert EventCode.REFUSED_REQUEST in [body.code for body in played.bodies(Event)]  # by the one who had asked
+    assert report.room is not None
+    assert report.room.unapproved == 0
+
+
+def test_jiaozuo_article_8_3_and_zezhou_case_3_what_else_the_law_forbids_needs_its_citation(folder: Path) -> None:
+    text = (scenario_file.FOLDER / "withheld_secrets.toml").read_text(encoding="utf-8")
+    refused = text.replace('ground = "商业秘密"', 'ground = "法律法规规定"')
+    uncited = replace(parse(refused.encode()), name="uncited")
+    played = play(uncited, folder / "uncited" / "spool", MADE_OF)
+    assert any("approve" in one for one in played.unexpected)
+    cited = refused.replace('act = "approve"\n', 'act = "approve"\ncitation = "《某法》第八条"\n')
+    again = play(parse(cited.encode()), folder / "cited" / "spool", MADE_OF)
+    assert again.unexpected == []
+    assert InhibitionAct.APPROVED in acts(again, InhibitionCode.WITHHELD)
+
+
+@pytest.mark.parametrize("name", ["power_cut_while_withheld", "trip_while_withheld"])
+def test_jiaozuo_article_8_neither_a_cut_nor_the_other_inhibition_ends_a_withholding(folder: Path, name: str) -> None:
+    scenario, played, report = outcome_of(folder, name)
+    assert differences(scenario, played, report) == []
+    assert acts(played, InhibitionCode.WITHHELD)[-1] is InhibitionAct.CLEARED
+
+
+def test_jiaozuo_article_10_5_nothing_is_left_out_or_put_in_though_the_clock_is_set(folder: Path) -> None:
+    _, _, report = outcome_of(folder, "clock_step")
+    (session,) = report.sessions
+    assert session.gaps == []
+    assert session.totals is not None
+    assert session.totals.agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("camera_lost", GapCause.DEVICE_FAULT),
+        ("device_damaged", GapCause.DEVICE_DAMAGE),
+        ("ups_low", GapCause.POWER_LOW),
+        ("storage_full", GapCause.STORAGE_FULL),
+        ("weather", GapCause.WEATHER),
+        ("obstruction", GapCause.OBSTRUCTED),
+    ],
+)
+def test_jiaozuo_article_11_each_objective_cause_stands_with_its_interruption(
+    folder: Path, name: str, cause: GapCause
+) -> None:
+    _, played, report = outcome_of(folder, name)
+    (gap,) = report.sessions[0].gaps
+    assert gap.cause == cause
+    spoken = [body for body in played.bodies(Mark) if body.code == MarkCode.SPOKEN_EXPLANATION]
+    assert bool(spoken) is gap.explained
+    assert all(mark.sample_index is not None for mark in spoken)  # where to listen to it
+
+
+def test_jiaozuo_article_11_a_cause_stays_the_machines_until_a_person_amends_it(folder: Path) -> None:
+    _, _, report = outcome_of(folder, "device_damaged")
+    (gap,) = report.sessions[0].gaps
+    assert (gap.first_cause, gap.cause) == (GapCause.DEVICE_FAULT, GapCause.DEVICE_DAMAGE)
+    assert gap.amended_by is not None
+
+
+def test_jiaozuo_article_11_what_cannot_go_on_is_reported_at_once_and_owes_a_statement(folder: Path) -> None:
+    _, played, _ = outcome_of(folder, "cannot_resume")
+    duties = [(DutyCode(body.code), DutyAct(body.act)) for body in played.bodies(Duty)]
+    assert sorted(duties) == [
+        (DutyCode.REPORT, DutyAct.OPENED),
+        (DutyCode.REPORT, DutyAct.DISCHARGED),
+        (DutyCode.WRITTEN_STATEMENT, DutyAct.OPENED),
+    ]
+
+
+def test_jiaozuo_article_16_a_disk_that_fills_stops_the_recording_before_anything_is_lost(folder: Path) -> None:
+    _, played, report = outcome_of(folder, "storage_full")
+    assert report.intact
+    assert EventCode.STORAGE_LOW in [body.code for body in played.bodies(Event)]
+
+
+@pytest.mark.parametrize("name", ["start_refused", "gas_alarm"])
+def test_nongan_article_4_in_a_place_that_can_catch_fire_nothing_is_begun_or_goes_on(folder: Path, name: str) -> None:
+    scenario, played, report = outcome_of(folder, name)
+    assert differences(scenario, played, report) == []
+    assert (played.bodies(Segment) == []) is (name == "start_refused")
+
+
+def test_nongan_article_10_a_seizure_is_recorded_whole_but_for_what_must_not_be(folder: Path) -> None:
+    _, _, report = outcome_of(folder, "withheld_secrets")
+    (session,) = report.sessions
+    assert [gap.cause for gap in session.gaps] == [GapCause.WITHHELD]
+    assert session.totals is not None
+    assert session.totals.agrees
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+
+MINIMAL = b'name = "a"\nzh = "b"\nen = "c"\nshows = ["d"]\nseconds = 5\n[outcome]\nend = "stopped"\nexit = 0\n'
+
+
+def test_a_small_file_is_a_scenario() -> None:
+    assert parse(MINIMAL).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (b"colour = 1\n" + MINIMAL, "colour"),
+        (MINIMAL.replace(b"exit = 0", b"exit = true"), "exit"),
+        (MINIMAL.replace(b"seconds = 5", b"seconds = nan"), "seconds"),
+        (MINIMAL + b'[[at]]\nseconds = 1\nact = "explode"\n', "explode"),
+        (MINIMAL + b'[[at]]\nseconds = 9\nact = "reset"\n', "seconds"),
+        (MINIMAL + b'[[at]]\nseconds = 1\nact = "pull"\nwhat = "door"\n', "door"),
+        (MINIMAL + b'[[at]]\nseconds = 1\nact = "pull"\n', "what"),
+        (MINIMAL + b'[[expect]]\ncause = "tired"\nfrom = 1\nto = 2\n', "tired"),
+        (MINIMAL + b'[[expect]]\ncause = "other"\nfrom = 3\nto = 2\n', "from"),
+        (MINIMAL.replace(b'"stopped"', b'["stopped"]'), "end"),
+        (b"\xff", "TOML"),
+    ],
+)
+def test_what_is_no_scenario_is_refused_in_one_clear_line(wrong: bytes, words: str) -> None:
+    with pytest.raises(BadScenario, match=words) as refused:
+        parse(wrong)
+    assert "\n" not in str(refused.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    at=st.integers(0, len(MINIMAL)),
+    cut=st.integers(0, 40),
+    put=st.one_of(st.binary(max_size=12), st.sampled_from([b"[[at]]\n", b"[[expect]]\n", b"= 1e999", b"= {}", b"[]"])),
+)
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(at: int, cut: int, put: bytes) -> None:
+    try:
+        parse(MINIMAL[:at] + put + MINIMAL[at + cut :])
+    except BadScenario as refused:
+        assert "\n" not in str(refused)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_names_every_scenario_with_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--list"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told and load(name).shows[0] in told for name in names())
+
+
+def test_a_scenario_is_played_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--scenario", "start_refused", "--spool", str(tmp_path / "spool")]) == 0
+    assert "与预期相符" in capsys.readouterr().out
+    assert command.main(["--scenario", "start_refused", "--spool", str(tmp_path / "spool")]) == 2
+    assert command.main(["--scenario", "no_such"]) == 2
