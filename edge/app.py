@@ -21,6 +21,7 @@ from edge.config import Config
 from edge.custody import OpenToken, no_token
 from edge.desk import Desk
 from edge.destruction import keep_record
+from edge.disk_watch import DiskSaid, DiskState, DiskWatcher, Side, Watched, known_disk, probe
 from edge.durable import StorageFault
 from edge.guard.words import Lamp
 from edge.guard_link import GuardLost, GuardMessage, GuardSaid
@@ -28,7 +29,7 @@ from edge.journal import Journal
 from edge.journal_state import JournalState, StreamRow
 from edge.ladder import Limits as LadderLimits
 from edge.ladder_memory import LadderKeeper
-from edge.messages import Message, StopRequested, WriterSays
+from edge.messages import Message, RoomSays, StopRequested, WriterSays
 from edge.opening import (
     EXIT_BUSY,
     EXIT_HARDWARE,
@@ -112,6 +113,8 @@ class Start:
     service: bool = False
     """A service's stop ends no session: the next run goes on with it."""
     last_exit: Path = LAST_EXIT
+    watch_disks: bool = False
+    """Whether the store's disk is asked, in a thread, if it is still the same and can be written."""
 
 
 def run(start: Start) -> Ended:
@@ -178,13 +181,44 @@ class Running:
             opening.spool.root / "device" / "ladder", _ladder_limits(start), start.hardware.clock
         )
         self.neighbours.open()
+        self._disks = self._watch_disks()
 
     def close(self) -> None:
         """End what the run owns."""
         try:
             self.neighbours.close()
+            if self._disks is not None:
+                self._disks.stop()
         finally:
             self.log.close()
+
+    def _watch_disks(self) -> DiskWatcher | None:
+        """Whether the store's disk is still the one it was; where it is not even now, the first write tells."""
+        spool = self.opening.spool
+        if not self.start.watch_disks:
+            return None
+        try:
+            known = known_disk(spool.root, spool.identity)
+        except OSError:
+            return None
+        watched = Watched(side=Side.PRIMARY, known=known, ask=partial(probe, spool.root))
+        watcher = DiskWatcher((watched,), self.inbox.post)
+        watcher.start()
+        return watcher
+
+    def hear(self, message: RoomSays | DiskSaid) -> None:
+        """What people, the other processes and the disks say, in a session and between two. Raises StorageFault."""
+        if not isinstance(message, DiskSaid):
+            self.desk.handle(message)
+            return
+        name = f"DISK_{message.side.name}"
+        if message.event is not None:
+            self.room.event(message.event, message.measured)
+        if message.state is DiskState.PRESENT:
+            self.room.warnings.pop(name, None)
+        else:
+            self.room.warnings[name] = message.words_zh
+        self.start.watcher.said(message.words_zh, message.words_en)
 
     def begun(self, *, resume: bool) -> OpenLog:
         """The entries that begin the run, once. Raises StorageFault."""
@@ -215,7 +249,7 @@ class Running:
     def deal_with(self, message: Message) -> None:
         """A message between two sessions; what WRITER says then is of a session that is over."""
         if not isinstance(message, WriterSays | Revived | StopRequested):
-            self.desk.handle(message)
+            self.hear(message)
 
     def turn(self) -> None:
         """Once in each of CONTROL's turns: what is overdue, the lamp, the supervisor. Raises StorageFault."""
@@ -401,7 +435,7 @@ def _stage(running: Running, plan: _Plan) -> Stage:
             inbox=inbox,
             stretches=stretches,
             room=room,
-            desk=running.desk.handle,
+            desk=running.hear,
             keep_up=running.turn,
             show=start.watcher.status,
             ladder=running.ladder,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edge.buttons import PanelMessage
 from edge.disk_pace import StorageSlow, StorageSlowEnded
+from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
 from edge.guard_link import GuardMessage
 from edge.ports import PictureMeasure, SoundMeasure
@@ -115,4 +116,4 @@ class SensorsTold:
 RoomSays = Asked | SensorsTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
-Message = WriterSays | RoomSays | Revived | StopRequested
+Message = WriterSays | RoomSays | Revived | DiskSaid | StopRequested

@@ -18,6 +18,7 @@ from edge.admission import SpaceEased, SpaceFloor, SpaceWarning, SpaceWatch
 from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.disk_pace import StorageSlow, StorageSlowEnded
+from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
 from edge.gap_book import GapBook
 from edge.journal import Journal
@@ -151,7 +152,7 @@ class Tools:
     inbox: Inbox
     stretches: Stretches
     room: Room
-    desk: Callable[[RoomSays], None]
+    desk: Callable[[RoomSays | DiskSaid], None]
     """Deals with what people and the other processes say."""
     keep_up: Callable[[], None]
     """What a run does in each of CONTROL's turns, in a session and between two."""

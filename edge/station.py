@@ -7,7 +7,7 @@ control socket and the interlock are served all the same, and a session that wai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.app import EXIT_STORAGE, Refused, Running, Start, conduct_session
 from edge.durable import StorageFault
@@ -42,6 +42,7 @@ class _Retry:
 
 def serve(start: Start) -> int:
     """Serve until the stop event is set or nothing can be written any more; returns the exit code. Raises Refused."""
+    start = replace(start, watch_disks=True)
     onlooker = Onlooker(entry=start.watcher.entry, say=start.watcher.said)
     with open_device(start.config, onlooker, start.open_token) as opening:
         resumed = opening.may_stay_open(start.hardware.clock)

@@ -15,6 +15,7 @@ from typing import Any
 from edge.app import Refused, Stage, Start, run
 from edge.capture import Sources
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
+from edge.disk_watch import DiskSaid
 from edge.guard.words import Lamp, Pair, Reason
 from edge.guard_link import GuardLost, GuardSaid
 from edge.messages import Asked, RoomSays, SensorsTold, StopRequested
@@ -327,7 +328,11 @@ class Room:
         )
         self.play(seconds)
 
-    def _post(self, message: RoomSays) -> None:
+    def disk_says(self, said: DiskSaid) -> None:
+        """Whoever watches the disks has found this."""
+        self._post(said)
+
+    def _post(self, message: RoomSays | DiskSaid) -> None:
         assert self._stage is not None
         self._stage.inbox.post(message)
         self._turn(writes=True)

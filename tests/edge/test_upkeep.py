@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from edge.app import Refused
+from edge.app import Refused, Start, conduct_threads
 from edge.config import Config
+from edge.disk_watch import DiskSaid, DiskState, Side
 from edge.journal import entries_of
 from edge.ladder import Rung
 from edge.ports import FaultKind, HardwareFault, LossCause, Stream
+from edge.station import serve
+from edge.surroundings import Surroundings
 from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, SessionEnd
 from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, RefusalCode
 from tests.edge.ports_room import Device, Room, RoomClock, device
@@ -308,3 +312,95 @@ def test_too_little_space_refuses_with_its_reason(tmp_path: Path, monkeypatch: p
         room.record(made.config, play(3))
     assert "至少需要 0.1 小时" in refused.value.remedy_zh
     assert [body.code for body in bodies(made, Refusal)] == [RefusalCode.SPACE]
+
+
+# -- the service -----------------------------------------------------------------------------------------------------
+
+
+class Pulse:
+    """A supervisor that counts, and has the service stop after some beats (implements `edge.watchdog.Supervisor`)."""
+
+    def __init__(self, clock: RoomClock, *, stands_still_ns: int = 0) -> None:
+        self.stop, self.beats = threading.Event(), 0
+        self._clock, self._stands_still_ns = clock, stands_still_ns
+
+    def ready(self, status: str) -> None:
+        assert any(thread.name == "DISKS" for thread in threading.enumerate())
+
+    def alive(self) -> None:
+        self.beats += 1
+        self._clock.now_ns += self._stands_still_ns
+        if self.beats >= 3:
+            self.stop.set()
+
+    def status(self, status: str) -> None:
+        pass
+
+    def stopping(self) -> None:
+        pass
+
+    def extend(self, seconds: float) -> None:
+        pass
+
+
+def serve_idle(made: Device, room: Room, pulse: Pulse) -> int:
+    return serve(
+        Start(
+            config=made.config,
+            hardware=room.hardware(),
+            watcher=room.onlooker,
+            stop=pulse.stop,
+            conduct=conduct_threads,
+            surroundings=Surroundings(supervisor=pulse),
+            service=True,
+            last_exit=made.spool.with_name("last-exit"),
+        )
+    )
+
+
+def test_an_idle_service_feeds_its_supervisor_and_ends_with_its_threads(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    pulse = Pulse(room.clock)
+    assert serve_idle(made, room, pulse) == 0
+    assert pulse.beats >= 3
+    assert not any(thread.name.startswith("DISK") for thread in threading.enumerate())
+    assert events(made) == []
+
+
+def test_a_turn_that_stood_still_is_told_with_how_long(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    assert serve_idle(made, room, Pulse(room.clock, stands_still_ns=7_000_000_000)) == 0
+    told = [measured for code, measured in events(made) if code is EventCode.PROCESS_WEDGED]
+    assert told
+    assert all(7000 <= measured[0] < 8000 for measured in told)
+
+
+# -- disks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (DiskState.READ_ONLY, EventCode.STORAGE_READ_ONLY),
+        (DiskState.REMOVED, EventCode.STORAGE_REMOVED),
+        (DiskState.WRONG_MEDIUM, EventCode.STORAGE_WRONG_MEDIUM),
+    ],
+)
+def test_a_disk_that_is_not_what_it_was_is_told_and_warned_of(
+    tmp_path: Path, state: DiskState, code: EventCode
+) -> None:
+    made, room = device(tmp_path), Room()
+    said = DiskSaid(side=Side.PRIMARY, state=state)
+    room.record(made.config, play(2), lambda room: room.disk_says(said), play(1))
+    assert events(made) == [(code, (0,))]
+    assert said.words_zh in room.onlooker.words
+    assert said.words_zh in room.onlooker.statuses[-1].warnings_zh
+
+
+def test_a_disk_that_is_back_is_warned_of_no_longer(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    silent, back = (DiskSaid(side=Side.PRIMARY, state=state) for state in (DiskState.SILENT, DiskState.PRESENT))
+    room.record(made.config, play(2), lambda room: room.disk_says(silent), play(1), lambda room: room.disk_says(back))
+    assert events(made) == []
+    assert any(silent.words_zh in status.warnings_zh for status in room.onlooker.statuses)
+    assert silent.words_zh not in room.onlooker.statuses[-1].warnings_zh
