@@ -15,7 +15,20 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands import config, demo, destroy, export, first_start, guard, keys, records, retention, sensors, spool
+from edge.commands import (
+    config,
+    ctl,
+    demo,
+    destroy,
+    export,
+    first_start,
+    guard,
+    keys,
+    records,
+    retention,
+    sensors,
+    spool,
+)
 from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.companions import Companions
 from edge.custody import TokenPort
@@ -63,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     service.add_argument("--config", type=Path, metavar="FILE")
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, spool, config, export):
+    for command in (demo, spool, config, export, ctl):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     first_start.add_parser(commands, _open_token)

@@ -316,7 +316,10 @@ class Running:
     def _facts(self) -> dict[str, Any]:
         state, known = self.room.state, self.log.state
         session = known.session
+        seconds = self.opening.spool.free_bytes() / max(1, self.start.config.media_bytes_per_second())
         return {
+            "room": self.start.config.device.room,
+            "free_hours": round(seconds / 3600, 1),
             "mode": state.mode.name.lower(),
             "session": session.id.hex() if session is not None else None,
             "ordinal": known.ordinal,
@@ -353,6 +356,7 @@ def conduct_session(running: Running) -> Ended:
         _ask_the_room(running, plan)
     except _RefusedWithCode as refusal:
         _give_back(start)
+        running.room.start_wanted = False  # a refused start is asked for anew, by a person
         # A session left open is not ended by a camera that is late: it may go on once a start succeeds.
         running.begun(resume=opening.may_stay_open(start.hardware.clock))
         _journal_refusal(running.room, refusal.code)

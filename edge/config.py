@@ -37,6 +37,7 @@ from edge.config_file import (
 from edge.guard.settings import Interlock, Lamps, interlock_problems, pin_conflicts
 from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
+from edge.settings_control import Control
 from edge.settings_panel import Panel, Prompts, panel_problems
 from edge.settings_upkeep import Clock, Ladder, Watchdog
 
@@ -47,6 +48,7 @@ __all__ = [
     "Clock",
     "Config",
     "ConfigError",
+    "Control",
     "Described",
     "Device",
     "Interlock",
@@ -556,6 +558,7 @@ class Config:
         default=Interlock(), metadata=table(Interlock, "防爆联锁", "The explosion-zone interlock")
     )
     lamps: Lamps = field(default=Lamps(), metadata=table(Lamps, "指示灯和蜂鸣器", "Lamps and buzzer"))
+    control: Control = field(default=Control(), metadata=table(Control, "控制套接字", "The control socket"))
     panel: Panel = field(default=Panel(), metadata=table(Panel, "按钮面板", "The panel's buttons"))
     prompts: Prompts = field(
         default=Prompts(), metadata=table(Prompts, "扬声器提示", "Prompts through the loudspeaker")

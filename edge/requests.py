@@ -140,7 +140,7 @@ def packet_of(request: Request) -> bytes:
     said: dict[str, Any] = {"v": VERSION}
     for field in fields(Request):
         value = getattr(request, field.name)
-        if value not in ("", None, False):
+        if value is not False and value not in ("", None):
             said[field.name] = int(value) if isinstance(value, GapCause) else value
     packet = json.dumps(said, ensure_ascii=False).encode()
     if len(packet) > PACKET_LIMIT_BYTES:
@@ -178,6 +178,9 @@ def _bad(words_zh: str, words_en: str) -> BadRequest:
     return BadRequest(words_zh, words_en)
 
 
+_NO_ANSWER = ("录制程序的答复无法理解", "the recorder's answer cannot be understood")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the asker gets: done or not, one line for a person, and what was asked for."""
@@ -197,9 +200,12 @@ class Answer:
         """An answer's bytes again. Raises BadRequest."""
         try:
             said = json.loads(packet)
-            return cls(ok=bool(said["ok"]), words_zh=said["zh"], words_en=said["en"], facts=said["facts"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise _bad("录制程序的答复无法理解", "the recorder's answer cannot be understood") from error
+            ok, words_zh, words_en, facts = (said[name] for name in ("ok", "zh", "en", "facts"))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise _bad(*_NO_ANSWER) from error
+        if not (isinstance(words_zh, str) and isinstance(words_en, str) and isinstance(facts, dict)):
+            raise _bad(*_NO_ANSWER)
+        return cls(ok=ok is True, words_zh=words_zh, words_en=words_en, facts=facts)
 
 
 def may(role: Role, request: Request) -> bool:

@@ -17,7 +17,6 @@ from edge.terminal import EXIT_CLEAN, guarded
 
 MakeStart = Callable[[Config, Say], SensorsStart]
 """What a composition root offers: the devices for this configuration and this log."""
-RECORDER_SOCKET = Path("/run/liuhen-recorder/control")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], make_start: MakeStart) -> None:
@@ -34,8 +33,7 @@ def add_peers(parser: argparse.ArgumentParser) -> None:
         "--recorder",
         type=Path,
         metavar="SOCKET",
-        default=RECORDER_SOCKET,
-        help="录制进程的控制套接字 / the recorder's control socket",
+        help="录制进程的控制套接字，不写则按配置 / the recorder's control socket; else the configuration's",
     )
 
 
@@ -45,7 +43,10 @@ def watch(parsed: argparse.Namespace, make_start: MakeStart) -> int:
     def work() -> int:
         config = configuration.load(parsed.config) if parsed.config is not None else Config()
         settings = Settings(ups=config.ups, gas=config.gas, board=config.board)
-        peers = Peers(guard=config.interlock.socket if config.interlock.gas else None, recorder=parsed.recorder)
+        peers = Peers(
+            guard=config.interlock.socket if config.interlock.gas else None,
+            recorder=parsed.recorder or config.control.socket,
+        )
         sensors = Sensors(make_start(config, _say), settings, peers)
         with _ending_on_signals(sensors.stop):
             sensors.run()

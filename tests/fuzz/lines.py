@@ -1,4 +1,4 @@
-"""What reaches the sensors process from outside: serial lines, a NUT server's port, kernel files, packets."""
+"""What reaches sensors and recorder from outside: serial lines, a NUT server's port, kernel files, packets, requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from drivers import kernel_files
 from drivers import megatec_protocol as megatec
 from drivers import nut_protocol as nut
 from drivers.modbus_gas import ModbusGas
+from edge import requests
 from edge.ports import HardwareFault
+from edge.requests import Answer as Told
+from edge.requests import BadRequest, Request, Verb
 from edge.sensors import readings
 from edge.sensors.readings import (
     Answer,
@@ -28,6 +31,7 @@ from edge.sensors.readings import (
 )
 from edge.sensors.settings import Gas
 from edge.sensors.strict_json import BadPacket
+from liuhen.registry import GapCause
 from sim.gas import GasModel, checksum
 from sim.ups import UpsModel
 from tests.fuzz import seeds
@@ -39,6 +43,15 @@ FULL = Readings(
     board=BoardReading(milli_celsius=-5_000, bits=BoardBits.HOT | BoardBits.UNDER_VOLTAGE_BEFORE),
     gas=GasReading(state=GasState.TRIPPED, reason=GasReason.ALARM1, milli_percent_lel=30_000, micro_ampere=8_800),
 )
+REQUESTS = [
+    requests.packet_of(one)
+    for one in (
+        Request(verb=Verb.STATUS),
+        Request(verb=Verb.EXPLAIN, actor="张三", text="说明", gap=12, cause=GapCause.OTHER, confirmed=True),
+        Request(verb=Verb.APPROVE, actor="李四", ground="法律法规规定", citation="第八条"),
+        Request(verb=Verb.MARK, step=0),
+    )
+]
 EMPTY = Readings(power=None, board=None, gas=None)
 QUESTION = bytes.fromhex("010400000002")
 
@@ -60,7 +73,7 @@ def _target(name: str, run: Run, corpus: Sequence[bytes], refusals: tuple[type[E
 
 
 def targets() -> list[Target]:
-    """Every line of the sensors process."""
+    """Every line of the sensors process, and the control socket's packets."""
     unit = UpsModel(at_ns=0)
     told = [unit.receive(question, 0) for question in (megatec.STATUS, megatec.RATING, megatec.IDENTITY)]
     variables = [b'VAR ups ups.status "OB LB"\n', b'VAR ups device.mfr "a \\"b\\" \\\\"\n', b"ERR DATA-STALE\n"]
@@ -80,8 +93,16 @@ def targets() -> list[Target]:
         ),
         _target("kernel-file", _kernel_file, numbers, ()),
         _target("reading", _told_again(readings.parse_request, readings.request), packets, (BadPacket,)),
+        _target("request", _told_again(requests.parse, requests.packet_of), REQUESTS, (BadRequest,)),
+        _target("request-answer", _answer, [Told(ok=True, words_zh="好", facts={"a": 1}).packet()], (BadRequest,)),
         _target("reading-answer", _told_again(readings.parse_answer, readings.answer), answers, (BadPacket,)),
     ]
+
+
+def _answer(encoded: bytes) -> None:
+    answer = Told.parse(encoded)
+    if not isinstance(answer.words_zh + answer.words_en, str) or not isinstance(answer.facts, dict):
+        raise Broken("an answer whose parts are something else")
 
 
 def _megatec(encoded: bytes) -> None:

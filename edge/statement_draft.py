@@ -1,0 +1,158 @@
+"""A draft of the written statement on an interruption (Jiaozuo Art. 11), filled with what the journal says.
+
+Reads a spool and writes nothing. What the machine cannot know is left as a line to write on; the person who signs
+states the facts, the draft only spares copying them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from edge.journal import JournalError, entries_of
+from edge.spool import SpoolError
+from liuhen import archive, records
+from liuhen.entry import Entry
+from liuhen.errors import FormatError
+from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Session
+from liuhen.registry import EVENTS, DutyAct, DutyCode, GapCause, RecordLabel
+
+BLANK = "＿＿＿＿＿＿＿＿"
+_STREAMS = {None: "画面和声音", 0: "画面", 1: "声音"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the journal says of one gap. Times are UTC in milliseconds; None is what it does not say."""
+
+    gap: int
+    room: str
+    ordinal: int | None
+    stream: int | None
+    cause: GapCause
+    began_ms: int
+    ended_ms: int | None
+    longest_ns: int | None
+    resumed: bool
+    evidence: tuple[tuple[int, str], ...]
+    report: tuple[str, ...]
+
+
+def draft_of(root: Path, gap: int, *, room: str, zone: tzinfo | None = None) -> str:
+    """The draft for the gap with this journal number; times in `zone`, or the machine's own. Raises SpoolError."""
+    try:
+        entries = [entry for path in sorted((root / "journal").glob("*.cbor")) for entry in entries_of(path)]
+    except JournalError as error:
+        raise SpoolError(
+            str(error), remedy_zh="请用 liuhen-verify 查看详情", remedy_en="run liuhen-verify for details"
+        ) from error
+    return draft(facts_of(entries, gap, room=room, root=root), zone)
+
+
+def facts_of(entries: list[Entry], gap: int, *, room: str, root: Path) -> Facts:
+    """What these entries say of a gap. Raises SpoolError where it is none."""
+    named = next((one for one in entries if one.common.seq == gap), None)
+    if named is None or not isinstance(named.body, Gap):
+        raise SpoolError(
+            f"日志第 {gap} 条不是中止 / journal entry {gap} is no interruption",
+            remedy_zh="中止的条目号见 `liuhen ctl status` 或 liuhen-verify 的报告",
+            remedy_en="`liuhen ctl status` and the report of liuhen-verify give its number",
+        )
+    body = named.body
+    session = [one for one in entries if one.common.session_id == named.common.session_id]
+    end = next((one for one in session if isinstance(one.body, GapEnd) and one.body.gap_seq == gap), None)
+    ended = end.body if end is not None and isinstance(end.body, GapEnd) else None
+    amended = [one.body.cause for one in entries if isinstance(one.body, Amend) and one.body.refers_to == gap]
+    causes = [cause for cause in amended if cause is not None]
+    began_ms = _utc_ms(named, body.since[1])
+    return Facts(
+        gap=gap,
+        room=room,
+        ordinal=next((one.body.ordinal for one in session if isinstance(one.body, Session)), None),
+        stream=body.stream,
+        cause=GapCause(causes[-1] if causes else body.cause),
+        began_ms=began_ms,
+        ended_ms=_utc_ms(end, ended.until[1]) if end is not None and ended is not None else None,
+        longest_ns=ended.length_ns[1] if ended is not None else None,
+        resumed=bool(ended is not None and ended.resumed),
+        evidence=tuple(_evidence(entries, body.evidence)),
+        report=_report(entries, gap, root),
+    )
+
+
+def _utc_ms(entry: Entry, boottime_ns: int) -> int:
+    """The wall clock at a BOOTTIME, by the entry's own reading; one that lies after it is of another boot."""
+    utc_ms, read_ns = entry.common.clock[0], entry.common.clock[1]
+    return utc_ms - (read_ns - boottime_ns) // 1_000_000 if boottime_ns <= read_ns else utc_ms
+
+
+def _evidence(entries: list[Entry], numbers: tuple[int, ...]) -> Iterator[tuple[int, str]]:
+    for one in entries:
+        if one.common.seq in numbers:
+            meaning = next(
+                (EVENTS[code] for code in EVENTS if isinstance(one.body, Event) and code == one.body.code), None
+            )
+            yield one.common.clock[0], meaning.words_zh if meaning is not None else f"日志条目 {one.kind}"
+
+
+def _report(entries: list[Entry], gap: int, root: Path) -> tuple[str, ...]:
+    """The report to the department head, as its record tells it; nothing where none was given or it is not here."""
+    for one in entries:
+        body = one.body
+        if not isinstance(body, Duty) or body.code != DutyCode.REPORT or body.act != DutyAct.DISCHARGED:
+            continue
+        opened = next((duty for duty in entries if duty.common.seq == body.refers_to), None)
+        about = opened.body.refers_to if opened is not None and isinstance(opened.body, Duty) else body.refers_to
+        if about == gap:
+            return _text(root, body.records)
+    return ()
+
+
+def _text(root: Path, named: Commitments) -> tuple[str, ...]:
+    for label, commitment in named:
+        if label == RecordLabel.REASON:
+            path = archive.record_path(root, commitment)
+            try:
+                text = records.parse(path.read_bytes(), where=path.name).content.decode()
+            except (OSError, FormatError, UnicodeDecodeError):
+                return ()
+            return tuple(text.splitlines())
+    return ()
+
+
+def draft(facts: Facts, zone: tzinfo | None = None) -> str:
+    """The draft as text."""
+    return "\n".join(_lines(facts, zone))
+
+
+def _lines(facts: Facts, zone: tzinfo | None) -> Iterator[str]:
+    ended = _time(facts.ended_ms, zone) if facts.ended_ms is not None else "尚未结束"
+    outcome = "已恢复录制" if facts.resumed else "未能恢复录制"
+    yield from ("中止情况书面说明", "（草稿：由录音录像设备按日志填写，请核对后签字）", "")
+    yield f"听证室：{facts.room}"
+    yield f"场次：{facts.ordinal if facts.ordinal is not None else BLANK}    日志条目：第 {facts.gap} 条"
+    yield f"中止内容：{_STREAMS[facts.stream]}"
+    yield f"中止起止：{_time(facts.began_ms, zone)} 至 {ended}（{outcome}）"
+    yield f"中止时长：{_length(facts.longest_ns)}"
+    yield f"中止原因：{facts.cause.words_zh}"
+    yield "设备记录的依据："
+    yield from [f"  {_time(at_ms, zone)} {words}" for at_ms, words in facts.evidence] or ["  （无）"]
+    yield "向部门负责人报告的情况："
+    yield from [f"  {line}" for line in facts.report] or [f"  报告对象：{BLANK}  报告时间：{BLANK}"]
+    yield from ("", "情况说明：", *(BLANK * 4 for _ in range(3)), "")
+    yield f"记录人（签字）：{BLANK}    日期：{BLANK}"
+    yield f"部门负责人（签字）：{BLANK}    日期：{BLANK}"
+
+
+def _time(utc_ms: int, zone: tzinfo | None) -> str:
+    return f"{datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _length(length_ns: int | None) -> str:
+    if length_ns is None:
+        return "尚未结束"
+    minutes, seconds = divmod(-(-length_ns // 10**9), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} 小时 {minutes} 分 {seconds} 秒以内"
