@@ -1,4 +1,4 @@
-"""What reaches sensors and recorder from outside: serial lines, a NUT server's port, kernel files, packets, requests."""
+"""What reaches sensors and recorder from outside: serial lines, a NUT server, kernel files, packets, requests."""
 
 from __future__ import annotations
 
@@ -100,9 +100,7 @@ def targets() -> list[Target]:
 
 
 def _answer(encoded: bytes) -> None:
-    answer = Told.parse(encoded)
-    if not isinstance(answer.words_zh + answer.words_en, str) or not isinstance(answer.facts, dict):
-        raise Broken("an answer whose parts are something else")
+    Told.parse(encoded)  # read by `liuhen ctl` alone, which shows it
 
 
 def _megatec(encoded: bytes) -> None:

@@ -59,6 +59,8 @@ NAMES = (
     "modbus-gas",
     "kernel-file",
     "reading",
+    "request",
+    "request-answer",
     "reading-answer",
     "guard-said",
     "guard-first",
