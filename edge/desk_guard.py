@@ -38,6 +38,7 @@ class GuardClerk:
         self._room = room
         self.heard: GuardSaid | None = None
         self._lost_since_ns: int | None = None
+        self._back_ns = 0
         self._told: Reason = Reason.NONE
 
     @property
@@ -64,7 +65,9 @@ class GuardClerk:
             told: Told = ((EventCode.INTERLOCK_TRIPPED, (REASON_NUMBERS[said.reason],)), *news)
             self._room.signal(Tripped(at_ns=min(said.since_ns, said.boottime_ns)), told=told)
         elif said.permit and standing:
-            self._room.signal(Permitted(at_ns=said.since_ns), told=((EventCode.INTERLOCK_RESET, ()),))
+            # A guard that was not heard may have permitted all along; it counts from when it was heard again.
+            at_ns = max(said.since_ns, self._back_ns)
+            self._room.signal(Permitted(at_ns=at_ns), told=((EventCode.INTERLOCK_RESET, ()),))
         else:
             if before is not None and said.healthy and not before.healthy and not said.permit:
                 news = (*news, (EventCode.INTERLOCK_HEALTHY, ()))
@@ -92,7 +95,7 @@ class GuardClerk:
         self._room.signal(Tripped(at_ns=since_ns), told=told)
 
     def _back(self, boottime_ns: int) -> None:
-        since_ns, self._lost_since_ns = self._lost_since_ns, None
+        since_ns, self._lost_since_ns, self._back_ns = self._lost_since_ns, None, boottime_ns
         silent_ms = max(0, boottime_ns - since_ns) // NS_PER_MS if since_ns is not None else 0
         self._room.event(EventCode.GUARD_BACK, (silent_ms,))
 

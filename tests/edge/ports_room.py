@@ -17,7 +17,7 @@ from edge.capture import Sources
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
 from edge.disk_watch import DiskSaid
 from edge.guard.words import Lamp, Pair, Reason
-from edge.guard_link import GuardLost, GuardSaid
+from edge.guard_link import GuardBack, GuardLost, GuardSaid
 from edge.messages import Asked, RoomSays, SensorsTold, StopRequested
 from edge.ports import (
     ClockReading,
@@ -307,6 +307,12 @@ class Room:
     def lose_guard(self) -> None:
         """The guard has been silent for a second."""
         self._post(GuardLost(since_ns=self.clock.now_ns))
+
+    def find_guard(self, *, permitting_since_ns: int) -> None:
+        """The guard is heard again: it has permitted all along."""
+        word = guard_word(permitting_since_ns, permit=True)
+        self._post(GuardBack(boottime_ns=self.clock.now_ns))
+        self._post(replace(word, boottime_ns=self.clock.now_ns))
 
     def tell(self, readings: Readings) -> bool:
         """The sensors tell; returns whether the recorder asks for the power to go."""

@@ -150,6 +150,28 @@ def test_a_trip_ends_capture_and_only_a_permit_begins_it_again(tmp_path: Path) -
     assert made.findings() == []
 
 
+def test_a_guard_that_permitted_all_along_while_it_was_not_heard_ends_the_inhibition_when_it_is_heard(
+    tmp_path: Path,
+) -> None:
+    made, room = device(tmp_path), Room()
+    begun_ns = room.clock.now_ns
+    ended = room.record(
+        guarded(made.config),
+        play(4),
+        lambda room: room.lose_guard(),
+        play(3),
+        lambda room: room.find_guard(permitting_since_ns=begun_ns),
+        play(4),
+        surroundings=Surroundings(guard=permitting(room)),
+    )
+    assert ended.clean
+    began, cleared = bodies(made, Inhibition)
+    assert cleared.at[1] - began.at[1] >= 3 * 10**9
+    (gap,) = bodies(made, Gap)
+    assert gap.cause == GapCause.INTERLOCK
+    assert made.findings() == [Code.GAP_UNEXPLAINED]
+
+
 def test_a_trip_while_withheld_makes_two_gaps_without_time_between(tmp_path: Path) -> None:
     made, room = device(tmp_path), Room()
     ended = room.record(
