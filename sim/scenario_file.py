@@ -7,7 +7,6 @@ the scenario's first moment and go on while the power is off.
 from __future__ import annotations
 
 import enum
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -277,7 +276,7 @@ class _Table:
         found = self._raw.get(key, usual)
         if isinstance(found, bool) or not isinstance(found, int | float):
             raise _bad(f"{key} 应为数", f"{key} is no number")
-        if not math.isfinite(found) or not least <= found <= LONGEST_SECONDS:
+        if not least <= found <= LONGEST_SECONDS:  # neither is a number that is none
             raise _bad(f"{key} 超出范围", f"{key} is out of range")
         return float(found)
 

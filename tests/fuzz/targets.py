@@ -49,6 +49,8 @@ from liuhen.kinds import Key
 from liuhen.registry import KeyAct
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
+from sim import scenario_file
+from sim.scenario_file import BadScenario
 from tests.fuzz import lines, seeds
 from tests.fuzz.engine import Broken, Run, Target
 from tests.fuzz.mutation import BOUNDARIES, mutated, mutated_value
@@ -435,6 +437,17 @@ def _config(encoded: bytes) -> None:
         raise
 
 
+def _scenario(encoded: bytes) -> None:
+    try:
+        found = scenario_file.parse(encoded)
+    except BadScenario as error:
+        if not str(error).isprintable():
+            raise Broken("a refusal is more than one line") from error
+        raise
+    if any(not 0 <= step.at <= found.seconds for step in found.steps):
+        raise Broken("an act outside its scenario")
+
+
 def _key_file(folder: Path) -> Run:
     path = folder / "device.key"
     path.touch(mode=0o600)
@@ -573,6 +586,8 @@ def _device_files(folder: Path) -> list[Target]:
     ]
     slots += seeds.regression("slot")
     defaults = [config.template().encode(), *seeds.regression("config")]
+    scenarios = [path.read_bytes() for path in sorted(scenario_file.FOLDER.glob("*.toml"))]
+    scenarios += seeds.regression("scenario")
     return [
         Target(
             name="head-memory",
@@ -598,6 +613,14 @@ def _device_files(folder: Path) -> list[Target]:
             refusals=(KeyFileError,),
             share=5,
             seeds=tuple(key_files),
+        ),
+        Target(
+            name="scenario",
+            draw=bytes_of(scenarios),
+            prepare=lambda _: _scenario,
+            refusals=(BadScenario,),
+            share=10,
+            seeds=tuple(scenarios),
         ),
     ]
 

@@ -54,6 +54,7 @@ NAMES = (
     "slot",
     "config",
     "key-file",
+    "scenario",
     "megatec",
     "nut-line",
     "modbus-gas",
