@@ -23,6 +23,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/crash/*",
     "tests/drivers/*",
     "tests/edge/*",
+    "tests/faults/*",
     "tests/fuzz/*",
     "tests/image_build/*",
     "tests/longlog/*",

@@ -26,6 +26,7 @@ from edge.ports import (
     HardwareFault,
     LossCause,
     PictureFormat,
+    PictureMeasure,
     PicturePacket,
     SoundFormat,
     SoundMeasure,
@@ -280,7 +281,7 @@ class Room:
         source.deliver = None
         self._turn(writes=True)
 
-    def hear(self, measure: SoundMeasure) -> None:
+    def hear(self, measure: SoundMeasure | PictureMeasure) -> None:
         """The analysis measured this."""
         assert self._stage is not None
         self._stage.packets.deliver(measure)

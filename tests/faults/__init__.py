@@ -1,0 +1,1 @@
+"""What the recorder does about each fault: the table, and a test for each of its rows."""
