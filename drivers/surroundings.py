@@ -7,16 +7,18 @@ hands in the world's pins and the environment of its loudspeaker.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from drivers.notify import Notifier
 from edge.config import Config
+from edge.control import listen
 from edge.guard_link import GuardLink
+from edge.messages import Asked, SensorsTold
 from edge.ports import Clock
-from edge.surroundings import Surroundings
+from edge.surroundings import ControlSocket, Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,14 @@ def open_surroundings(config: Config, clock: Clock, stand: Stand = ON_A_DEVICE) 
         guard=partial(GuardLink, config.interlock.socket) if config.has_guard else None,
         panel=partial(_panel, config, clock, stand) if config.panel.enabled else None,
         loudspeaker=partial(_loudspeaker, config, clock, stand) if config.prompts.enabled else None,
+        control=_control(config),
         supervisor=Notifier.from_environment(os.environ, os.getpid()),
     )
+
+
+def _control(config: Config) -> Callable[[Callable[[Asked | SensorsTold], None]], ControlSocket] | None:
+    """Where its folder is: on a laptop nobody has made /run/liuhen-recorder, and nobody asks."""
+    return partial(listen, config.control) if config.control.socket.parent.is_dir() else None
 
 
 def _panel(config: Config, clock: Clock, stand: Stand, deliver: Any) -> Any:

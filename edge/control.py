@@ -16,6 +16,7 @@ import selectors
 import socket
 import stat
 import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -98,7 +99,12 @@ class _Deaf:
         """There is nothing to close."""
 
 
-def listen(settings: Control, post: Post, say: Say) -> ControlServer | _Deaf:
+def _to_the_log(words_zh: str, words_en: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{words_zh}\n{words_en}\n")
+
+
+def listen(settings: Control, post: Post, say: Say = _to_the_log) -> ControlServer | _Deaf:
     """The control socket; without one the recording goes on all the same, and the operator is told."""
     try:
         return ControlServer(settings, post)
