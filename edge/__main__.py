@@ -20,6 +20,7 @@ from edge.commands import (
     ctl,
     demo,
     destroy,
+    doctor,
     export,
     first_start,
     guard,
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, spool, config, export, ctl):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
+    doctor.add_parser(commands, _clock)
     first_start.add_parser(commands, _open_token)
     guard.add_parser(commands, _guard_start)
     sensors.add_parser(commands, _sensors_start)

@@ -1,0 +1,130 @@
+"""`liuhen doctor`: the check before a recording, without disturbing a recorder that runs.
+
+A running recorder is asked for what it alone knows; the rest is looked at here, and nothing is opened or written. Exit
+codes: 0 well or warnings, 1 something blocks, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge import config as configuration
+from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS
+from edge.commands.acts import MakeClock, tell
+from edge.config import Config
+from edge.control_client import NobodyAnswers, ask
+from edge.ports import ClockReading
+from edge.precheck import MINUTES_PER_HOUR, Facts, Row, blocked, judge
+from edge.requests import BadRequest, Request, Verb
+from edge.terminal import EXIT_CLEAN, EXIT_FAULT, guarded
+from liuhen.registry import CheckItem, CheckOutcome
+
+SIGNS = {
+    CheckOutcome.WELL: "✓ 正常 well",
+    CheckOutcome.WARNING: "▲ 注意 warning",
+    CheckOutcome.BLOCKING: "✕ 不能录制 BLOCKING",
+    CheckOutcome.NOT_FITTED: "－ 未装或未查 not fitted, or not seen from here",
+}
+ASK_SECONDS = 5.0
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
+    """Describe the command line."""
+    parser = commands.add_parser("doctor", help="录前检查 / the check before a recording")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="控制套接字 / else the configuration's")
+    parser.add_argument("--json", action="store_true", help="以 JSON 输出 / as JSON")
+    parser.set_defaults(work=lambda parsed: run(parsed, clock))
+
+
+def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
+    """Check and tell."""
+
+    def work() -> int:
+        config = configuration.load(arguments.config) if arguments.config is not None else Config()
+        status = _status(arguments.socket or config.control.socket)
+        rows = judge(facts_of(config, clock().read(), status))
+        if arguments.json:
+            tell(json.dumps([_plain(row) for row in rows], ensure_ascii=False))
+        else:
+            for line in (line for row in rows for line in _lines(row)):
+                tell(line)
+        return EXIT_FAULT if blocked(rows) else EXIT_CLEAN
+
+    return guarded(work)
+
+
+def _status(path: Path) -> Mapping[str, Any] | None:
+    """What a running recorder says of itself; None where none answers or it tells us nothing."""
+    try:
+        return ask(path, Request(verb=Verb.STATUS), limit_seconds=ASK_SECONDS).facts or None
+    except (NobodyAnswers, BadRequest):
+        return None
+
+
+def facts_of(config: Config, reading: ClockReading, status: Mapping[str, Any] | None) -> Facts:
+    """What is known here and from the recorder. A source is seen only while it is recorded from."""
+    known = status or {}
+    seen = True if known.get("mode") == "recording" else None
+    power, guard = known.get("power") or {}, known.get("guard")
+    mirror = config.spool.mirror
+    return Facts(
+        clock_plausible=reading.utc_ms >= EARLIEST_PLAUSIBLE_UTC_MS,
+        clock_error_ms=reading.error_ms,
+        picture=seen if config.camera.enabled else None,
+        sound=seen if config.microphone.enabled else None,
+        space_minutes=_minutes(config, config.spool.directory) or 0,
+        minimum_minutes=int(config.spool.minimum_free_hours * MINUTES_PER_HOUR),
+        key=_key_well(config.key),
+        power=power.get("state"),
+        power_minutes=power.get("minutes_left"),
+        interlock=config.interlock.enabled,
+        permit=bool(guard.get("permit")) if isinstance(guard, Mapping) else None,
+        mirror_fitted=mirror is not None,
+        mirror_minutes=_minutes(config, mirror) if mirror is not None else None,
+        milli_celsius=known.get("milli_celsius"),
+    )
+
+
+def _minutes(config: Config, directory: Path) -> int | None:
+    """How many minutes of media fit; None where there is no such directory."""
+    try:
+        free_bytes = shutil.disk_usage(directory).free
+    except OSError:
+        return None
+    return free_bytes // max(1, config.media_bytes_per_second()) // 60
+
+
+def _key_well(settings: configuration.Key) -> bool | None:
+    """Whether the key's file is there for its owner alone; None for a token, and where its folder hides it from us."""
+    if settings.token.module is not None:
+        return None
+    try:
+        found = settings.file.stat()
+    except PermissionError:
+        return None
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def _lines(row: Row) -> tuple[str, ...]:
+    item = CheckItem(row.item)
+    first = f"{item.words_zh} {item.words_en}：{SIGNS[row.outcome]}"
+    return (first, f"    → {row.fix_zh} / {row.fix_en}") if row.fix_zh else (first,)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "item": row.item.name.lower(),
+        "outcome": row.outcome.name.lower(),
+        "measured": row.measured,
+        "fix_zh": row.fix_zh,
+        "fix_en": row.fix_en,
+    }
