@@ -13,6 +13,7 @@ from edge.app import Refused
 from edge.buttons import Button, Timing, begin, step
 from edge.guard.core import Lease, Outcome
 from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
+from edge.guard_link import GuardBack
 from edge.mishaps import wedged_ms
 from edge.opening import EXIT_BUSY
 from edge.ports import (
@@ -34,6 +35,8 @@ from edge.sensors.readings import (
     BoardBits,
     BoardReading,
     GasReading,
+    GasReason,
+    GasState,
     PowerReading,
     PowerState,
     Readings,
@@ -335,6 +338,15 @@ def ups_silent(folder: Path) -> Seen:
     return recorded(folder, play(3), _tell(PowerState.ON_BATTERY), play(1), silent, play(1), look)
 
 
+def ups_back(folder: Path) -> Seen:
+    return recorded(folder, play(3), _tell(PowerState.SILENT), play(1), look, _tell(PowerState.MAINS), play(1))
+
+
+def sensors_lost(folder: Path) -> Seen:
+    well = _tell(bits=BoardBits(0))
+    return recorded(folder, play(2), well, play(7), look, well, play(1))
+
+
 # --- clocks ----------------------------------------------------------------------------------------------------------
 
 
@@ -511,6 +523,24 @@ def guard_dead(folder: Path) -> Seen:
     return _guarded(folder, lambda room: room.lose_guard(), play(1), look)
 
 
+def guard_back(folder: Path) -> Seen:
+    def back(room: Room) -> None:
+        room._post(GuardBack(boottime_ns=room.clock.now_ns))
+        room.guard_says(permit=True)
+
+    return _guarded(folder, lambda room: room.lose_guard(), play(1), look, back, play(3))
+
+
+def gas_alarm(folder: Path) -> Seen:
+    alarm = GasReading(state=GasState.TRIPPED, reason=GasReason.ALARM1, milli_percent_lel=25_000, micro_ampere=None)
+    clear = GasReading(state=GasState.CLEAR, reason=GasReason.NONE, milli_percent_lel=0, micro_ampere=None)
+
+    def trip(room: Room) -> None:
+        room.guard_says(permit=False, reason=Reason.GAS, healthy=False)
+
+    return _guarded(folder, _tell(gas=alarm), trip, play(1), look, _tell(gas=clear), play(1))
+
+
 # --- panel, keys, configuration, lines --------------------------------------------------------------------------------
 
 
@@ -586,6 +616,8 @@ HAPPENINGS: dict[str, Happening] = {
     "18": too_hot,
     "19": under_voltage,
     "20": on_battery,
+    "20 silent": ups_back,
+    "20 sensors": sensors_lost,
     "21 low": battery_low,
     "21 silent": ups_silent,
     "22": clock_steps,
@@ -595,6 +627,7 @@ HAPPENINGS: dict[str, Happening] = {
     "29": process_crash,
     "30": wedged,
     "32": interlock_trip,
+    "32 gas": gas_alarm,
     "33": wire_broken,
     "34 short": short,
     "34 pulse": pulse_missing,
@@ -603,6 +636,7 @@ HAPPENINGS: dict[str, Happening] = {
     "36": reset_key_stuck,
     "37": button_stuck,
     "38": guard_dead,
+    "38 back": guard_back,
     "39": key_damaged,
     "41 serial": serial_line_garbled,
     "41 socket": socket_request_refused,
