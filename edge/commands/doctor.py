@@ -11,14 +11,18 @@ import json
 import shutil
 import stat
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from edge import config as configuration
 from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS
-from edge.commands.acts import MakeClock, tell
+from edge.commands.acts import MakeClock, ledger_of, tell
 from edge.config import Config
 from edge.control_client import NobodyAnswers, ask
+from edge.history import MS_PER_DAY, history
+from edge.journal import entries_of
 from edge.ports import ClockReading
 from edge.precheck import MINUTES_PER_HOUR, Facts, Row, blocked, judge
 from edge.requests import BadRequest, Request, Verb
@@ -32,6 +36,7 @@ SIGNS = {
     CheckOutcome.NOT_FITTED: "－ 未装或未查 not fitted, or not seen from here",
 }
 ASK_SECONDS = 5.0
+LONGEST_DAYS = 36_600
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
@@ -40,6 +45,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], cl
     parser.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
     parser.add_argument("--socket", type=Path, metavar="PATH", help="控制套接字 / else the configuration's")
     parser.add_argument("--json", action="store_true", help="以 JSON 输出 / as JSON")
+    parser.add_argument("--history", type=_days, metavar="90d", help="导出近来的检查、维护、中止 / what happened since")
+    parser.add_argument("--spool", type=Path, metavar="DIR", help="存储目录，用于 --history / the spool of --history")
     parser.set_defaults(work=lambda parsed: run(parsed, clock))
 
 
@@ -48,6 +55,9 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
 
     def work() -> int:
         config = configuration.load(arguments.config) if arguments.config is not None else Config()
+        if arguments.history is not None:
+            root = arguments.spool or config.spool.directory
+            return _history(root, clock().read().utc_ms - arguments.history * MS_PER_DAY, as_json=arguments.json)
         status = _status(arguments.socket or config.control.socket)
         rows = judge(facts_of(config, clock().read(), status))
         if arguments.json:
@@ -58,6 +68,29 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
         return EXIT_FAULT if blocked(rows) else EXIT_CLEAN
 
     return guarded(work)
+
+
+def _days(text: str) -> int:
+    """A number of days, as 90d. Raises ArgumentTypeError."""
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdecimal() and 0 < int(number[:6]) <= LONGEST_DAYS):
+        raise argparse.ArgumentTypeError(f"{text!r}：请写天数，例如 90d / a number of days, as 90d")
+    return int(number)
+
+
+def _history(root: Path, since_ms: int, *, as_json: bool) -> int:
+    ledger_of(root)
+    entries = (one for path in sorted((root / "journal").glob("*.cbor")) for one in entries_of(path))
+    lines = list(history(entries, since_ms=since_ms))
+    if as_json:
+        tell(json.dumps([asdict(line) for line in lines], ensure_ascii=False))
+        return EXIT_CLEAN
+    for line in lines:
+        at = datetime.fromtimestamp(line.utc_ms / 1000, UTC).astimezone()
+        tell(f"{at:%Y-%m-%d %H:%M:%S}  第 {line.seq} 条  {line.words}")
+    if not lines:
+        tell("没有记录 nothing")
+    return EXIT_CLEAN
 
 
 def _status(path: Path) -> Mapping[str, Any] | None:
