@@ -291,6 +291,8 @@ class Recorder:
             self._open_gap(stream, GapCause.DEVICE_FAULT, now_ns, (evidence,), lost=0)
             self.still_absent(stream, fault.remedy_zh)
             self.restarts.lost(stream)
+        for stream in set(self._gaps.streams) - {stream for stream, _ in unstarted}:
+            self.restarts.tried(stream)
         frames, samples = self._counts.stated
         return Resumption(
             segments=self._counts.segments,

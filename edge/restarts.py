@@ -46,6 +46,11 @@ class Restarts:
         """It ended by itself, did not start, or was absent already when the session went on."""
         self._keeper.tell(Lost(stream=stream))
 
+    def tried(self, stream: Stream) -> None:
+        """It has just been started with the others: its packets have their wait before it is started once more."""
+        self._keeper.tell(Back(stream=stream))
+        self._keeper.tell(Lost(stream=stream))
+
     def back(self, stream: Stream) -> None:
         """Its packets come."""
         self._keeper.tell(Back(stream=stream))

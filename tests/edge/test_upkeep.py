@@ -18,6 +18,7 @@ from edge.disk_watch import DiskSaid, DiskState, Side
 from edge.journal import entries_of
 from edge.ladder import Rung
 from edge.ports import FaultKind, HardwareFault, LossCause, Stream
+from edge.requests import Verb
 from edge.station import serve
 from edge.surroundings import Surroundings
 from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, SessionEnd
@@ -81,6 +82,21 @@ def test_a_stream_that_is_lost_is_started_again_and_its_gap_ends(tmp_path: Path,
     (gap,), (end,) = bodies(made, Gap), bodies(made, GapEnd)
     assert (gap.stream, end.resumed) == (stream, 1)
     assert 1_000_000_000 <= end.length_ns[0] <= 1_500_000_000
+    assert made.verify().intact
+
+
+def test_a_lost_source_that_has_just_been_started_with_the_others_is_not_started_once_more(tmp_path: Path) -> None:
+    made = device(tmp_path)
+
+    def withhold(room: Room) -> None:
+        assert room.ask(Verb.WITHHOLD, actor="张三").ok
+
+    def go_on(room: Room) -> None:
+        assert room.ask(Verb.RESUME, actor="张三").ok
+
+    mending().record(made.config, play(3), lose(Stream.PICTURE), withhold, play(5), go_on, play(5))
+    assert EventCode.SOURCE_RESTARTED not in codes(made)
+    assert [end.resumed for end in bodies(made, GapEnd)].count(1) >= 1
     assert made.verify().intact
 
 
