@@ -35,6 +35,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/realtime/test_interlock.py::*",
     "tests/realtime/test_real_time.py::*",
     "tests/realtime/test_twice.py::*",
+    "tests/realtime/test_whole_room.py::*",
     "tests/scenarios/*",
     "tests/signing/*",
     "tests/sim/*",
