@@ -309,7 +309,11 @@ def read_identity(root: Path) -> Identity:
 
 
 def _read_identity(root: Path) -> Identity:
-    """Of the identity file; where that rots, of entry 0, which says the same and is signed."""
+    """Of the identity file; where that rots, of entry 0, which is signed.
+
+    A disk that went on without its mirror has a new number, which only the file holds: the memory beside the key then
+    refuses what entry 0 says.
+    """
     path = root / IDENTITY_FILE
     try:
         identity = parse_identity(path.read_bytes())
