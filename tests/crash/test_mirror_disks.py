@@ -14,7 +14,7 @@ from tests.crash import mounts
 from tests.required import unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
-STATES = 16
+STATES = 12
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
 
 TROUBLE = """
@@ -134,7 +134,7 @@ BROKEN = """
 from edge.mirror_catch_up import CatchUp
 CatchUp.align = lambda self, recent: self._pair.behind and self._pair.join(self._pair.behind, lambda _: True)
 import runpy, sys
-sys.argv = ["mirror_states", "40", "1"]
+sys.argv = ["mirror_states", "40", "1", "first"]
 runpy.run_module("tests.crash.mirror_states", run_name="__main__")
 """
 
