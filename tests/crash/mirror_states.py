@@ -1,7 +1,8 @@
 """Power cuts of a device with two disks: each is left in a state of its own, and the next start makes one of them.
 
 One server serves both disks and the key's, so one log says in which order all were asked. A cut leaves of each spool
-disk what that disk may have; the key's disk keeps everything. `python -m tests.crash.mirror_states STATES [SEED [first]]`.
+disk what that disk may have; the key's disk keeps everything.
+`python -m tests.crash.mirror_states STATES [SEED [first]]`.
 """
 
 from __future__ import annotations
