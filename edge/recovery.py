@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge import durable, journal
 from edge.journal import Found, Journal, Unreadable
-from edge.journal_state import JournalState, OpenGap, OpenSession, StreamRow, kid_in_force
+from edge.journal_state import JournalState, OpenGap, OpenSession, Standing, StreamRow, kid_in_force
 from edge.ports import Clock, ClockReading, Stream, SyncState
 from edge.spool import Spool
 from liuhen import cose
@@ -23,9 +23,13 @@ from liuhen.errors import FormatError
 from liuhen.kinds import NO_UPPER_BOUND_NS, Gap, GapEnd, Head, Instant, Pair, Recovered, Seal, Segment, SessionEnd
 from liuhen.kinds import Clock as ClockRow
 from liuhen.reader import FragmentState, Initialisation, SealedFragment, read_segment
-from liuhen.registry import EndCause, GapCause
+from liuhen.registry import EndCause, GapCause, InhibitionCode
 
 QUARANTINED_LIMIT = 64
+CAUSE_OF: dict[int, GapCause] = {
+    InhibitionCode.INTERLOCK: GapCause.INTERLOCK,
+    InhibitionCode.WITHHELD: GapCause.WITHHELD,
+}
 CLOCKS_SET = frozenset((SyncState.SYNCHRONISED, SyncState.HOLDOVER))
 
 
@@ -154,15 +158,13 @@ class Unfinished:
 
 def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
     """State what the dead run left and open the gap that ends with the first new media. Raises StorageFault."""
-    state, rescued, evidence = unfinished.state, unfinished.rescued, unfinished.evidence
+    state, rescued = unfinished.state, unfinished.rescued
     session = _session(state)
     # Gaps first: a cut between the two must not leave media stated inside a gap that then does not end with it.
     open_gaps, gaps = _close_ended_gaps(session, unfinished, log), session.gaps
     _state_rescued(session, rescued, log)
-    if not any(gap.stream is None for gap in open_gaps):
-        since = _end_of_media(state, session, rescued)
-        open_gaps = (*open_gaps, _open_gap(session, since, log, clock, evidence))
-        gaps += 1
+    open_gaps, opened = _gap_of_both(unfinished, open_gaps, log, clock)
+    gaps += opened
     after = rescued.statements[-1] if rescued.statements else None
     return Continuation(
         segments=session.segments + len(rescued.statements),
@@ -173,6 +175,32 @@ def go_on(unfinished: Unfinished, log: Journal, clock: Clock) -> Continuation:
         open_gaps=open_gaps,
         session=session,
     )
+
+
+def _gap_of_both(
+    unfinished: Unfinished, open_gaps: tuple[OpenGap, ...], log: Journal, clock: Clock
+) -> tuple[tuple[OpenGap, ...], int]:
+    """See to it that a gap of both streams is open, with the cause of what forbids recording where something does.
+
+    A cut may have come between an inhibition and its gap. Returns the open gaps and how many were opened here.
+    """
+    state, session, forbidding = unfinished.state, _session(unfinished.state), _forbidding(unfinished.state)
+    both = next((gap for gap in open_gaps if gap.stream is None), None)
+    since = _end_of_media(state, session, unfinished.rescued)
+    if both is not None:
+        if forbidding is None or not _tells_another_cause(both, forbidding):
+            return open_gaps, 0
+        since = forbidding.at
+        _end_gap(session, both, since, log, session.reading_in(since[0]), resumed=False)
+        open_gaps = tuple(gap for gap in open_gaps if gap is not both)
+    cause, evidence = _cause(since, clock.boot_id), [unfinished.evidence]
+    if forbidding is not None:
+        cause = CAUSE_OF[forbidding.code]
+        evidence.append(forbidding.seq)
+    seqs = tuple(seq for seq in evidence if seq is not None)
+    body = Gap(stream=None, cause=cause, since=since, measured=(), evidence=seqs, records=())
+    seq = log.append(body, session_id=session.id).seq
+    return (*open_gaps, OpenGap(seq=seq, stream=None, since=since, lost=0, cause=cause)), 1
 
 
 def close_open_session(unfinished: Unfinished, log: Journal, clock: Clock) -> None:
@@ -219,15 +247,35 @@ def _close_ended_gaps(session: OpenSession, unfinished: Unfinished, log: Journal
             still_open.append(gap)
             continue
         until = (back.clock[2], back.span_ns[0])
-        end = GapEnd(
-            gap_seq=gap.seq,
-            until=until,
-            length_ns=length_ns(session.reading_in(gap.since[0]), gap.since, until, _reading(back.clock)),
-            lost=(None, None),
-            resumed=1,
-        )
-        log.append(end, session_id=session.id)
+        _end_gap(session, gap, until, log, back.clock, resumed=True)
     return tuple(still_open)
+
+
+def _end_gap(
+    session: OpenSession, gap: OpenGap, until: Instant, log: Journal, clock: ClockRow, *, resumed: int
+) -> None:
+    """`clock` reads both clocks in the boot of `until`."""
+    end = GapEnd(
+        gap_seq=gap.seq,
+        until=until,
+        length_ns=length_ns(session.reading_in(gap.since[0]), gap.since, until, _reading(clock)),
+        lost=(None, None),
+        resumed=int(resumed),
+    )
+    log.append(end, session_id=session.id)
+
+
+def _forbidding(state: JournalState) -> Standing | None:
+    """What forbids recording, the interlock before a withholding; it may have been cut off from its gap."""
+    known = [one for one in state.inhibitions if one.code in CAUSE_OF]
+    return min(known, key=lambda one: one.code, default=None)
+
+
+def _tells_another_cause(gap: OpenGap, forbidding: Standing) -> bool:
+    """A gap that began for another reason, before the inhibition did; a trip's gap covers a withholding as well."""
+    covering = {GapCause.INTERLOCK, CAUSE_OF[forbidding.code]}
+    earlier = gap.since[0] != forbidding.at[0] or gap.since[1] <= forbidding.at[1]
+    return gap.cause not in covering and earlier
 
 
 def _reading(row: ClockRow) -> ClockReading:
@@ -243,18 +291,6 @@ def _session(state: JournalState) -> OpenSession:
 def _state_rescued(session: OpenSession, rescued: Rescued, log: Journal) -> None:
     for statement in rescued.statements:
         log.append(statement, session_id=session.id)
-
-
-def _open_gap(session: OpenSession, since: Instant, log: Journal, clock: Clock, evidence: int | None) -> OpenGap:
-    gap = Gap(
-        stream=None,
-        cause=_cause(since, clock.boot_id),
-        since=since,
-        measured=(),
-        evidence=() if evidence is None else (evidence,),
-        records=(),
-    )
-    return OpenGap(seq=log.append(gap, session_id=session.id).seq, stream=None, since=since, lost=0, cause=gap.cause)
 
 
 def _end_of_media(state: JournalState, session: OpenSession, rescued: Rescued) -> Instant:
