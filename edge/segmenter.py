@@ -26,6 +26,8 @@ from liuhen.registry import EndCause
 
 OVERDUE_NS = 250_000_000
 """How much longer than its length a fragment waits for a picture before it is closed without one."""
+LATE_NS = 240_000_000
+"""After an interruption a stream that comes so much later than the other has a gap of its own (S10 allows 250 ms)."""
 ROOMY_SEGMENT_BYTES = 48 * 1024 * 1024
 ROOMY_SEGMENT_FRAGMENTS = 600
 """Past either a segment ends at the next keyframe, well before the format's limits (64 MiB, 700 fragments)."""
@@ -178,6 +180,9 @@ class Segmenter:
         self._undecodable = 0
         self._last_picture_ns = 0
         self._last_sound_end_ns = 0
+        self._resumed = False
+        self._came: set[Stream] = set()
+        self._first_ns = 0
 
     def go_on_from(self, *, number: int, frames: int, samples: int, absent: frozenset[Stream]) -> None:
         """Before the first packet: numbers and indices go on where an earlier run of the session ended.
@@ -186,6 +191,7 @@ class Segmenter:
         """
         self._number, self.frames, self.samples = number, frames, samples
         self._live -= absent
+        self._resumed = True
 
     @property
     def media_end_ns(self) -> int | None:
@@ -246,6 +252,7 @@ class Segmenter:
         now_ns = max(packet.boottime_ns, self._last_picture_ns + 1)
         if Stream.PICTURE not in self._live:
             yield from self._return_of(Stream.PICTURE, now_ns)
+        yield from self._first_of(Stream.PICTURE, now_ns)
         missed, self._undecodable = packet.missed_frames + self._undecodable, 0
         if missed:
             yield self._missed_frames(missed, now_ns)
@@ -316,6 +323,7 @@ class Segmenter:
             yield from self._return_of(Stream.SOUND, heard.start_ns)
         elif packet.missed_samples:
             yield self._missed_samples(heard)
+        yield from self._first_of(Stream.SOUND, heard.start_ns)
         yield from self.tick(packet.arrival_boottime_ns)
         if self._open is None or Stream.SOUND not in self._open.streams or self._open.deaf:
             self._waiting.append(heard)
@@ -426,6 +434,19 @@ class Segmenter:
             yield from self._open_segment(None)
             if Stream.SOUND not in self._live:
                 yield from self._close_segment(cause)
+
+    def _first_of(self, stream: Stream, start_ns: int) -> Iterator[Step]:
+        """After an interruption the gap of both ends with the first media; the stream that comes later says so."""
+        if not self._resumed or stream in self._came:
+            return
+        self._came.add(stream)
+        if len(self._came) == 1:
+            self._first_ns = start_ns
+        elif start_ns - self._first_ns > LATE_NS:
+            yield StreamAbsent(
+                stream=stream, since_ns=self._first_ns, lost=0, overflow=False, what="came later than the other stream"
+            )
+            yield StreamPresent(stream=stream, until_ns=start_ns)
 
     def _return_of(self, stream: Stream, until_ns: int) -> Iterator[Step]:
         if self._picture_goes_on():
