@@ -244,6 +244,8 @@ class Room:
         self.onlooker = Onlooker()
         self._next_picture_ns = self._next_block_end_ns = 0
         self._missed_frames = 0
+        self.picture_late_ns = 0
+        """How long a camera that is started again takes longer than usual."""
         self._stage: Stage | None = None
         self.while_recovery_runs: Act = _nothing
         self.mends = False
@@ -392,7 +394,7 @@ class Room:
 
     def begin_anew(self) -> None:
         """The sources take their first frame and block from now on."""
-        self._next_picture_ns = self.clock.now_ns + 3_000_000
+        self._next_picture_ns = self.clock.now_ns + 3_000_000 + self.picture_late_ns
         self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
 
     def _pass_time(self, seconds: float, *, writes: bool, appends: bool = True) -> None:

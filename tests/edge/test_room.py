@@ -14,6 +14,7 @@ from edge.config import Config
 from edge.guard.words import Reason
 from edge.guard_link import GuardMessage
 from edge.journal import entries_of
+from edge.ports import Stream
 from edge.requests import Role, Verb
 from edge.sensors.readings import PowerReading, PowerState, Readings
 from edge.surroundings import Surroundings
@@ -318,3 +319,21 @@ def test_a_silent_explanation_explains_nothing(tmp_path: Path) -> None:
 
     room.record(guarded(made.config), play(3), mumble, surroundings=Surroundings(guard=permitting(room)))
     assert MarkCode.SPOKEN_EXPLANATION not in [body.code for body in bodies(made, Mark)]
+
+
+@pytest.mark.parametrize("late_ms", [400, 1500, 4000])
+def test_after_an_interruption_the_stream_that_comes_later_has_a_gap_of_its_own(tmp_path: Path, late_ms: int) -> None:
+    made, room = device(tmp_path), Room()
+    room.picture_late_ns = late_ms * 1_000_000
+    room.record(
+        guarded(made.config),
+        play(4),
+        lambda room: room.guard_says(permit=False, reason=Reason.TRIPPED),
+        play(2),
+        lambda room: room.guard_says(permit=True),
+        play(8),
+        surroundings=Surroundings(guard=permitting(room)),
+    )
+    both, picture = bodies(made, Gap)
+    assert (both.stream, picture.stream) == (None, Stream.PICTURE)
+    assert Code.HOLE_UNEXPLAINED not in made.findings()
