@@ -180,6 +180,7 @@ class Segmenter:
         self._undecodable = 0
         self._last_picture_ns = 0
         self._last_sound_end_ns = 0
+        self._absent_since_ns: dict[Stream, int] = {}
         self._resumed = False
         self._came: set[Stream] = set()
         self._first_ns = 0
@@ -394,6 +395,7 @@ class Segmenter:
         if lapse.stream not in self._live:
             return  # its absence has been told already
         yield from self._leave(lapse.stream, EndCause.OVERFLOW)
+        self._absent_since_ns[lapse.stream] = since_ns
         yield StreamAbsent(
             stream=lapse.stream,
             since_ns=since_ns,
@@ -408,6 +410,7 @@ class Segmenter:
             picture_end_ns = self._last_picture_ns + self._frame_ns if self._last_picture_ns else 0
             since_ns = picture_end_ns if loss.stream is Stream.PICTURE else self._sound_end_ns()
             yield from self._leave(loss.stream, EndCause.STREAMS_CHANGED)
+            self._absent_since_ns[loss.stream] = since_ns or loss.boottime_ns
             yield StreamAbsent(
                 stream=loss.stream,
                 since_ns=since_ns or loss.boottime_ns,
@@ -454,7 +457,8 @@ class Segmenter:
         else:
             yield from self._close_segment(EndCause.STREAMS_CHANGED)
         self._live.add(stream)
-        yield StreamPresent(stream=stream, until_ns=until_ns)
+        # A frame lasts on paper: the next one may have been taken a little before the last one's end.
+        yield StreamPresent(stream=stream, until_ns=max(until_ns, self._absent_since_ns.pop(stream, 0)))
 
     def _picture_goes_on(self) -> bool:
         return self._open is not None and Stream.PICTURE in self._open.streams and Stream.PICTURE in self._live

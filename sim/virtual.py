@@ -162,9 +162,7 @@ class VirtualCapture:
             stretch.packets.cut_off(at_ns, frame_ns=self._sources.frame_ns)
         self._sources.stop()
         stretch.packets.close()
-        while not stretch.packets.ended:
-            stretch.writer.pump(0)
-        stretch.writer.finish()
+        stretch.writer.run()
 
 
 def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None]) -> None:

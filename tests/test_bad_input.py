@@ -16,6 +16,7 @@ import pytest
 
 from edge import journal
 from edge.provision import DemoIdentity, demo_identity
+from edge.requests import Verb
 from edge.spool import open_spool
 from liuhen import keys
 from liuhen.kinds import Refusal, Session, Stop
@@ -363,16 +364,17 @@ def test_the_real_recorder_records_in_1970_and_says_so(tmp_path: Path) -> None:
 
 def offered(usage: str) -> set[str]:
     """The verbs a usage line lists."""
-    found = re.search(r"\{([a-z,]+)\}", usage)
+    found = re.search(r"\{([a-z,-]+)\}", usage.replace("\n", "").replace(" ", ""))
     assert found is not None
     return set(found[1].split(","))
 
 
 def test_no_command_takes_media_into_a_session() -> None:
-    plain = {"run", "sim", "demo", "destroy", "export"}
+    plain = {"run", "recorder", "guard", "sensors", "first-start", "doctor", "sim", "demo", "destroy", "export"}
     expected = {
         "keys": {"init", "show", "endorse", "rotate", "retire", "compromised", "trust"},
-        "spool": {"init", "ls"},
+        "spool": {"init", "ls", "scrub"},
+        "ctl": {verb.value for verb in Verb},
         "config": {"check", "default"},
         "records": {"add", "ls", "show"},
         "retention": {"extend", "hold", "lift", "ls"},

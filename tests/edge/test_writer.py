@@ -247,7 +247,15 @@ def test_a_mistake_of_this_program_in_writer_ends_the_session_and_is_told(tmp_pa
     ended = room.record(made.config, lambda r: r.play(2), lambda r: r.deliver_rubbish())
     assert (ended.cause, ended.clean) == (EndCause.DEVICE_FAULT, False)
     assert "ValueError" in ended.words_en
-    assert [e.kind for e in entries(made)][-5:] == ["segment", "gap-end", "session-end", "checkpoint", "stop"]
+    assert [e.kind for e in entries(made)][-7:] == [
+        "segment",
+        "gap-end",
+        "duty",
+        "duty",
+        "session-end",
+        "checkpoint",
+        "stop",
+    ]
     assert made.findings() == ["gap-unexplained"]
     assert made.verify().intact
 
