@@ -18,8 +18,6 @@ MOST_EXPOSED_TENTHS = 15
 EXPOSURE_FILE = Path(__file__).parent / "exposure.json"
 NEWER_THAN_DEBIAN_12: frozenset[str] = frozenset()
 """Keys that systemd 252 does not know and 257 does; none is used today."""
-STILL_TO_COME: frozenset[str] = frozenset({"recorder"})
-"""Commands that other work of the same issue adds."""
 
 
 @pytest.fixture
@@ -82,7 +80,7 @@ def test_systemd_finds_a_line_that_is_wrong(overlay: Path, tmp_path: Path, fault
 
 
 def test_the_overlay_keeps_the_rules_of_the_design() -> None:
-    assert complaints(ROOTFS, commands() | STILL_TO_COME) == []
+    assert complaints(ROOTFS, commands()) == []
 
 
 @pytest.mark.parametrize(
@@ -114,9 +112,7 @@ def test_each_rule_finds_what_breaks_it(overlay: Path, file: str, old: str, new:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    assert any(expected in line for line in complaints(overlay, commands() | STILL_TO_COME)), complaints(
-        overlay, commands() | STILL_TO_COME
-    )
+    assert any(expected in line for line in complaints(overlay, commands())), complaints(overlay, commands())
 
 
 def applied(tool: str, root: Path, rootfs: Path, file: str) -> subprocess.CompletedProcess[str]:
