@@ -38,7 +38,7 @@ WANTED_AT_RUN_TIME = frozenset({"setuptools"})
 KEPT = frozenset({Path("etc/udev/rules.d/75-liuhen-site.rules")})
 CONFIGURATION = Path("etc/liuhen/recorder.toml")
 MANIFEST = Path("var/lib/liuhen-install/files")
-SYSTEM_MODULES = ("numpy", "av", "libcamera", "picamera2", "lgpio")
+SYSTEM_MODULES = ("numpy", "PIL", "av", "libcamera", "picamera2", "lgpio")
 NEWER_PYTHON = (3, 11)
 DEVICES = ("dma_heap", "media", "gpio", "rtc", "tty", "sound")
 UNITS = Path("usr/lib/systemd/system")
@@ -60,6 +60,13 @@ GROUPS = (
         level_on_pi=Level.RUN,
     ),
     PackageGroup(
+        packages=("python3-pil",),
+        why="Pillow, which draws the text in the picture",
+        without="the recorder does not start",
+        level=Level.RUN,
+        level_on_pi=Level.RUN,
+    ),
+    PackageGroup(
         packages=("python3-libcamera",),
         why="the camera stack",
         without="no camera",
@@ -77,6 +84,13 @@ GROUPS = (
         packages=("python3-lgpio",),
         why="the GPIO lines of buttons, loops, relay and lamps",
         without="no buttons, interlock or lamps: lgpio comes from the Raspberry Pi archive, Debian 13 has none",
+        level=Level.RUN,
+        level_on_pi=Level.RUN,
+    ),
+    PackageGroup(
+        packages=("espeak-ng",),
+        why="the spoken prompts of the loudspeaker",
+        without="prompts that nobody recorded are tones",
         level=Level.RUN,
         level_on_pi=Level.RUN,
     ),

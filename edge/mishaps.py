@@ -2,7 +2,8 @@
 
 Pure but for `read_last_exit`. systemd knows how a service ended and tells only what it runs after it (ExecStopPost), so
 the unit leaves one line there for the next run: `$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS` of systemd.exec(5). The file
-is in /run: a line of another boot cannot be met.
+is in /run: a line of another boot cannot be met. A line stays until a run takes it, so that starts that were refused
+after a crash do not hide it.
 """
 
 from __future__ import annotations

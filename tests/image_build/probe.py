@@ -13,6 +13,7 @@ import mmap
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ def works(act: Callable[[], object]) -> bool:
     """Whether it can be done."""
     try:
         return act() is not False
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, subprocess.SubprocessError):
         return False
 
 
@@ -49,6 +50,13 @@ def makes_a_namespace() -> bool:
 def takes_calls_back_from_c() -> bool:
     """As sounddevice does, through cffi."""
     return bool(importlib.import_module("cffi").FFI().callback("int(int)", lambda number: number + 1)(1))
+
+
+def synthesises_a_prompt() -> bool:
+    """As the loudspeaker has it made: a second of sound, at least."""
+    words = ["espeak-ng", "-v", "cmn-latn-pinyin", "-b", "1", "--stdin", "--stdout"]
+    made = subprocess.run(words, input="录制已恢复".encode(), capture_output=True, timeout=20, check=True)
+    return len(made.stdout) > 2 * 22_050
 
 
 def writes(folder: str) -> Callable[[], object]:
@@ -81,6 +89,7 @@ ACTS: dict[str, Callable[[], object]] = {
     "reads the clock's state": reads_whether_the_clock_is_synchronised,
     "sets the clock": lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()),
     "takes calls back from C (cffi)": takes_calls_back_from_c,
+    "has a prompt synthesised": synthesises_a_prompt,
     "makes memory that is written and run": lambda: mmap.mmap(-1, 4096, prot=7).close(),
     "speaks TCP to this machine": speaks_to_this_machine,
     "hears device events": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15).close(),

@@ -128,6 +128,12 @@ def what_people_wrote_outlives_all(device: Path) -> None:
     assert twice.stderr.startswith("install: no installation is found")
 
 
+def test_a_device_is_given_what_its_programs_import_or_call() -> None:
+    named = {name for group in install.GROUPS for name in group.packages}
+    assert {"espeak-ng", "libportaudio2", "python3-numpy", "python3-av", "python3-pil"} <= named
+    assert {"PIL", "numpy", "av"} <= set(install.SYSTEM_MODULES)
+
+
 def test_wrong_places_are_refused_in_one_line(tmp_path: Path) -> None:
     for prefix in ("opt/liuhen", "/opt", "/"):
         done = make("install", f"DESTDIR={tmp_path}", f"PREFIX={prefix}")

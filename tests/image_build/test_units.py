@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from edge.app import LAST_EXIT
+from edge.ladder import EXIT_REBOOT, EXIT_RESTART
+from edge.mishaps import LastExit, read_last_exit
 from tests.image_build.unit_files import PROGRAM, ROOTFS, SHARED, UNITS, commands, complaints, units_of
 from tests.required import unavailable
 
 SERVICES = sorted(name for name in units_of(ROOTFS) if name.endswith(".service"))
 MOST_EXPOSED_TENTHS = 15
 EXPOSURE_FILE = Path(__file__).parent / "exposure.json"
-NEWER_THAN_DEBIAN_12: frozenset[str] = frozenset()
-"""Keys that systemd 252 does not know and 257 does; none is used today."""
+NEWER_THAN_DEBIAN_12 = frozenset({"RestartMode"})
+"""Keys that systemd 252 does not know and 257 does. 252 does without: no restart of its is a failure."""
 
 
 @pytest.fixture
@@ -96,6 +100,12 @@ def test_the_overlay_keeps_the_rules_of_the_design() -> None:
         ("liuhen-sensors.service", "Restart=always", "Restart=on-failure", "not started again"),
         ("liuhen-recorder.service", "After=", "After=time-sync.target ", "ordered after time-sync.target"),
         ("liuhen-recorder.service", "OnFailure=", "OnFailure=liuhen-nothing.service ", "does not exist"),
+        ("liuhen-recorder.service", "RestartMode=direct", "", "at the first crash"),
+        ("liuhen-recorder.service", "RuntimeDirectoryPreserve=restart", "", "loses its runtime folder"),
+        ("liuhen-guard.service", "RuntimeDirectoryPreserve=restart", "", "loses its runtime folder"),
+        ("liuhen-guard.service", "LimitMEMLOCK=infinity", "LimitMEMLOCK=128M", "not all of it"),
+        ("liuhen-escalate.path", "PathChanged=", "PathExists=", "again and again"),
+        ("liuhen-recorder.service", "ExecStopPost=-/bin/sh", "ExecStopPost=-/bin/bash", "is in no list"),
         ("liuhen-guard.service", "char-gpiochip", "char-alsa", "is not in audio"),
         ("liuhen-guard.service", "char-gpiochip", "char-mem", "belongs to no group"),
         ("liuhen-guard.service", "User=liuhen-guard", "", "runs as root"),
@@ -113,6 +123,65 @@ def test_each_rule_finds_what_breaks_it(overlay: Path, file: str, old: str, new:
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
     assert any(expected in line for line in complaints(overlay, commands())), complaints(overlay, commands())
+
+
+RECORDER = units_of(ROOTFS)["liuhen-recorder.service"]
+ORDER = "/run/liuhen-recorder/reboot"
+
+
+def after_the_end(folder: Path, result: str, code: str, status: str) -> None:
+    """Runs what systemd runs when the recorder has ended, with the runtime folder elsewhere."""
+    for line in RECORDER.all("ExecStopPost"):
+        words = [
+            word.replace("$$", "$").replace(str(LAST_EXIT.parent), str(folder))
+            for word in shlex.split(line.removeprefix("-"))
+        ]
+        told = {"SERVICE_RESULT": result, "EXIT_CODE": code, "EXIT_STATUS": status}
+        subprocess.run(words, env=told, check=True, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "status", "expected"),
+    [
+        ("signal", "killed", "KILL", LastExit(result="signal", signal_or_code=-9)),
+        ("watchdog", "dumped", "ABRT", LastExit(result="watchdog", signal_or_code=-6)),
+        ("oom-kill", "killed", "KILL", LastExit(result="oom-kill", signal_or_code=-9)),
+        ("exit-code", "exited", "1", LastExit(result="exit-code", signal_or_code=1)),
+        ("success", "exited", "0", LastExit(result="success", signal_or_code=0)),
+        ("success", "exited", str(EXIT_RESTART), LastExit(result="success", signal_or_code=EXIT_RESTART)),
+        ("resources", "", "", None),
+    ],
+)
+def test_the_next_run_reads_the_line_that_the_unit_left(
+    tmp_path: Path, result: str, code: str, status: str, expected: LastExit | None
+) -> None:
+    assert LAST_EXIT.parent == Path("/run") / (RECORDER.last("RuntimeDirectory") or "")
+    after_the_end(tmp_path, result, code, status)
+    assert read_last_exit(tmp_path / LAST_EXIT.name) == expected
+
+
+def test_a_start_that_was_refused_does_not_hide_the_crash_before_it(tmp_path: Path) -> None:
+    after_the_end(tmp_path, "signal", "killed", "SEGV")
+    after_the_end(tmp_path, "exit-code", "exited", "4")
+    assert read_last_exit(tmp_path / LAST_EXIT.name) == LastExit(result="signal", signal_or_code=-11)
+    after_the_end(tmp_path, "success", "exited", "0")
+    assert read_last_exit(tmp_path / LAST_EXIT.name) == LastExit(result="success", signal_or_code=0)
+
+
+def test_only_the_exit_that_orders_a_reboot_leaves_the_order_that_is_bounded(tmp_path: Path) -> None:
+    for code, status in (("exited", "0"), ("exited", "1"), ("exited", str(EXIT_RESTART)), ("killed", "KILL")):
+        after_the_end(tmp_path, "any", code, status)
+    assert not (tmp_path / Path(ORDER).name).exists()
+    after_the_end(tmp_path, "success", "exited", str(EXIT_REBOOT))
+    assert (tmp_path / Path(ORDER).name).exists()
+    units = units_of(ROOTFS)
+    assert units["liuhen-escalate.path"].all("PathChanged") == [ORDER]
+    assert ORDER not in units["liuhen-reboot.path"].all("PathExists")
+
+
+def test_an_ordered_end_is_no_failure_and_only_an_unusable_configuration_is_not_started_again() -> None:
+    assert RECORDER.words("SuccessExitStatus") == [str(EXIT_RESTART), str(EXIT_REBOOT)]
+    assert RECORDER.words("RestartPreventExitStatus") == ["2"]
 
 
 def applied(tool: str, root: Path, rootfs: Path, file: str) -> subprocess.CompletedProcess[str]:

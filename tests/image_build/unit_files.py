@@ -48,6 +48,10 @@ SECRET = re.compile(
 )
 
 
+KEEP_THEIR_FOLDER = ("liuhen-recorder.service", "liuhen-guard.service")
+"""The recorder's next run reads how the last one ended there, the guard's next one the latch's mark."""
+
+
 def commands() -> frozenset[str]:
     """The subcommands that `liuhen` has."""
     parser = program._parser()
@@ -112,6 +116,7 @@ def complaints(rootfs: Path, commands: frozenset[str]) -> list[str]:
     lines = [f"{unit.name}: {line}" for unit in units.values() for line in _of_unit(unit, set(units), commands)]
     lines += [f"{unit.name}: {line}" for unit in units.values() for line in _of_devices(unit, rootfs)]
     lines += _of_waiting(units)
+    lines += _of_restarts(units)
     lines += _of_users(rootfs, units)
     lines += _of_presets(rootfs, units)
     lines += _of_secrets(rootfs)
@@ -133,8 +138,8 @@ def _of_unit(unit: Unit, names: set[str], commands: frozenset[str]) -> Iterator[
 
 
 def _of_commands(unit: Unit, commands: frozenset[str]) -> Iterator[str]:
-    for line in unit.all("ExecStart") + unit.all("ExecStartPre"):
-        words = line.split()
+    for line in unit.all("ExecStart") + unit.all("ExecStartPre") + unit.all("ExecStopPost"):
+        words = line.removeprefix("-").split()
         if words[0] == PROGRAM and words[1] not in commands:
             yield f"`liuhen {words[1]}` is not a command"
         elif words[0] != PROGRAM and words[0] not in SYSTEMS_OWN:
@@ -149,6 +154,20 @@ def _of_waiting(units: dict[str, Unit]) -> Iterator[str]:
             yield f"{name}: depends on {' '.join(sorted(waits))}"
         if units[name].last("Restart") != "always":
             yield f"{name}: is not started again"
+
+
+def _of_restarts(units: dict[str, Unit]) -> Iterator[str]:
+    """What a process that is started again must find, and what must not happen meanwhile."""
+    for unit in units.values():
+        if unit.last("Restart") == "always" and unit.all("OnFailure") and unit.last("RestartMode") != "direct":
+            yield f"{unit.name}: acts on OnFailure= at the first crash (systemd 254 and newer)"
+        if unit.name in KEEP_THEIR_FOLDER and unit.last("RuntimeDirectoryPreserve") != "restart":
+            yield f"{unit.name}: loses its runtime folder with each restart"
+        if "mlockall" in unit.words("SystemCallFilter") and unit.last("LimitMEMLOCK") != "infinity":
+            yield f"{unit.name}: may lock its memory, but not all of it"
+        ordered = units.get(f"{unit.name.removesuffix('.path')}.service") if unit.name.endswith(".path") else None
+        if ordered is not None and ordered.all("ConditionPathExists") and unit.all("PathExists"):
+            yield f"{unit.name}: gives an order again and again while {ordered.name} refuses it"
 
 
 def _of_devices(unit: Unit, rootfs: Path) -> Iterator[str]:
