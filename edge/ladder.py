@@ -26,7 +26,7 @@ EXIT_RESTART = 75
 """The process ended in order and wants to be started again at once (EX_TEMPFAIL of sysexits.h)."""
 
 EXIT_REBOOT = 76
-"""The same, and the machine is to be started anew first. The process has no right to do that itself: the unit has."""
+"""The same, and the machine is to be started anew first. The process has no right to do that: its unit orders it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
