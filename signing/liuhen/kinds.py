@@ -426,6 +426,60 @@ class Maintenance(EntryBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt(EntryBody):
+    """What `offload` read back from a store: its claim, never the store's; it proves nothing by itself."""
+
+    KIND: ClassVar[str] = "receipt"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    store: bytes = key(9, HASH)
+    designated: int = key(10, BIT)
+    mode: int = key(11, CODE)
+    server_key: bytes | None = key(12, Nullable(HASH))
+    objects: tuple[tuple[int, bytes, bytes, int, str, int | None, int], ...] = key(
+        13,
+        Rows(
+            row(
+                what=CODE,
+                content=HASH,
+                hash=HASH,
+                size=UINT,
+                version=Text(128),
+                retained_until_ms=Nullable(SINT),
+                store_utc_ms=SINT,
+            ),
+            limit=128,
+        ),
+    )
+    records: Commitments = key(14, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(EntryBody):
+    """A local operator's order; code 1 stands for the witness of a reclaim, never for receipt, retention or hold."""
+
+    KIND: ClassVar[str] = "order"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    code: int = key(9, CODE)
+    session: bytes | None = key(10, Nullable(ID16))
+    records: Commitments = key(11, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reclaimed(EntryBody):
+    """The local copy of content goes because a store holds it; written before the first byte goes."""
+
+    KIND: ClassVar[str] = "reclaimed"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    contents: tuple[tuple[int, bytes], ...] = key(9, Rows(row(what=CODE, hash=HASH), limit=512))
+    receipts: tuple[int, ...] = key(10, Rows(UINT, limit=64))
+    witness: tuple[int, bytes, int, bytes] | None = key(
+        11, Nullable(row(size=UINT, root=HASH, utc_ms=SINT, witness=HASH))
+    )
+    order: int | None = key(12, Nullable(UINT))
+    records: Commitments = key(13, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal(Body):
     """Signed after each fragment, in the same file, outside the chain (FORMAT.md 6.3)."""
 
@@ -478,6 +532,35 @@ class Endorsement(Body):
     not_before_ms: int = key(12, SINT)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness(Body):
+    """A witness saw this journal up to a checkpoint, and re-hashed these media, in a store (FORMAT.md 12.4)."""
+
+    KIND: ClassVar[str] = "witness"
+    version: int = key(0, Integer(low=1, high=1, name="1"))
+    log_id: bytes = key(1, ID16)
+    store: bytes = key(9, HASH)
+    size: int = key(10, UINT)
+    root: bytes = key(11, HASH)
+    utc_ms: int = key(12, SINT)
+    media: tuple[bytes, ...] = key(13, Rows(HASH, limit=1024))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access(Body):
+    """Somebody copied content out of a store: for what, by whose approval, which sessions (FORMAT.md 12.5)."""
+
+    KIND: ClassVar[str] = "access"
+    version: int = key(0, Integer(low=1, high=1, name="1"))
+    log_id: bytes = key(1, ID16)
+    utc_ms: int = key(9, SINT)
+    actor: str = key(10, Text(120))
+    purpose: str = key(11, Text(600))
+    approval: str = key(12, Text(120))
+    sessions: tuple[bytes, ...] = key(13, Rows(ID16, limit=1024))
+    objects: tuple[int, bytes] = key(14, row(count=UINT, root=HASH))
+
+
 ENTRY_KINDS: dict[str, type[EntryBody]] = {
     kind.KIND: kind
     for kind in (
@@ -505,6 +588,9 @@ ENTRY_KINDS: dict[str, type[EntryBody]] = {
         Duty,
         Check,
         Maintenance,
+        Receipt,
+        Order,
+        Reclaimed,
     )
 }
 

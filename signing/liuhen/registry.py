@@ -155,6 +155,7 @@ class RecordLabel(enum.IntEnum):
     APPROVAL = 6
     ATTACHMENT = 7
     OTHER = 8
+    STORE = 9
 
 
 class Severity(enum.IntEnum):
@@ -206,6 +207,8 @@ class EventCode(enum.IntEnum):
     STORAGE_ROT = 49
     REFUSED_REQUEST = 50
     ENCODER_CHANGED = 51
+    STORAGE_NO_RECLAIM = 52
+    MEDIUM_INSERTED = 53
     INTERLOCK_TRIPPED = 60
     INTERLOCK_OPEN = 61
     INTERLOCK_SHORT = 62
@@ -249,6 +252,22 @@ class EventCode(enum.IntEnum):
     WITHHELD_TOO_LONG = 121
     EXPLANATION_OVERDUE = 122
     RESUME_OVERDUE = 123
+    STORE_UNREACHABLE = 130
+    STORE_BACK = 131
+    STORE_REFUSES = 132
+    STORE_UNTRUSTED = 133
+    STORE_FULL = 134
+    STORE_CLOCK_OFF = 135
+    STORE_RETENTION_SHORT = 136
+    STORE_DIFFERS = 137
+    LOCAL_DIFFERS = 138
+    DEADLINE_NEAR = 140
+    DEADLINE_FORECAST = 141
+    DEADLINE_MISSED = 142
+    DEADLINE_MET = 143
+    DEADLINE_NO_CALENDAR = 144
+    OFFLOAD_LOST = 145
+    OFFLOAD_BACK = 146
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,6 +417,50 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.RESUME_OVERDUE: _meaning(
         Severity.WARNING, "长时间未能恢复录制，应当报告", "recording has not resumed for too long; report it", "minutes"
     ),
+    EventCode.STORAGE_NO_RECLAIM: _meaning(
+        Severity.FAULT,
+        "空间将尽，而没有内容已证实入库可以清理",
+        "space runs out and nothing may be reclaimed",
+        "minutes_left",
+    ),
+    EventCode.MEDIUM_INSERTED: _meaning(Severity.WARNING, "插入了移动存储介质", "a removable medium was inserted"),
+    EventCode.STORE_UNREACHABLE: _meaning(Severity.WARNING, "存储库无法连接", "store cannot be reached", "reason"),
+    EventCode.STORE_BACK: _meaning(Severity.NOTICE, "存储库恢复连接", "store is reached again", "silent_seconds"),
+    EventCode.STORE_REFUSES: _meaning(Severity.FAULT, "存储库拒绝访问", "store refuses this device", "status"),
+    EventCode.STORE_UNTRUSTED: _meaning(
+        Severity.FAULT, "存储库证书不可信，未发送任何内容", "store's certificate is not trusted, nothing was sent"
+    ),
+    EventCode.STORE_FULL: _meaning(Severity.FAULT, "存储库已满或超出配额", "store is full or over its quota"),
+    EventCode.STORE_CLOCK_OFF: _meaning(
+        Severity.WARNING, "本机时间与存储库相差过大", "clocks of device and store differ", "difference_seconds"
+    ),
+    EventCode.STORE_RETENTION_SHORT: _meaning(
+        Severity.FAULT, "存储库的保存期限不足", "store retains for too short a time", "missing_seconds"
+    ),
+    EventCode.STORE_DIFFERS: _meaning(
+        Severity.FAULT, "存储库中的内容与签名不符", "what the store returned is not what was signed", "what"
+    ),
+    EventCode.LOCAL_DIFFERS: _meaning(
+        Severity.FAULT, "本地内容与签名不符，未入库", "local bytes are not those signed; not sent", "what"
+    ),
+    EventCode.DEADLINE_NEAR: _meaning(
+        Severity.WARNING, "入库期限将至", "a storing deadline comes near", "percent_used", "minutes_left"
+    ),
+    EventCode.DEADLINE_FORECAST: _meaning(
+        Severity.WARNING, "按目前速度将赶不上入库期限", "at this rate a deadline will be missed", "minutes_short"
+    ),
+    EventCode.DEADLINE_MISSED: _meaning(
+        Severity.FAULT, "未在规定期限内入库", "not stored within the time the law allows", "cause", "bytes_left"
+    ),
+    EventCode.DEADLINE_MET: _meaning(Severity.NOTICE, "已按期入库", "stored in time", "minutes_left"),
+    EventCode.DEADLINE_NO_CALENDAR: _meaning(
+        Severity.WARNING,
+        "当年没有调休日历，每一天都按工作日计算",
+        "no calendar for the year, every day counts as a working day",
+        "year",
+    ),
+    EventCode.OFFLOAD_LOST: _meaning(Severity.WARNING, "入库程序失联", "offload process silent", "silent_ms"),
+    EventCode.OFFLOAD_BACK: _meaning(Severity.NOTICE, "入库程序恢复", "offload process is back", "silent_ms"),
 }
 
 
@@ -529,10 +592,11 @@ class DutyAct(enum.IntEnum):
 
 
 class CheckCode(enum.IntEnum):
-    """When a check of the device was made (Jiaozuo Art. 16)."""
+    """When a check of the device was made (Jiaozuo Art. 16); 3 is that of the store."""
 
     BEFORE_RECORDING = 1
     DAILY = 2
+    STORE = 3
 
 
 class CheckItem(enum.IntEnum):
@@ -593,6 +657,46 @@ class ContentKind(enum.IntEnum):
     RECORD = 0
     SEGMENT = 1
     QUARANTINED = 2
+
+
+class ObjectKind(enum.IntEnum):
+    """What a receipt names (FORMAT.md 12.2); 0 to 2 are those of `ContentKind`."""
+
+    RECORD = 0
+    SEGMENT = 1
+    QUARANTINED = 2
+    JOURNAL = 3
+    CHECKPOINT = 4
+
+
+class RetentionMode(enum.IntEnum):
+    """How the store of a receipt keeps what it holds; 0 is not WORM."""
+
+    NONE = 0
+    GOVERNANCE = 1
+    COMPLIANCE = 2
+    BUCKET = 3
+
+
+class OrderCode(enum.IntEnum):
+    """What a local operator ordered."""
+
+    RECLAIM_UNWITNESSED = 1
+
+
+class MissedCause(enum.IntEnum):
+    """Why content was not stored in time, as far as the device knows (`DEADLINE_MISSED`)."""
+
+    UNKNOWN = 0
+    STORE_UNREACHABLE = 1
+    STORE_REFUSES = 2
+    STORE_UNTRUSTED = 3
+    STORE_FULL = 4
+    RETENTION_SHORT = 5
+    NO_DESIGNATED_STORE = 6
+    TOO_SLOW = 7
+    LOCAL_DIFFERS = 8
+    OFFLOAD_SILENT = 9
 
 
 class ChoiceCode(enum.IntEnum):

@@ -18,6 +18,7 @@ from liuhen.cose import content_type
 from liuhen.keys import Card, Trust
 from liuhen.kinds import (
     ENTRY_KINDS,
+    Access,
     Amend,
     Body,
     Check,
@@ -38,6 +39,9 @@ from liuhen.kinds import (
     Key,
     Maintenance,
     Mark,
+    Order,
+    Receipt,
+    Reclaimed,
     Recovered,
     Refusal,
     Retention,
@@ -47,6 +51,7 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
     Stop,
+    Witness,
     columns,
 )
 from liuhen.registry import EVENTS, EntryClass, EventCode, GapCause
@@ -244,6 +249,48 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
         "code": "maintenance code",
         "records": _RECORDS,
     },
+    Receipt: {
+        "store": "hash of the store's name (12.1)",
+        "designated": "1 where the device's configuration names this store as the designated one",
+        "mode": "retention mode",
+        "server_key": "SHA-256 of the server's TLS public key (SubjectPublicKeyInfo), or null without TLS",
+        "objects": "what was read back whole: object kind; what it is (12.2); SHA-256 of the bytes read back; their "
+        "number; version, empty where the store has none; retention as the store reported it, or null; the store's "
+        "own clock then",
+        "records": _RECORDS,
+    },
+    Order: {
+        "code": "order code",
+        "session": "the session it is about, or null for every session that has ended by then",
+        "records": _RECORDS,
+    },
+    Reclaimed: {
+        "contents": "what goes: content kind and the hash that names it, as in destroyed",
+        "receipts": "seqs of the receipt entries it rests on, ascending",
+        "witness": "the cosigned checkpoint it rests on, columns as in seen, or null",
+        "order": "seq of the order that stands for a witness, or null",
+        "records": _RECORDS,
+    },
+    Witness: {
+        "version": "format version",
+        "log_id": "log that was looked at",
+        "store": "hash of the name of the store in which it was found (12.1)",
+        "size": "size of the checkpoint that is cosigned",
+        "root": "RFC 6962 root over entries 0..size-1, computed by the witness itself",
+        "utc_ms": "the witness's own clock, UTC milliseconds since 1970",
+        "media": "SHA-256 of each media object that it read back whole and found as an entry below size states it, "
+        "ascending",
+    },
+    Access: {
+        "version": "format version",
+        "log_id": "log that content was copied from",
+        "utc_ms": "clock of the machine that copied, UTC milliseconds since 1970",
+        "actor": "who copied",
+        "purpose": "what for",
+        "approval": "number of the approval it rests on",
+        "sessions": "sessions of which media or records were copied, ascending",
+        "objects": "how many objects, and the RFC 6962 root over their SHA-256 in ascending order",
+    },
     Identity: {
         "version": "format version",
         "log_id": "log of the device",
@@ -328,6 +375,10 @@ REGISTRIES: tuple[tuple[type[enum.IntEnum], str], ...] = (
     (registry.CheckItem, "item in check.rows"),
     (registry.CheckOutcome, "outcome in check.rows"),
     (registry.MaintenanceCode, "maintenance.code"),
+    (registry.ObjectKind, "what in receipt.objects"),
+    (registry.RetentionMode, "receipt.mode"),
+    (registry.OrderCode, "order.code"),
+    (registry.MissedCause, "cause measured by DEADLINE_MISSED"),
 )
 
 
@@ -425,6 +476,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "card": lambda: fields_table(Card, MEANINGS[Card]),
     "trust": lambda: fields_table(Trust, MEANINGS[Trust]),
     "endorsement": lambda: fields_table(Endorsement, MEANINGS[Endorsement]),
+    "witness": lambda: fields_table(Witness, MEANINGS[Witness]),
+    "access": lambda: fields_table(Access, MEANINGS[Access]),
 }
 
 
