@@ -71,6 +71,10 @@ class PortAudioMicrophone:
         """How often PortAudio said that samples were lost, in the running stream."""
         return self._stream.overflows if self._stream is not None else 0
 
+    def format(self) -> SoundFormat:
+        """Rate, channels and STREAMINFO of the encoder; no device is asked."""
+        return Packer(self._sound).format
+
     def open(self) -> SoundFormat:
         """Find the device, check rate and channels, open the encoder. Raises HardwareFault.
 

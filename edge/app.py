@@ -26,7 +26,7 @@ from edge.durable import StorageFault
 from edge.guard.words import Lamp
 from edge.guard_link import GuardLost, GuardMessage, GuardSaid
 from edge.journal import Journal
-from edge.journal_state import JournalState, StreamRow
+from edge.journal_state import JournalState
 from edge.ladder import Limits as LadderLimits
 from edge.ladder_memory import LadderKeeper
 from edge.messages import Message, RoomSays, StopRequested, WriterSays
@@ -42,8 +42,10 @@ from edge.opening import (
     open_device,
     storage_refusal,
 )
+from edge.origins import OriginCheck, SourceOpened, substitutes
 from edge.packet_queue import LaneBounds, PacketQueue
-from edge.ports import FaultKind, Hardware, HardwareFault, Microphone, PictureFormat, SoundFormat, SourceOrigin
+from edge.ports import FaultKind, Hardware, HardwareFault, SourceOrigin
+from edge.promised import Promised, open_what_opens
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.requests import Answer
 from edge.revival import Revived, Reviver, ReviverAtOnce
@@ -54,7 +56,7 @@ from edge.session.signals import SessionEnded, StartAsked
 from edge.session.state import Inhibition, Mode
 from edge.spool import Spool
 from edge.status import Status
-from edge.stretch import Stretch, Stretches
+from edge.stretch import Stretch, Stretches, Unstarted
 from edge.surroundings import NO_SURROUNDINGS, Neighbours, Surroundings
 from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPorts
 from liuhen import keys
@@ -248,7 +250,7 @@ class Running:
 
     def deal_with(self, message: Message) -> None:
         """A message between two sessions; what WRITER says then is of a session that is over."""
-        if not isinstance(message, WriterSays | Revived | StopRequested):
+        if not isinstance(message, WriterSays | Revived | SourceOpened | StopRequested):
             self.hear(message)
 
     def turn(self) -> None:
@@ -350,9 +352,9 @@ def conduct_session(running: Running) -> Ended:
     start, opening = running.start, running.opening
     try:
         _check_space(start, opening.spool)
-        picture, sound, origins = _open_sources(start.hardware)
-        _refuse_substitutes(opening, origins)
-        plan = _Plan.of(running, (picture, sound), origins)
+        promised = _open_sources(running)
+        _refuse_substitutes(opening, promised.parts)
+        plan = _Plan.of(running, promised)
         _ask_the_room(running, plan)
     except _RefusedWithCode as refusal:
         _give_back(start)
@@ -394,27 +396,18 @@ class _Plan:
     session_id: bytes
     ordinal: int
     resume: bool
-    picture: PictureFormat | None
-    sound: SoundFormat | None
-    origins: tuple[SourceOrigin, ...]
+    promised: Promised
 
     @classmethod
-    def of(
-        cls,
-        running: Running,
-        formats: tuple[PictureFormat | None, SoundFormat | None],
-        origins: tuple[SourceOrigin, ...],
-    ) -> _Plan:
+    def of(cls, running: Running, promised: Promised) -> _Plan:
         state, clock = running.log.state, running.start.hardware.clock
-        resume = state.session is not None and running.opening.may_resume(_stream_rows(formats), clock)
+        resume = state.session is not None and running.opening.may_resume(promised.rows, clock)
         resumed = state.session if resume else None
         return cls(
             session_id=resumed.id if resumed is not None else secrets.token_bytes(16),
             ordinal=state.ordinal + (resumed is None),
             resume=resume,
-            picture=formats[0],
-            sound=formats[1],
-            origins=origins,
+            promised=promised,
         )
 
 
@@ -443,11 +436,14 @@ def _stage(running: Running, plan: _Plan) -> Stage:
             keep_up=running.turn,
             show=start.watcher.status,
             ladder=running.ladder,
-            service=start.service,
+            origins=plan.promised.origins,
         ),
         plan.session_id,
     )
-    frames_per_second = plan.picture.frames_per_second if plan.picture is not None else 1
+    picture = plan.promised.picture
+    check = OriginCheck(
+        production=_purpose(running.opening) is Purpose.PRODUCTION, promised=plan.promised.formats, post=inbox.post
+    )
     return Stage(
         start=start,
         recorder=recorder,
@@ -456,9 +452,12 @@ def _stage(running: Running, plan: _Plan) -> Stage:
         sources=Sources(
             hardware=start.hardware,
             caption=caption_of(start.config, plan.ordinal, plan.session_id),
-            frame_ns=10**9 // frames_per_second,
+            frame_ns=10**9 // (picture.frames_per_second if picture is not None else 1),
             say=start.watcher.said,
+            admit=check.admit,
         ),
+        goes_on=plan.resume,
+        unopened=plan.promised.unopened,
         begin=partial(_begin, running, plan, (stretches, recorder)),
         may_capture=room.state.capturing,
     )
@@ -471,7 +470,7 @@ def _make_stretch(running: Running, plan: _Plan) -> Stretch:
     packets = PacketQueue(picture=_lane(start.config, 1), sound=_lane(start.config, 6))
     writer = Writer(
         queue=packets,
-        segmenter=Segmenter(cutting=_cutting(start.config), picture=plan.picture, sound=plan.sound),
+        segmenter=Segmenter(cutting=_cutting(start.config), picture=plan.promised.picture, sound=plan.promised.sound),
         spool=opening.spool,
         session=SessionFacts(
             log_id=opening.spool.identity.log_id,
@@ -492,14 +491,16 @@ def _make_stretch(running: Running, plan: _Plan) -> Stretch:
     return Stretch(packets=packets, writer=writer)
 
 
-def _begin(running: Running, plan: _Plan, crew: tuple[Stretches, Recorder]) -> None:
-    """Recovery, then the session's entry or what a resumed one goes on from. Raises StorageFault."""
+def _begin(running: Running, plan: _Plan, crew: tuple[Stretches, Recorder], unstarted: Unstarted) -> None:
+    """Recovery, then the session's entry or what a resumed one goes on from. Raises StorageFault.
+
+    `unstarted` are the promised streams that such a one goes on without.
+    """
     stretches, recorder = crew
     start, opening = running.start, running.opening
     opened = running.begun(resume=plan.resume)
     if not plan.resume or opened.continuation is None:
-        formats = (plan.picture, plan.sound)
-        recorder.begin(_session_entry(start.config, opening.spool, plan.ordinal, formats, plan.origins))
+        recorder.begin(_session_entry(start.config, opening.spool, plan.ordinal, plan.promised))
         return
     went_on = opened.continuation
     stretches.newest.writer.go_on_from(
@@ -509,9 +510,10 @@ def _begin(running: Running, plan: _Plan, crew: tuple[Stretches, Recorder]) -> N
             samples=went_on.samples,
             last=went_on.last,
             absent=went_on.absent,
+            unstarted=frozenset(stream for stream, _ in unstarted) - went_on.absent,
         )
     )
-    recorder.resume(went_on)
+    recorder.resume(went_on, unstarted)
     start.watcher.said(
         "上一场次尚未结束，已自动续录；请用语音说明中止的原因",
         "the last session had not ended and goes on; please say aloud why it was interrupted",
@@ -551,9 +553,23 @@ class Stage:
     inbox: Inbox
     stretches: Stretches
     sources: Sources
-    begin: Callable[[], None]
+    goes_on: bool
+    """Whether an earlier run left the session open: it goes on with what there is."""
+    unopened: Unstarted
+    """Of such a session, the promised streams whose device did not open."""
+    begin: Callable[[Unstarted], None]
+    """Takes what did not start."""
     may_capture: bool
     """False where something forbids recording from the start: then no source runs until the room says so."""
+
+    def start_sources(self) -> Unstarted:
+        """The newest stretch's sources; what did not start. Raises HardwareFault where a new session has not all."""
+        stretch = self.stretches.newest
+        if not self.goes_on:
+            self.sources.start(stretch)
+            return ()
+        absent = frozenset(stream for stream, _ in self.unopened)
+        return (*self.unopened, *self.sources.start_what_starts(stretch, absent))
 
     @property
     def writer(self) -> Writer:
@@ -584,8 +600,8 @@ def conduct_threads(stage: Stage) -> Ended:
     stopper = threading.Thread(target=_wait_for_stop, args=(stage, over), name="STOP")
     first = stage.stretches.newest
     try:
-        started = capture.start_sources(first) if stage.may_capture else None
-        stage.begin()
+        unstarted = capture.start_sources(stage.start_sources) if stage.may_capture else ()
+        stage.begin(() if isinstance(unstarted, HardwareFault) else unstarted)
     except BaseException:
         capture.stop_sources()  # nothing was written by WRITER: what the queue holds is of no session
         raise
@@ -594,10 +610,10 @@ def conduct_threads(stage: Stage) -> Ended:
     stopper.start()
     capture.reviver = stage.reviver(Reviver)
     try:
-        if started is None:
-            stage.recorder.record()
+        if isinstance(unstarted, HardwareFault):
+            stage.recorder.source_failed(unstarted)
         else:
-            stage.recorder.source_failed(started)
+            stage.recorder.record()
     finally:
         over.set()
         capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)
@@ -632,20 +648,37 @@ class _RefusedWithCode(Exception):
         self.code = code
 
 
-def _open_sources(hardware: Hardware) -> tuple[PictureFormat | None, SoundFormat | None, tuple[SourceOrigin, ...]]:
+def _open_sources(running: Running) -> Promised:
+    """Every source this device has; of a session that goes on, those that are there."""
+    opened = open_what_opens(running.start.hardware)
+    if not opened.unopened:
+        return opened
+    whole = _goes_on_without(running, opened)
+    if whole is not None:
+        return whole
+    fault = opened.unopened[0][1]
+    refused = Refused(
+        f"{fault.device}: {fault.what}",
+        remedy_zh=fault.remedy_zh,
+        remedy_en=fault.remedy_en,
+        exit_code=EXIT_HARDWARE,
+    )
+    raise _RefusedWithCode(refused, _refusal_code(fault)) from fault
+
+
+def _goes_on_without(running: Running, opened: Promised) -> Promised | None:
+    """What the open session goes on with, though a source is not there; None where no session goes on.
+
+    With none of them a service waits in the session, whose ladder fetches them back; a single run has nobody who waits.
+    """
+    start, session = running.start, running.log.state.session
+    if session is None or not (opened.origins or start.service):
+        return None
     try:
-        picture = hardware.camera.open() if hardware.camera is not None else None
-        sound = hardware.microphone.open() if hardware.microphone is not None else None
-    except HardwareFault as fault:
-        refused = Refused(
-            f"{fault.device}: {fault.what}",
-            remedy_zh=fault.remedy_zh,
-            remedy_en=fault.remedy_en,
-            exit_code=EXIT_HARDWARE,
-        )
-        raise _RefusedWithCode(refused, _refusal_code(fault)) from fault
-    origins = (hardware.camera.origin() if hardware.camera is not None else ()) + _sound_origin(hardware.microphone)
-    return picture, sound, origins
+        whole = opened.with_those_of(session.streams, start.hardware)
+    except HardwareFault:
+        return None  # it never promised that stream
+    return whole if running.opening.may_resume(whole.rows, start.hardware.clock) else None
 
 
 def _refusal_code(fault: HardwareFault) -> RefusalCode:
@@ -657,10 +690,6 @@ def _refusal_code(fault: HardwareFault) -> RefusalCode:
             return RefusalCode.MICROPHONE_FORMAT
         case _:
             return RefusalCode.NO_CAMERA if camera else RefusalCode.NO_MICROPHONE
-
-
-def _sound_origin(microphone: Microphone | None) -> tuple[SourceOrigin, ...]:
-    return microphone.origin() if microphone is not None else ()
 
 
 def _check_space(start: Start, spool: Spool) -> None:
@@ -700,13 +729,9 @@ def _hold_reserve(start: Start, spool: Spool) -> None:
 
 def _refuse_substitutes(opening: Opening, origins: tuple[SourceOrigin, ...]) -> None:
     """A production key never signs what did not come from a physical sensor (Jiaozuo Art. 10(5), 14)."""
-    # The log's own endorsements count too: leaving one out of the configuration must not make a production key a demo.
-    log_id, public_key = opening.spool.identity.log_id, opening.signer.public_key
-    purpose = keys.purpose_of(opening.claimed, log_id=log_id, public_key=public_key)
-    substitutes = [origin for origin in origins if not origin.genuine]
-    if purpose is not Purpose.PRODUCTION or not substitutes:
+    named = substitutes(origins)
+    if _purpose(opening) is not Purpose.PRODUCTION or not named:
         return
-    named = ", ".join(f"{origin.component} ({origin.evidence})" for origin in substitutes)
     refused = Refused(
         f"信号源不是实体设备：{named} / this key is endorsed for production, and a source is not the physical device",
         remedy_zh="正式密钥不得为模拟或替代的信号源签名；请接入真实设备，或改用演示密钥",
@@ -714,6 +739,15 @@ def _refuse_substitutes(opening: Opening, origins: tuple[SourceOrigin, ...]) -> 
         exit_code=EXIT_KEY,
     )
     raise _RefusedWithCode(refused, RefusalCode.SUBSTITUTED_SOURCE)
+
+
+def _purpose(opening: Opening) -> Purpose | None:
+    """What the key is endorsed for; the log's own endorsements count too.
+
+    Leaving one out of the configuration must not make a production key a demo.
+    """
+    log_id, public_key = opening.spool.identity.log_id, opening.signer.public_key
+    return keys.purpose_of(opening.claimed, log_id=log_id, public_key=public_key)
 
 
 def _warn_of_clock(start: Start) -> None:
@@ -750,8 +784,7 @@ def _session_entry(
     config: Config,
     spool: Spool,
     ordinal: int,
-    formats: tuple[PictureFormat | None, SoundFormat | None],
-    origins: tuple[SourceOrigin, ...],
+    promised: Promised,
 ) -> Session:
     place = keep_record(spool, config.device.room.encode(), salt=secrets.token_bytes(32))
     return Session(
@@ -759,27 +792,16 @@ def _session_entry(
         mode=0,
         config_hash=config.digest,
         profile_hash=None,
-        software=_software(origins),
+        software=_software(promised.parts),
         promise=(
             config.segment.seconds * 1000,
             config.segment.fragment_milliseconds,
             config.journal.heartbeat_seconds * 1000,
             config.journal.checkpoint_seconds * 1000,
         ),
-        streams=_stream_rows(formats),
+        streams=promised.rows,
         records=((RecordLabel.PLACE, place.commitment),),
     )
-
-
-def _stream_rows(formats: tuple[PictureFormat | None, SoundFormat | None]) -> tuple[StreamRow, ...]:
-    """The promised streams, as the session entry names them."""
-    picture, sound = formats
-    rows: list[StreamRow] = []
-    if picture is not None:
-        rows.append((0, "h264", picture.width, picture.height, picture.frames_per_second))
-    if sound is not None:
-        rows.append((1, "flac", sound.rate_hz, sound.channels, 0))
-    return tuple(rows)
 
 
 def _software(origins: tuple[SourceOrigin, ...]) -> Software:

@@ -6,11 +6,13 @@ behind; what it still delivers meets a closed queue.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from edge.origins import Format, Origin
 from edge.ports import Camera, Hardware, HardwareFault, Microphone, Stream
 from edge.revival import Revive, Source
 from edge.stretch import Stretch, Stretches, Unstarted
@@ -24,14 +26,26 @@ REVIVAL_LIMIT_SECONDS = 5.0
 NS_PER_SECOND = 10**9
 
 
+Admit = Callable[[Stream, Format, Origin], None]
+"""Says whether a source that was opened may be recorded. Raises HardwareFault where not."""
+
+
+def _admit_all(_stream: Stream, _found: Format, _origin: Origin) -> None:
+    """Nothing is started."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What is captured with: the devices, the caption burned into the picture, one frame's length, who is told."""
+    """What is captured with: the devices, the caption burned into the picture, one frame's length, who is told.
+
+    `admit` is asked each time a device is opened.
+    """
 
     hardware: Hardware
     caption: str
     frame_ns: int
     say: Callable[[str, str], None]
+    admit: Admit = _admit_all
 
     def start(self, stretch: Stretch) -> None:
         """Sound first: it is ready at once, while a sensor takes a moment to settle. Raises HardwareFault."""
@@ -39,17 +53,31 @@ class Sources:
             self.start_one(stream, stretch)
 
     def start_one(self, stream: Stream, stretch: Stretch) -> None:
-        """One source, into this stretch; one that this device has not is left out. Raises HardwareFault."""
-        deliver = stretch.packets.deliver
+        """One source, into this stretch; one that this device has not is left out. Raises HardwareFault.
+
+        It may have been opened minutes or hours before, or never: it is opened and judged each time.
+        """
+        device, deliver = self._devices().get(stream), stretch.packets.deliver
+        if device is None:
+            return
+        found = device.open()
+        try:
+            self.admit(stream, found, device.origin())
+        except HardwareFault:
+            with contextlib.suppress(HardwareFault):  # why it is not admitted is worth more
+                device.stop(STOP_LIMIT_SECONDS)
+            raise
         if stream is Stream.SOUND and self.hardware.microphone is not None:
             self.hardware.microphone.start(deliver)
         if stream is Stream.PICTURE and self.hardware.camera is not None:
             self.hardware.camera.start(deliver, self.caption)
 
-    def start_what_starts(self, stretch: Stretch) -> Unstarted:
-        """Every source that can be started; the others with what they said."""
+    def start_what_starts(self, stretch: Stretch, leave: frozenset[Stream] = frozenset()) -> Unstarted:
+        """Every source that can be started, but for those to be left alone; the others with what they said."""
         faults = []
         for stream in (Stream.SOUND, Stream.PICTURE):
+            if stream in leave:
+                continue
             try:
                 self.start_one(stream, stretch)
             except HardwareFault as fault:
@@ -106,14 +134,13 @@ class ThreadedCapture:
         stretch.writer.go_on_from(go_on_from(unstarted))
         self.start_writer(stretch)
 
-    def start_sources(self, stretch: Stretch) -> HardwareFault | None:
-        """The first stretch of a session: all of its sources, or the fault of one that could be opened and fails."""
+    def start_sources(self, start: Callable[[], Unstarted]) -> Unstarted | HardwareFault:
+        """The first stretch of this run: what did not start, or the fault that ends a session which has just begun."""
         self._running = True
         try:
-            self.sources.start(stretch)
+            return start()
         except HardwareFault as fault:
             return fault
-        return None
 
     def start_writer(self, stretch: Stretch) -> None:
         """WRITER in its thread."""

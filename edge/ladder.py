@@ -2,10 +2,10 @@
 
 Pure. CONTROL steps it with what happens and carries out the acts in their order; `edge.ladder_memory` keeps what must
 outlive the process. Each stream climbs alone. The promise decides what a rung may cost the other stream: what is seen
-or heard now is worth more than a hope. A new process costs it seconds, which are sealed as a gap with its reason, so
-that is tried a few times while another stream records; a new boot costs minutes, and with an interlock a local reset,
-so it is never ordered while a promised stream still records well. Giving up ends the climbing and reports; the stream
-itself is tried again for as long as the session lasts, for a person may plug it in at any time.
+or heard now is worth more than a hope. A new process, and all the more a new boot, would interrupt it by an act of our
+own: neither is ordered while a promised stream still records well. Giving up ends the climbing and reports; the stream
+itself is tried again for as long as the session lasts, for a person may plug it in at any time. Should the other one be
+lost too, that one climbs, and its new process is a new one for both.
 
 No loop can arise from it: a new process or boot is ordered only with its count durable before (`edge.ladder_memory`),
 and the reboot's bound is running time on BOOTTIME, which nobody can set back.
@@ -268,7 +268,7 @@ def _rung(ladder: Ladder, stream: Stream, turn: Turn, now_ns: int, limits: Limit
         return Rung.RESTART_STREAM
     if climb.tries < limits.stream_restarts and climb.stuck < limits.stuck_restarts:
         return Rung.RESTART_STREAM
-    if memory.trusted and memory.restarts_of(stream) < limits.process_restarts:
+    if not turn.well and memory.trusted and memory.restarts_of(stream) < limits.process_restarts:
         return Rung.RESTART_PROCESS
     if _may_reboot(ladder, turn, now_ns, limits):
         return Rung.REBOOT
@@ -324,7 +324,7 @@ def _act(ladder: Ladder, stream: Stream, rung: Rung, now_ns: int) -> Act:
 # |-------------------------------------------------------------|---------------|--------------------|------------|
 # | been given up                                               | any           | RESTART_STREAM     | longest    |
 # | restarts left, and its library answers                      | any           | RESTART_STREAM     | 1, 2, 4 .. |
-# | restarts of the process left, and the memory is trusted     | any           | RESTART_PROCESS    | (new run)  |
+# | restarts of the process left, and the memory is trusted     | no            | RESTART_PROCESS    | (new run)  |
 # | nothing left; no reboot ordered within `reboot_hours`       | no            | REBOOT             | (new boot) |
 # | nothing left                                                | any           | GIVE_UP_AND_REPORT | longest    |
 #

@@ -13,6 +13,7 @@ from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
 from edge.guard_link import GuardMessage
+from edge.origins import SourceOpened
 from edge.ports import PictureMeasure, SoundMeasure
 from edge.prompts import LoudspeakerMessage
 from edge.requests import Answer, Request, Role
@@ -116,4 +117,4 @@ class SensorsTold:
 RoomSays = Asked | SensorsTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
-Message = WriterSays | RoomSays | Revived | DiskSaid | StopRequested
+Message = WriterSays | RoomSays | Revived | SourceOpened | DiskSaid | StopRequested

@@ -199,6 +199,9 @@ class Camera(Protocol):
 class Microphone(Protocol):
     """A sound source with its running FLAC encoder. Called by CONTROL only; the rules of `Camera` hold."""
 
+    def format(self) -> SoundFormat:
+        """What it will deliver, told by its encoder whether the device is there or not."""
+
     def open(self) -> SoundFormat:
         """Claim the device and fix the format. Raises HardwareFault (absent, wrong rate or channels)."""
 

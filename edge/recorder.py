@@ -10,13 +10,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edge import durable, recovery
 from edge.admission import SpaceEased, SpaceFloor, SpaceWarning, SpaceWatch
 from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
+from edge.desk_sources import SourcesClerk
 from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
@@ -36,6 +37,7 @@ from edge.messages import (
     WriterFailed,
     WriterSays,
 )
+from edge.origins import Origin, SourceOpened
 from edge.ports import Clock, HardwareFault, LossCause, PictureMeasure, SoundMeasure, Stream
 from edge.recovery import Continuation
 from edge.restarts import Restarts
@@ -78,7 +80,7 @@ class Ended:
     """What the ladder wants next; the session is still open then."""
 
 
-Observed = StreamAbsent | StreamPresent | Missed | PictureMeasure | SoundMeasure | Revived
+Observed = StreamAbsent | StreamPresent | Missed | PictureMeasure | SoundMeasure | Revived | SourceOpened
 """What was seen of the streams."""
 
 
@@ -158,8 +160,8 @@ class Tools:
     """What a run does in each of CONTROL's turns, in a session and between two."""
     show: Callable[[Status], None]
     ladder: LadderKeeper
-    service: bool
-    """Whether somebody starts this process again when it ends."""
+    origins: Mapping[Stream, Origin]
+    """What the sources that are open are made of; judged already."""
 
 
 class Recorder:
@@ -194,8 +196,9 @@ class Recorder:
         self._space = SpaceWatch(bytes_per_second=tools.config.media_bytes_per_second())
         self._end_told = False
         self._order: tuple[int, ...] = ()
-        self.restarts = Restarts(tools.ladder, self, service=tools.service)
+        self.restarts = Restarts(tools.ladder, self)
         """Has lost sources started again; whoever conducts real sources gives it a reviver."""
+        self._sources = SourcesClerk(tools.room, tools.origins)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -216,10 +219,11 @@ class Recorder:
         if self._room.state.gap is not None:  # forbidden between the wish and its session
             self._open_gap(None, self._room.state.gap, self._started_ns, (), lost=0)
 
-    def resume(self, continuation: Continuation) -> None:
+    def resume(self, continuation: Continuation, unstarted: Unstarted = ()) -> None:
         """Go on with the session that an earlier run left open; its gaps end when their media is back.
 
-        Where something forbids recording, capture has not begun, and the room says when it may.
+        `unstarted` are the sources that it goes on without. Where something forbids recording, capture has not begun,
+        and the room says when it may.
         """
         self._counts.segments = continuation.segments
         self._counts.stated = (continuation.frames, continuation.samples)
@@ -249,6 +253,7 @@ class Recorder:
         absent = frozenset(self._gaps.streams)
         for stream in self._promised:
             (self.restarts.lost if stream in absent else self.restarts.back)(stream)
+        self._did_not_start(unstarted)
 
     def _start_promises(self) -> None:
         self.is_open = True
@@ -284,14 +289,10 @@ class Recorder:
         self._tools.stretches.begin(self._resumption)
 
     def _resumption(self, unstarted: Unstarted) -> Resumption:
-        """Where the session goes on; a source that did not start has a gap of its own and is tried again."""
-        now_ns = self._tools.clock.boottime_ns()
-        for stream, fault in unstarted:
-            evidence = self._event(EventCode.SOURCE_LOST, stream, (now_ns, now_ns), (0,))
-            self._open_gap(stream, GapCause.DEVICE_FAULT, now_ns, (evidence,), lost=0)
-            self.still_absent(stream, fault.remedy_zh)
-            self.restarts.lost(stream)
-        for stream in set(self._gaps.streams) - {stream for stream, _ in unstarted}:
+        """Where the session goes on; a source that did not start is absent and tried again."""
+        missing = frozenset(stream for stream, _ in unstarted)
+        self._did_not_start(unstarted)
+        for stream in set(self._gaps.streams) - missing:
             self.restarts.tried(stream)
         frames, samples = self._counts.stated
         return Resumption(
@@ -300,7 +301,28 @@ class Recorder:
             samples=samples,
             last=self._counts.last,
             absent=frozenset(self._gaps.streams),
+            unstarted=missing - frozenset(self._gaps.streams),
         )
+
+    def _did_not_start(self, unstarted: Unstarted) -> None:
+        """They are absent, and whatever is there goes on. Raises StorageFault.
+
+        A gap of both is open: their own begins where it ends, with the other's first media. Where nothing started at
+        all its cause is the devices' from here on.
+        """
+        now_ns = self._tools.clock.boottime_ns()
+        for stream, fault in unstarted:
+            if stream not in self._gaps:
+                self._sources.unstarted[stream] = self._event(EventCode.SOURCE_LOST, stream, (now_ns, now_ns), (0,))
+            self.still_absent(stream, fault.remedy_zh)
+            self._room.signal(StreamLost(at_ns=now_ns, stream=stream))
+            self.restarts.lost(stream)
+        both = self._gaps.get(None)
+        missing = self._promised <= {stream for stream, _ in unstarted}
+        if missing and both is not None and both.cause is not GapCause.DEVICE_FAULT:
+            self._close_gap(None, now_ns, resumed=False)
+            self._open_gap(None, GapCause.DEVICE_FAULT, now_ns, tuple(self._sources.unstarted.values()), lost=0)
+            self._room.nothing_started(now_ns)
 
     def end_capture(self, cause: EndCause, at_ns: int | None) -> None:
         """End the stretch and wait until WRITER has ended its segment; nothing captured from `at_ns` on is kept."""
@@ -375,7 +397,7 @@ class Recorder:
 
     def report(self, stream: Stream) -> None:
         """Nothing more can be done here: a person has to look, and to report (once for each gap)."""
-        gap = self._gaps.get(stream)
+        gap = self._gaps.get(stream) or self._gaps.get(None)
         if gap is not None:
             self._room.open_duty(DutyCode.REPORT, gap.seq)
         self.still_absent(stream, "多次重启无效，仍会继续尝试；请检查或更换设备，并报告负责人")
@@ -473,7 +495,15 @@ class Recorder:
                 self._writer_over(message)
             case StorageFaulted() | StorageSlow() | StorageSlowEnded():
                 self._storage_troubled(message)
-            case StreamAbsent() | StreamPresent() | Missed() | PictureMeasure() | SoundMeasure() | Revived():
+            case (
+                StreamAbsent()
+                | StreamPresent()
+                | Missed()
+                | PictureMeasure()
+                | SoundMeasure()
+                | Revived()
+                | SourceOpened()
+            ):
                 self._observe(message)
             case _:
                 self._tools.desk(message)
@@ -519,12 +549,15 @@ class Recorder:
                 self._sound_measured(message)
             case Revived():
                 self.restarts.revived(message)
+            case SourceOpened():
+                self._sources.opened(message)
 
     def _stream_absent(self, absent: StreamAbsent) -> None:
         code = EventCode.QUEUE_OVERFLOW if absent.overflow else EventCode.SOURCE_LOST
         measured = (absent.lost, absent.hole_ns // 1_000_000) if absent.overflow else (0,)
         span_ns = (absent.since_ns, absent.since_ns)
-        evidence = [self._event(code, absent.stream, span_ns, measured)]
+        told = self._sources.unstarted.pop(absent.stream, None)
+        evidence = [self._event(code, absent.stream, span_ns, measured) if told is None else told]
         if absent.cause is LossCause.MOVED:
             evidence.append(self._event(EventCode.SOUND_MOVED, absent.stream, span_ns, ()))
         self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, tuple(evidence), lost=absent.lost)
@@ -536,7 +569,8 @@ class Recorder:
 
     def _stream_present(self, present: StreamPresent) -> None:
         self.restarts.back(present.stream)
-        gap = self._gaps.get(present.stream)
+        self._sources.unstarted.pop(present.stream, None)
+        gap = self._gaps.get(present.stream) or self._gaps.get(None)
         absent_ms = self._gaps.length_ns(gap, present.until_ns)[0] // 1_000_000 if gap is not None else 0
         self._event(EventCode.SOURCE_BACK, present.stream, (present.until_ns, present.until_ns), (absent_ms,))
         self._close_gap(present.stream, present.until_ns, resumed=True)

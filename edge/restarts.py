@@ -34,11 +34,10 @@ class Hands(Protocol):
 class Restarts:
     """See the module. One for a session; the keeper is the process's."""
 
-    def __init__(self, keeper: LadderKeeper, hands: Hands, *, service: bool) -> None:
-        """`service`: somebody starts this process again when it ends, so that the ladder may order that."""
+    def __init__(self, keeper: LadderKeeper, hands: Hands) -> None:
+        """The keeper's limits say whether anybody starts this process again when it ends."""
         self._keeper = keeper
         self._hands = hands
-        self._service = service
         self.reviver: Revive | None = None
         """Given by whoever conducts the sources; without it nothing is ordered."""
 
@@ -70,17 +69,16 @@ class Restarts:
         if self.reviver is None:
             return
         for act in self._keeper.tell(Turn(well=well, held=held)):
-            self._do(act, self.reviver, alone=not well)
+            self._do(act, self.reviver)
 
-    def _do(self, act: Act, reviver: Revive, *, alone: bool) -> None:
-        """A run in which a source is absent cannot begin yet: what else is recorded is not risked for a new process."""
+    def _do(self, act: Act, reviver: Revive) -> None:
         match act.rung:
             case Rung.RESTART_STREAM:
                 reviver.begin(act.stream, act.tries)
-            case Rung.RESTART_PROCESS | Rung.REBOOT if self._service and alone:
+            case Rung.RESTART_PROCESS | Rung.REBOOT:
                 reboot = act.rung is Rung.REBOOT
                 self._hands.told(EventCode.REBOOT_ORDERED if reboot else EventCode.RESTART_ORDERED, act.stream, ())
                 self._hands.leave_open(act.rung)
-            case _:
+            case Rung.GIVE_UP_AND_REPORT:
                 self._hands.report(act.stream)
                 reviver.begin(act.stream, act.tries)

@@ -8,7 +8,7 @@ session is open its `Recorder` is the hands; between sessions only entries, lamp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge.config import Config
@@ -261,6 +261,10 @@ class Room:
                 hands.end_gap(effect.at_ns, resumed=effect.resumed)
             case EndSession():
                 hands.end_session(effect.cause)
+
+    def nothing_started(self, at_ns: int) -> None:
+        """Nothing forbids recording, and no source is there: from here on that is the cause of the gap of both."""
+        self.state = replace(self.state, gap=GapCause.DEVICE_FAULT, gap_since_ns=at_ns)
 
     def gap_opened(self, seq: int) -> None:
         """A gap has its number, whoever opened it: somebody has to say aloud why."""

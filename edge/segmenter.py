@@ -183,15 +183,26 @@ class Segmenter:
         self._absent_since_ns: dict[Stream, int] = {}
         self._resumed = False
         self._came: set[Stream] = set()
+        self._unstarted: frozenset[Stream] = frozenset()
         self._first_ns = 0
 
-    def go_on_from(self, *, number: int, frames: int, samples: int, absent: frozenset[Stream]) -> None:
+    def go_on_from(
+        self,
+        *,
+        number: int,
+        frames: int,
+        samples: int,
+        absent: frozenset[Stream],
+        unstarted: frozenset[Stream] = frozenset(),
+    ) -> None:
         """Before the first packet: numbers and indices go on where an earlier run of the session ended.
 
-        A stream that was absent then is told as present with its first packet.
+        A stream that was absent then is told as present with its first packet. One of `unstarted` has no gap of its own
+        yet: it is told as absent from the first media of the other on, where the gap of both ends.
         """
         self._number, self.frames, self.samples = number, frames, samples
-        self._live -= absent
+        self._live -= absent | unstarted
+        self._unstarted = unstarted
         self._resumed = True
 
     @property
@@ -442,14 +453,22 @@ class Segmenter:
         """After an interruption the gap of both ends with the first media; the stream that comes later says so."""
         if not self._resumed or stream in self._came:
             return
-        self._came.add(stream)
-        if len(self._came) == 1:
-            self._first_ns = start_ns
+        if not self._came:
+            yield from self._first_of_all(stream, start_ns)
         elif start_ns - self._first_ns > LATE_NS:
             yield StreamAbsent(
                 stream=stream, since_ns=self._first_ns, lost=0, overflow=False, what="came later than the other stream"
             )
             yield StreamPresent(stream=stream, until_ns=start_ns)
+        self._came.add(stream)
+
+    def _first_of_all(self, stream: Stream, start_ns: int) -> Iterator[Step]:
+        """Here the gap of both ends, and that of whatever did not start begins."""
+        self._came.add(stream)
+        self._first_ns = start_ns
+        for other in sorted(self._unstarted - {stream}):
+            self._absent_since_ns[other] = start_ns
+            yield StreamAbsent(stream=other, since_ns=start_ns, lost=0, overflow=False, what="it did not start")
 
     def _return_of(self, stream: Stream, until_ns: int) -> Iterator[Step]:
         if self._picture_goes_on():
@@ -459,6 +478,8 @@ class Segmenter:
         self._live.add(stream)
         # A frame lasts on paper: the next one may have been taken a little before the last one's end.
         yield StreamPresent(stream=stream, until_ns=max(until_ns, self._absent_since_ns.pop(stream, 0)))
+        if self._came:
+            self._came.add(stream)  # it has a gap of its own, which ends here: it did not come late besides
 
     def _picture_goes_on(self) -> bool:
         return self._open is not None and Stream.PICTURE in self._open.streams and Stream.PICTURE in self._live

@@ -73,13 +73,17 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
-    """Where a session goes on: the next segment, the indices so far, the last segment's r, and the absent streams."""
+    """Where a session goes on: the next segment, the indices so far, the last segment's r, and the absent streams.
+
+    `absent` have a gap of their own, `unstarted` none yet.
+    """
 
     segments: int
     frames: int
     samples: int
     last: bytes
     absent: frozenset[Stream]
+    unstarted: frozenset[Stream] = frozenset()
 
 
 class Acknowledge(Protocol):
@@ -232,6 +236,7 @@ class Writer:
             frames=resumption.frames,
             samples=resumption.samples,
             absent=resumption.absent,
+            unstarted=resumption.unstarted,
         )
         self._previous = resumption.last
 

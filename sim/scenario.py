@@ -146,14 +146,14 @@ def _boots(scenario: Scenario, config: Config, room: ScenarioRoom, played: Playe
             cut = next((step for step in steps if step.act == "power_cut"), None)
             if cut is None or played.ended.told:
                 return  # what has ended in order is not begun again
-            since = cut.at + float(cut.values.get("off", OFF_SECONDS))
+            went, since = cut.at, cut.at + float(cut.values.get("off", OFF_SECONDS))
         except PowerCut:
-            since = boot.now + room.off_seconds
+            went, since = boot.now, boot.now + room.off_seconds
         except Refused as refused:
             played.refused = refused
             return
+        room.power_goes(step for step in steps if went < step.at < since)
         steps = tuple(step for step in steps if step.at >= since)
-        room.power_goes()
 
 
 class _Boot:

@@ -7,7 +7,7 @@ it trips at once, stays latched, and permits only after the local reset on sound
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,12 +87,16 @@ class ScenarioRoom:
         self._post: Callable[[RoomSays], None] | None = None
         self._readings = Readings(power=None, board=None, gas=None)
         self._told = False
+        self._unplugged: set[str] = set()
+        """What is not connected, whatever the power does."""
 
     # -- one boot -----------------------------------------------------------------------------------------------------
 
     def begin_boot(self, room: VirtualRoom) -> Surroundings:
         """The neighbours of a run in this room."""
         self._room, self._post, self._told = room, None, False
+        for what in tuple(self._unplugged):
+            self._unplug(what)
         return Surroundings(
             guard=self._guard if self.settings.interlock else None,
             loudspeaker=self._loudspeaker if self.settings.loudspeaker else None,
@@ -102,12 +106,15 @@ class ScenarioRoom:
         """The session's inbox is there."""
         self._post = stage.inbox.post
 
-    def power_goes(self) -> None:
+    def power_goes(self, meanwhile: Iterable[Step] = ()) -> None:
         """A boot has ended without a clean stop: the guard wants its reset, for its latch file says so.
 
-        A disk that was pulled is put back before the power is.
+        A disk that was pulled is put back before the power is. `meanwhile` is done while it is off: plugs alone.
         """
         self.disk.pulled = False
+        for step in meanwhile:
+            if step.act in ("pull", "plug"):
+                self._devices()[step.act](step.values)
         if self.settings.interlock:
             self.loops.trip(self.loops.reason if self.loops.latched else Reason.BOOT)
         self._readings = Readings(power=None, board=None, gas=None)
@@ -173,11 +180,9 @@ class ScenarioRoom:
 
     def _devices(self) -> dict[str, Callable[[Any], None]]:
         room, disk = self._now, self.disk
-        away = {"camera": room.take_camera_away, "microphone": room.take_microphone_away}
-        back = {"camera": room.put_camera_back, "microphone": room.put_microphone_back}
         return {
-            "pull": lambda given: away[given["what"]](),
-            "plug": lambda given: back[given["what"]](),
+            "pull": lambda given: self._unplug(given["what"]),
+            "plug": lambda given: self._plug_in(given["what"]),
             "cover_lens": lambda _: room.look(View.COVERED),
             "uncover_lens": lambda _: room.look(View.ROOM),
             "drain": self._drain,
@@ -189,6 +194,14 @@ class ScenarioRoom:
             "step_clock": lambda given: room.step_wall_clock(int(given.get("milliseconds", 0))),
             "power_cut": self._power_cut,
         }
+
+    def _unplug(self, what: str) -> None:
+        self._unplugged.add(what)
+        {"camera": self._now.take_camera_away, "microphone": self._now.take_microphone_away}[what]()
+
+    def _plug_in(self, what: str) -> None:
+        self._unplugged.discard(what)
+        {"camera": self._now.put_camera_back, "microphone": self._now.put_microphone_back}[what]()
 
     def _drain(self, given: Mapping[str, Any]) -> None:
         low = bool(given.get("low", False))

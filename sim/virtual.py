@@ -118,9 +118,7 @@ def conduct_virtual(
     stage.stretches.conductor = capture
     stage.reviver(ReviverAtOnce)
     try:
-        if stage.may_capture:
-            stage.sources.start(stage.stretches.newest)
-        stage.begin()
+        stage.begin(stage.start_sources() if stage.may_capture else ())
     except BaseException:
         stage.sources.stop()
         raise

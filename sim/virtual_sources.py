@@ -236,6 +236,10 @@ class VirtualMicrophone:
         self._latest_ns = 0
         self.crystals: list[Crystal] = []
 
+    def format(self) -> SoundFormat:
+        """What the chain makes, whether the microphone is there or not."""
+        return self._format
+
     def open(self) -> SoundFormat:
         """Say what the sound is. Raises HardwareFault."""
         if self._silenced:

@@ -125,11 +125,15 @@ class ReplayCamera:
 class ReplayMicrophone:
     """Knows its format; the packets come from the conductor."""
 
-    format: SoundFormat
+    sound: SoundFormat
+
+    def format(self) -> SoundFormat:
+        """As recorded."""
+        return self.sound
 
     def open(self) -> SoundFormat:
         """Nothing to claim."""
-        return self.format
+        return self.sound
 
     def start(self, deliver: Deliver) -> None:
         """The conductor delivers."""
@@ -174,7 +178,7 @@ def play(playing: Playing) -> Ended:
     recording, clock = playing.recording, playing.clock
 
     def conduct(stage: Stage) -> Ended:
-        stage.begin()
+        stage.begin(())
         for packet in packets(recording, playing.seconds, origin_ns=clock.now_ns + 10**9):
             at_ns = packet.boottime_ns if isinstance(packet, PicturePacket) else packet.arrival_boottime_ns
             clock.now_ns = max(clock.now_ns, at_ns)

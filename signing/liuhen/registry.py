@@ -189,6 +189,7 @@ class EventCode(enum.IntEnum):
     SOURCE_STOP_HUNG = 25
     SOURCE_RESTARTED = 26
     SOUND_MOVED = 27
+    SOURCE_ORIGIN = 28
     CLOCK_STEPPED = 30
     CLOCK_SYNC_CHANGED = 31
     SOUND_CLOCK_OFF = 32
@@ -329,6 +330,9 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.SOURCE_RESTARTED: _meaning(Severity.NOTICE, "信号源重新启动", "source started again", "attempt"),
     EventCode.SOUND_MOVED: _meaning(
         Severity.FAULT, "声音被系统切换到其他设备", "the sound system moved the stream to another source"
+    ),
+    EventCode.SOURCE_ORIGIN: _meaning(
+        Severity.NOTICE, "信号源接入，来源已记下", "source opened later, its parts are told", "parts", "substitutes"
     ),
     EventCode.CLOCK_RTC_BAD: _meaning(
         Severity.WARNING, "硬件时钟不可信", "real-time clock not to be believed", "behind_seconds"

@@ -52,6 +52,7 @@ class Told:
         match entry.body:
             case Event():
                 self._event(entry.body, place)
+                self._opened_later(entry.body, entry, place)
             case Recovered():
                 self._recovered(entry.body, place)
             case Refusal():
@@ -137,6 +138,12 @@ class Told:
             if len(self._substitutes) < MOST_SUBSTITUTES:
                 self._substitutes.add(part)
             self._ring.substituted(kid, place, component, evidence)
+
+    def _opened_later(self, body: Event, entry: Entry, place: Place) -> None:
+        """The same of a source that was opened after its session's entry."""
+        if body.code == EventCode.SOURCE_ORIGIN and any(body.measured[1:2]):
+            source = ("picture", "sound")[body.stream] if body.stream is not None else "source"
+            self._software(((source, "", "told when it was opened later", 0),), entry, place)
 
 
 def event_words(body: Event) -> tuple[str, str]:

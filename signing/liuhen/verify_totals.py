@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from liuhen.kinds import NO_UPPER_BOUND_NS, Clock, Instant
 from liuhen.registry import Stream
-from liuhen.verify_gaps import GapSummary
+from liuhen.verify_gaps import FOREVER_NS, GapSummary
 
 NS_PER_MS = 1_000_000
 SEAM_NS = 250 * NS_PER_MS
@@ -83,38 +83,50 @@ def _edges(
 
 
 def _absent(gaps: Sequence[GapSummary], closed: Instant) -> Bounds | None:
-    """How long there was no media of either stream."""
+    """How long there was no media of either stream.
+
+    A gap from one boot to another counts with its own length. What else is told of that time in either boot is in it.
+    """
     low = high = 0
     spans: dict[tuple[bytes, int | None], list[Bounds]] = {}
-    crossing = set()
+    counted: dict[bytes, list[Bounds]] = {}
+    crossing: list[tuple[int | None, Instant, Instant]] = []
     for gap in gaps:
         until = gap.until or closed
         if gap.since is not None and gap.since[0] == until[0]:
             spans.setdefault((until[0], gap.stream), []).append((gap.since[1], max(gap.since[1], until[1])))
-        elif gap.stream is not None and gap.since is not None:
-            crossing.add(gap.stream)
-        elif gap.length_ns is None:
+            continue
+        if gap.since is None or (gap.stream is None and gap.length_ns is None):
             return None
-        else:
+        crossing.append((gap.stream, gap.since, until))
+        if gap.stream is None and gap.length_ns is not None:
             low, high = low + gap.length_ns[0], min(NO_UPPER_BOUND_NS, high + gap.length_ns[1])
-    if len(crossing) > 1:
+    both = {(since[0], until[0]) for stream, since, until in crossing if stream is None}
+    unknown = {stream for stream, since, until in crossing if (since[0], until[0]) not in both}
+    if len(unknown) > 1:
         return None
-    exact = sum(_without_either(spans, boot) for boot in {boot for boot, _ in spans})
+    for stream, since, until in crossing:
+        for boot, span in ((since[0], (since[1], FOREVER_NS)), (until[0], (0, until[1]))):
+            (counted.setdefault(boot, []) if stream is None else spans.setdefault((boot, stream), [])).append(span)
+    exact = sum(_without_either(spans, counted, boot) for boot in {boot for boot, _ in spans})
     return (low + exact, high + exact)
 
 
-def _without_either(spans: dict[tuple[bytes, int | None], list[Bounds]], boot: bytes) -> int:
-    """Within one boot: gaps of both, and where gaps of one and of the other overlap."""
+def _without_either(
+    spans: dict[tuple[bytes, int | None], list[Bounds]], counted: dict[bytes, list[Bounds]], boot: bytes
+) -> int:
+    """Within one boot, but for what is counted: gaps of both, and where gaps of one and of the other overlap."""
+    outside = _merged(counted.get(boot, ()))
     events: list[tuple[int, int, int]] = []
     for weight, stream in ((BOTH_STREAMS, None), (1, Stream.PICTURE), (1, Stream.SOUND)):
-        for first, last in _merged(spans.get((boot, stream), ())):
+        for first, last in _merged((*spans.get((boot, stream), ()), *outside)):
             events += [(first, 1, weight), (last, -1, weight)]
     total = depth = since = 0
     for at, sign, weight in sorted(events):
         if depth >= BOTH_STREAMS:
             total += at - since
         depth, since = depth + sign * weight, at
-    return total
+    return total - sum(last - first for first, last in outside)
 
 
 def _merged(spans: Iterable[Bounds]) -> list[Bounds]:

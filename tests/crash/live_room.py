@@ -118,6 +118,9 @@ class LiveMicrophone:
         self._counters = counters
         self._ticking = _Ticking(clock, BLOCK_NS, self._block)
 
+    def format(self) -> SoundFormat:
+        return self._room.format()
+
     def open(self) -> SoundFormat:
         return self._room.open()
 

@@ -78,6 +78,9 @@ class LiveMicrophone:
     def __init__(self) -> None:
         self._room, self._beat = RoomMicrophone(), Beat(BLOCK_NS, "MICROPHONE")
 
+    def format(self) -> SoundFormat:
+        return self._room.format()
+
     def open(self) -> SoundFormat:
         return self._room.open()
 

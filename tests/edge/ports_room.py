@@ -41,6 +41,7 @@ from edge.recorder import Ended
 from edge.requests import Answer, Request, Role, Verb, packet_of, parse
 from edge.revival import ReviverAtOnce
 from edge.sensors.readings import Readings
+from edge.station import serve
 from edge.status import Status
 from edge.stretch import Stretch, Unstarted
 from edge.surroundings import NO_SURROUNDINGS, Surroundings
@@ -157,6 +158,9 @@ class RoomMicrophone:
     def open(self) -> SoundFormat:
         if self.refuses_open is not None:
             raise self.refuses_open
+        return self.format()
+
+    def format(self) -> SoundFormat:
         return SoundFormat(rate_hz=RATE_HZ, channels=1, streaminfo=sound(samples=RATE_HZ).track.streaminfo)
 
     def start(self, deliver: Deliver) -> None:
@@ -372,6 +376,29 @@ class Room:
             )
         )
 
+    def serve(self, config: Config, *acts: Act, surroundings: Surroundings = NO_SURROUNDINGS) -> int:
+        """The service, which goes on with the session that was left open; these acts happen in it. The exit code."""
+        stop = threading.Event()
+
+        def conduct(stage: Stage) -> Ended:
+            try:
+                return self._conduct(stage, acts)
+            finally:
+                stop.set()
+
+        return serve(
+            Start(
+                surroundings=surroundings,
+                config=config,
+                hardware=self.hardware(),
+                watcher=self.onlooker,
+                stop=stop,
+                conduct=conduct,
+                service=True,
+                last_exit=config.spool.directory.with_name("last-exit"),
+            )
+        )
+
     def _conduct(self, stage: Stage, acts: tuple[Act, ...]) -> Ended:
         self._stage = stage
         self._next_picture_ns = self.clock.now_ns + 3_000_000
@@ -380,10 +407,9 @@ class Room:
         stage.stretches.conductor = conductor
         if self.mends:
             stage.reviver(ReviverAtOnce)
-        if stage.may_capture:
-            stage.sources.start(stage.stretches.newest)
+        unstarted = stage.start_sources() if stage.may_capture else ()
         self.while_recovery_runs(self)
-        stage.begin()
+        stage.begin(unstarted)
         for act in acts:
             if not stage.recorder._over():
                 act(self)

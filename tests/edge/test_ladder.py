@@ -80,18 +80,34 @@ def test_a_lost_stream_is_started_again_after_1_2_4_8_16_30_seconds() -> None:
     assert [act.tries for _, act in climber.acts[:6]] == [1, 2, 3, 4, 5, 6]
 
 
-def test_then_the_process_even_while_the_other_stream_records() -> None:
+def test_then_the_process_where_nothing_records() -> None:
     climber = lost()
-    climber.play(65, SOUND_WELL)
+    climber.play(65)
     assert climber.rungs()[6] is Rung.RESTART_PROCESS
     assert climber.ladder.memory.restarts_of(Stream.PICTURE) == 1
     assert climber.ladder.memory.restarts_of(Stream.SOUND) == 0
 
 
+def test_never_the_process_while_the_other_stream_records_well() -> None:
+    climber = lost()
+    climber.play(1800, SOUND_WELL)
+    assert climber.rungs()[6] is Rung.GIVE_UP_AND_REPORT
+    assert Rung.RESTART_PROCESS not in climber.rungs()
+    assert climber.ladder.memory == Remembered()
+
+
+def test_one_that_was_given_up_beside_the_other_gets_a_new_process_once_the_other_is_lost_too() -> None:
+    climber = lost()
+    climber.play(100, SOUND_WELL)
+    climber.signal(Lost(stream=Stream.SOUND))
+    climber.play(70)
+    assert Rung.RESTART_PROCESS in climber.rungs()
+
+
 def test_a_library_that_hangs_goes_to_a_new_process_sooner() -> None:
     climber = lost()
     climber.stuck = True
-    climber.play(20, SOUND_WELL)
+    climber.play(20)
     assert climber.rungs()[:3] == [Rung.RESTART_STREAM, Rung.RESTART_STREAM, Rung.RESTART_PROCESS]
 
 
@@ -181,9 +197,9 @@ def test_a_stream_that_is_lost_again_and_again_climbs_although_each_restart_work
     climber = Climber()
     while Rung.RESTART_PROCESS not in climber.rungs():
         climber.signal(Lost(stream=Stream.SOUND))
-        climber.play(40, PICTURE_WELL)
+        climber.play(40)
         climber.signal(Back(stream=Stream.SOUND))
-        climber.play(20, PICTURE_WELL | SOUND_WELL)
+        climber.play(20, SOUND_WELL)
         assert climber.now_ns < 3600 * SECOND
     assert len(climber.acts) <= 2 * LIMITS.stream_restarts
 
@@ -234,7 +250,7 @@ def test_whatever_happens_no_rung_is_climbed_more_often_than_its_bound(
         acts = climber.signal(signal)
         if isinstance(signal, Turn) and acts:
             assert not signal.held
-            assert not (signal.well and any(act.rung is Rung.REBOOT for act in acts))
+            assert not (signal.well and any(act.rung in (Rung.RESTART_PROCESS, Rung.REBOOT) for act in acts))
         assert acts == () or isinstance(signal, Turn)
         for act in acts:
             if act.rung in (Rung.RESTART_PROCESS, Rung.REBOOT):

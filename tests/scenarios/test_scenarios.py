@@ -21,6 +21,7 @@ from tests.scenarios.small_picture import SmallPicture
 
 PROMISED = (
     "power_cut",
+    "camera_dead_after_power_cut",
     "ups_low",
     "storage_full",
     "disk_removed",

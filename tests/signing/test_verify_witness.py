@@ -11,8 +11,8 @@ import pytest
 from liuhen import cose
 from liuhen.findings import Code, Severity, Verdict
 from liuhen.keys import FileSigner
-from liuhen.kinds import Choice, Heartbeat, Key, Refusal
-from liuhen.registry import ChoiceCode, EndCause, KeyAct, Purpose, RefusalCode
+from liuhen.kinds import Choice, Event, Heartbeat, Key, Refusal
+from liuhen.registry import ChoiceCode, EndCause, EventCode, KeyAct, Purpose, RefusalCode, Stream
 from liuhen.report import Report
 from tests.signing.archives import SECOND_NS, Device, closed_archive, signer, trust_of
 from tests.signing.checking import assert_untouched, check, codes, only, verdicts
@@ -167,6 +167,28 @@ def test_j20_a_stand_in_under_a_demonstration_key_is_told(tmp_path: Path) -> Non
     report = ended(device)
     assert report.vouched is not None
     assert codes(report, Severity.NOTE) == {Code.SUBSTITUTED_SOURCE_DEMO, Code.DEMO}
+
+
+@pytest.mark.parametrize(("substitutes", "told"), [(0, False), (1, True)])
+def test_j20_a_stand_in_that_was_opened_later_takes_the_endorsement_away_too(
+    tmp_path: Path, substitutes: int, told: bool
+) -> None:
+    device = begun(tmp_path / "archive")
+    span = (device.now_ns, device.now_ns)
+    device.append(
+        Event(
+            code=EventCode.SOURCE_ORIGIN,
+            severity=0,
+            stream=Stream.PICTURE,
+            span_ns=span,
+            measured=(3, substitutes),
+            refers_to=None,
+            records=(),
+        )
+    )
+    report = ended(device)
+    assert report.intact
+    assert (Code.SUBSTITUTED_SOURCE in {finding.code for finding in report.findings}) is told
 
 
 def test_j19_refusals_and_choices_are_told_in_words(tmp_path: Path) -> None:
