@@ -60,6 +60,8 @@ TURN_SECONDS = 0.5
 STRETCH_END_LIMIT_NS = 15 * 10**9
 """Sources have five seconds each to stop, WRITER the rest for what the queue held."""
 YOUNG_NS = 5 * 10**9
+SOUND_CLOCK_BOUND_PPB = 500_000
+"""No crystal is so far off; something else takes or makes samples."""
 LEVELS_KEPT = 600
 """Sound levels of the last minutes (a few a second), to tell a spoken explanation from a silent one."""
 
@@ -694,7 +696,7 @@ class Recorder:
 
     def _heartbeat(self) -> None:
         position, reached = self._writer.position, self._reached()
-        free_bytes = self._free_bytes()
+        free_bytes, parts_per_billion = self._free_bytes(), self._writer.sound_parts_per_billion()
         level = None
         if self._counts.rms_millibel is not None and self._counts.peak_millibel is not None:
             level = (self._counts.peak_millibel, self._counts.rms_millibel)
@@ -706,11 +708,22 @@ class Recorder:
             queue_ms=self._tools.stretches.newest.packets.deepest_ns_since_read() // 1_000_000,
             seal_delay_ms=self._writer.delay_peak_ms(),
             free_bytes=free_bytes,
-            parts_per_billion=self._writer.sound_parts_per_billion(),
+            parts_per_billion=parts_per_billion,
             level_millibel=level,
         )
         self._append(beat)
+        self._watch_sound_clock(parts_per_billion)
         self._watch_space(free_bytes)
+
+    def _watch_sound_clock(self, parts_per_billion: int | None) -> None:
+        """Told once in a session; no sample is added or left out for it."""
+        code = EventCode.SOUND_CLOCK_OFF
+        if parts_per_billion is None or abs(parts_per_billion) < SOUND_CLOCK_BOUND_PPB:
+            return
+        if code.name in self._counts.warnings:
+            return
+        self.told(code, Stream.SOUND, (parts_per_billion,))
+        self._counts.warnings[code.name] = EVENTS[code].words_zh
 
     def _free_bytes(self) -> int:
         """Free space; where the disk does not say, what it said last: a write will tell whether it is gone."""

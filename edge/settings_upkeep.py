@@ -64,8 +64,8 @@ class Ladder:
         default=6,
         metadata=key(
             Whole(1, 100),
-            "重启信号源多少次无效后重启录制程序",
-            "how often a source is started again before the recorder's process is",
+            "重启信号源多少次无效、且没有任何信号在录时，重启录制程序",
+            "how often a source is started again before the recorder's process is, where nothing is being recorded",
         ),
     )
     stuck_restarts: int = field(

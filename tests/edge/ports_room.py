@@ -248,6 +248,8 @@ class Room:
         self.onlooker = Onlooker()
         self._next_picture_ns = self._next_block_end_ns = 0
         self._missed_frames = 0
+        self.block_ns = BLOCK_NS
+        """How long the sound device takes over a block: its crystal."""
         self.picture_late_ns = 0
         """How long a camera that is started again takes longer than usual."""
         self._stage: Stage | None = None
@@ -402,7 +404,7 @@ class Room:
     def _conduct(self, stage: Stage, acts: tuple[Act, ...]) -> Ended:
         self._stage = stage
         self._next_picture_ns = self.clock.now_ns + 3_000_000
-        self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
+        self._next_block_end_ns = self.clock.now_ns + self.block_ns
         conductor = _RoomCapture(stage.sources, self)
         stage.stretches.conductor = conductor
         if self.mends:
@@ -421,7 +423,7 @@ class Room:
     def begin_anew(self) -> None:
         """The sources take their first frame and block from now on."""
         self._next_picture_ns = self.clock.now_ns + 3_000_000 + self.picture_late_ns
-        self._next_block_end_ns = self.clock.now_ns + BLOCK_NS
+        self._next_block_end_ns = self.clock.now_ns + self.block_ns
 
     def _pass_time(self, seconds: float, *, writes: bool, appends: bool = True) -> None:
         end_ns = self.clock.now_ns + int(seconds * 1e9)
@@ -435,7 +437,7 @@ class Room:
             else:
                 if self.microphone is not None:
                     self.microphone.take(due_ns)
-                self._next_block_end_ns += BLOCK_NS
+                self._next_block_end_ns += self.block_ns
             self._turn(writes=writes, appends=appends)
         self.clock.now_ns = max(self.clock.now_ns, end_ns)
         self._turn(writes=writes, appends=appends)

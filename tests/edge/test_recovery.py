@@ -263,7 +263,8 @@ def test_a_start_that_is_refused_leaves_the_session_open_for_the_next(tmp_path: 
     run_all([Killed(folder=str(tmp_path), seconds=5, kill_after=12)])
     made, room = device(tmp_path), Room(RoomClock(now_ns=LATER_NS))
     assert room.camera is not None
-    room.camera.refuses_open = absent_camera()
+    assert room.microphone is not None
+    room.camera.refuses_open = room.microphone.refuses_open = absent_camera()
     with pytest.raises(Refused):
         room.record(made.config, lambda r: r.play(1))
     assert {Code.SESSION_OPEN_END} <= set(made.findings()) <= {Code.SESSION_OPEN_END, Code.GAP_UNEXPLAINED}

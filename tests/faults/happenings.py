@@ -14,7 +14,7 @@ from edge.buttons import Button, Timing, begin, step
 from edge.guard.core import Lease, Outcome
 from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
 from edge.guard_link import GuardBack
-from edge.mishaps import wedged_ms
+from edge.ladder import EXIT_REBOOT, EXIT_RESTART
 from edge.opening import EXIT_BUSY
 from edge.ports import (
     ClockReading,
@@ -43,17 +43,16 @@ from edge.sensors.readings import (
 )
 from edge.sensors.settings import Gas
 from edge.spool import Identity, create_spool
-from liuhen.registry import EventCode
 from sim.wiring import Key, Loop
 from tests.edge.failing_calls import Failing, Fault, failing
 from tests.edge.guard.bench import RULES, Bench
 from tests.edge.killed import Killed, run_all
 from tests.edge.mirrored import Mirrored, mirrored
-from tests.edge.ports_room import START_NS, Act, Device, Room, RoomClock, device
+from tests.edge.ports_room import BLOCK_NS, START_NS, Act, Device, Room, RoomClock, device
 from tests.edge.test_storage_faults import on_segments
 from tests.edge.test_upkeep import free_seconds
 from tests.faults.fault_table import Seen
-from tests.faults.witness import Witness, asked, journal, look, play, recorded, seen, seen_of
+from tests.faults.witness import Witness, journal, look, play, recorded, seen, seen_of
 
 LATER_NS = START_NS + 60 * 10**9
 NEXT_BOOT = bytes(15) + b"\x01"
@@ -299,6 +298,50 @@ def frames_missed(folder: Path) -> Seen:
     return recorded(folder, play(3), lambda room: room.miss_frames(4), play(3), look)
 
 
+def sound_clock_off(folder: Path) -> Seen:
+    """600 parts per million fast."""
+    made, room = device(folder), Witness()
+    room.block_ns = BLOCK_NS * 1_000_000 // 1_000_600
+    return seen_of(made, room.witness(made.config, play(75), look))
+
+
+def _gone() -> HardwareFault:
+    return HardwareFault(
+        device="source", what="gone", remedy_zh="请接好", remedy_en="connect it", kind=FaultKind.ABSENT
+    )
+
+
+def camera_dead_at_start(folder: Path) -> Seen:
+    """After a power cut: the microphone lives, the camera comes three seconds later."""
+    made, room = _killed(folder), Witness(RoomClock(now_ns=LATER_NS, boot_id=NEXT_BOOT))
+    camera = room.camera
+    assert camera is not None
+    room.mends, camera.refuses_open = True, _gone()
+
+    def put_back(_: Room) -> None:
+        camera.refuses_open = None
+
+    assert room.goes_on(made.config, play(2), look, put_back, play(8)) == 0
+    return seen_of(made, room)
+
+
+def everything_dead(folder: Path) -> Seen:
+    """After a power cut, through a new process to a new boot: what is seen is the second life."""
+    made, clock = _killed(folder), RoomClock(now_ns=LATER_NS, boot_id=NEXT_BOOT)
+    config = replace(
+        made.config,
+        ladder=replace(made.config.ladder, stream_restarts=1, longest_wait_seconds=2, process_restarts=1),
+    )
+    for code in (EXIT_RESTART, EXIT_REBOOT):
+        room = Witness(clock)
+        assert room.camera is not None
+        assert room.microphone is not None
+        room.mends = True
+        room.camera.refuses_open = room.microphone.refuses_open = _gone()
+        assert room.goes_on(config, play(20)) == code
+    return seen_of(made, room)
+
+
 # --- power and board -------------------------------------------------------------------------------------------------
 
 
@@ -403,8 +446,11 @@ def process_crash(folder: Path) -> Seen:
     return _goes_on(_killed(folder), boot_id=b"")
 
 
-def wedged(_: Path) -> Seen:
-    return asked([EventCode.PROCESS_WEDGED] if wedged_ms(0, 12 * 10**9, 5 * 10**9) == 12_000 else [])
+def wedged(folder: Path) -> Seen:
+    """In a service that goes on with a session: CONTROL stands still, WRITER does not."""
+    made, room = _killed(folder), Witness(RoomClock(now_ns=LATER_NS))
+    assert room.goes_on(made.config, play(2), lambda room: room.play_while_control_stalls(7), play(1), look) == 0
+    return seen_of(made, room)
 
 
 # --- the interlock ---------------------------------------------------------------------------------------------------
@@ -519,6 +565,15 @@ def reset_key_stuck(folder: Path) -> Seen:
     return _tripped(folder, trouble)
 
 
+def latch_unknown(folder: Path) -> Seen:
+    """The power goes in a session, and the guard that starts again may not assume a clear latch."""
+    made, room = _killed(folder), Witness(RoomClock(now_ns=LATER_NS, boot_id=NEXT_BOOT))
+    room.lamps.found = Reason.LATCH_UNKNOWN
+    config = replace(made.config, interlock=replace(made.config.interlock, enabled=True))
+    room.witness(config, play(2), look, lambda room: room.guard_says(permit=True), play(3), service=True)
+    return seen_of(made, room)
+
+
 def guard_dead(folder: Path) -> Seen:
     return _guarded(folder, lambda room: room.lose_guard(), play(1), look)
 
@@ -608,11 +663,14 @@ HAPPENINGS: dict[str, Happening] = {
     "12": camera_stall,
     "12 hung": camera_hangs,
     "13": camera_unplugged,
+    "13 start": camera_dead_at_start,
+    "13 both": everything_dead,
     "14": picture_checks,
     "15": microphone_unplugged,
     "15 moved": sound_moved,
     "16": sound_checks,
     "17": frames_missed,
+    "17 drift": sound_clock_off,
     "18": too_hot,
     "19": under_voltage,
     "20": on_battery,
@@ -637,6 +695,7 @@ HAPPENINGS: dict[str, Happening] = {
     "37": button_stuck,
     "38": guard_dead,
     "38 back": guard_back,
+    "38 latch": latch_unknown,
     "39": key_damaged,
     "41 serial": serial_line_garbled,
     "41 socket": socket_request_refused,

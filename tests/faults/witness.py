@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Config
+from edge.guard.words import Reason
 from edge.guard_link import GuardMessage
 from edge.journal import entries_of
 from edge.ports import Stream
@@ -35,13 +36,18 @@ from tests.faults.fault_table import Seen
 
 @dataclass(slots=True)
 class Lamps:
-    """A guard that permits at first and remembers which lamps were wanted (implements `edge.surroundings.Guard`)."""
+    """A guard that permits at first, unless its latch says otherwise, and remembers which lamps were wanted.
+
+    Implements `edge.surroundings.Guard`.
+    """
 
     now_ns: int
     wanted: list[str] = field(default_factory=list)
+    found: Reason = Reason.NONE
+    """Why it does not permit from its start on, if so."""
 
     def __call__(self, post: Callable[[GuardMessage], None]) -> Lamps:
-        post(guard_word(self.now_ns, permit=True))
+        post(guard_word(self.now_ns, permit=self.found is Reason.NONE, reason=self.found))
         return self
 
     def want(self, lamp: Any, *, session: bool, durable: int, buzzer: bool = False) -> None:
@@ -80,6 +86,10 @@ class Witness(Room):
         self.record(config, *acts, surroundings=Surroundings(guard=self.lamps), service=service)
         return self
 
+    def goes_on(self, config: Config, *acts: Act) -> int:
+        """The service goes on with the session that was left open. Its exit code."""
+        return self.serve(config, *acts, surroundings=Surroundings(guard=self.lamps))
+
 
 def look(room: Room) -> None:
     """The act of looking."""
@@ -117,11 +127,6 @@ def seen(entries: Iterable[Entry], report: Report, *, mode: Mode | None, lamp: s
 def seen_of(made: Device, room: Witness) -> Seen:
     """The same of a device and the room it recorded."""
     return seen(journal(made), made.verify(), mode=room.mode, lamp=room.lamp)
-
-
-def asked(events: Iterable[EventCode]) -> Seen:
-    """What a deciding function said."""
-    return Seen(events=frozenset(events))
 
 
 def named(body: EntryBody) -> tuple[str, ...]:
