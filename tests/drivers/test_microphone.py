@@ -17,9 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drivers.flac import FlacEncoder
+from drivers.microphone import PortAudioMicrophone
 from drivers.microphone_faults import microphone_fault
+from edge.config import Microphone as MicrophoneSettings
 from sim.feeder import MicrophoneClock
 from sim.pulse import DEVICE, PulseSource, PulseUnavailable
+from tests.drivers.deliveries import SteppedClock
 from tests.required import unavailable
 
 pytestmark = pytest.mark.realtime
@@ -198,6 +202,13 @@ def test_a_microphone_that_does_not_exist_is_absent(room: Room) -> None:
         refused = recorder.ask("open")
     assert "absent" in refused["fault"]
     assert "device" in refused["remedy_en"]
+
+
+def test_what_an_absent_microphone_will_deliver_is_known_and_is_what_an_open_one_says() -> None:
+    settings = MicrophoneSettings(device="no-such-microphone")
+    absent = PortAudioMicrophone(settings, SteppedClock()).format()
+    assert (absent.rate_hz, absent.channels) == (settings.rate_hz, settings.channels)
+    assert absent.streaminfo == FlacEncoder(settings.rate_hz, settings.channels, settings.packet_samples).streaminfo
 
 
 def test_a_sound_server_never_counts_as_genuine(room: Room) -> None:

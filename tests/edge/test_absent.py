@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +11,31 @@ from typing import Any
 
 import pytest
 
-from edge.app import Refused
+from drivers.system_clock import SystemClock
+from edge.app import Refused, Start, conduct_threads, run
 from edge.config import Config
 from edge.journal import entries_of
 from edge.ladder import EXIT_REBOOT, EXIT_RESTART
 from edge.opening import EXIT_HARDWARE, EXIT_KEY
-from edge.ports import FaultKind, HardwareFault, Stream
+from edge.ports import FaultKind, Hardware, HardwareFault, PictureFormat, Stream
 from edge.requests import Verb
 from edge.session.state import Mode
 from liuhen import keys
 from liuhen.findings import Code, Verdict
 from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, Segment, SessionEnd
 from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, GapCause, Purpose, RefusalCode
-from tests.edge.ports_room import START_NS, UTC_MS, Device, Room, RoomCamera, RoomClock, RoomMicrophone, device
+from tests.edge.live_room import LiveCamera, LiveMicrophone
+from tests.edge.ports_room import (
+    START_NS,
+    UTC_MS,
+    Device,
+    Onlooker,
+    Room,
+    RoomCamera,
+    RoomClock,
+    RoomMicrophone,
+    device,
+)
 
 OFF_SECONDS = 60
 BOOTED_NS = 20 * 10**9
@@ -304,6 +317,47 @@ def test_a_demonstration_says_of_a_source_that_came_later_what_it_is(tmp_path: P
     (told,) = [body for body in bodies(made, Event) if body.code == EventCode.SOURCE_ORIGIN]
     assert (told.stream, told.measured, len(told.records)) == (Stream.SOUND, (1, 1), 1)
     assert Code.RECORD_ABSENT not in {finding.code for finding in made.verify().findings}
+    assert adds_up(made)
+
+
+# -- in threads -------------------------------------------------------------------------------------------------------
+
+
+class LateCamera(LiveCamera):
+    """One that opens at the third time of asking."""
+
+    asked = 0
+
+    def open(self) -> PictureFormat:
+        self.asked += 1
+        if self.asked < 3:
+            raise gone()
+        return super().open()
+
+
+def test_the_real_threads_go_on_with_one_source_and_fetch_the_other(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    LiveCamera()._room.take(0, 0)  # encode the pictures before the clock counts
+
+    def live(camera: LiveCamera, *, service: bool, seconds: float) -> None:
+        run(
+            Start(
+                config=made.config,
+                hardware=Hardware(camera=camera, microphone=LiveMicrophone(), clock=SystemClock()),
+                watcher=Onlooker(),
+                stop=threading.Event(),
+                conduct=conduct_threads,
+                seconds=seconds,
+                service=service,
+                last_exit=tmp_path / "last-exit",
+            )
+        )
+
+    live(LiveCamera(), service=True, seconds=2)
+    live(LateCamera(), service=False, seconds=6)
+    both, picture = bodies(made, Gap)
+    assert (both.stream, picture.stream) == (None, Stream.PICTURE)
+    assert [end.resumed for end in bodies(made, GapEnd)] == [1, 1]
     assert adds_up(made)
 
 
