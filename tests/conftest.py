@@ -14,6 +14,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import footage, leaks
@@ -25,6 +26,10 @@ GRACE_SECONDS = 2.0
 OUTCOMES = pytest.StashKey[Outcomes]()
 SHORTFALLS = pytest.StashKey[list[str]]()
 BEFORE_SESSION = pytest.StashKey[leaks.Running]()
+
+# How long one example takes is the machine's matter; each test as a whole has its limit (pytest-timeout).
+hypothesis.settings.register_profile("liuhen", deadline=None)
+hypothesis.settings.load_profile("liuhen")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
