@@ -1,5 +1,6 @@
-"""`liuhen ctl`: ask the recorder that is running. Names that are not given are asked for on the terminal.
+"""`liuhen ctl`: ask the recorder that is running.
 
+Names and texts are asked for at the terminal, or read from a file or stream, never from the command line (`said`).
 Opens one connection for one question. Exit codes: 0 done, 1 refused, 2 usage, 6 no recorder answers.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.commands.acts import ledger_of, tell
+from edge.commands.said import Field, add_said, hear, typed
 from edge.config import Config
 from edge.control_client import NobodyAnswers, ask
 from edge.control_words import status_lines
@@ -36,7 +38,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verbs = parser.add_subparsers(dest="verb", required=True)
     for add in (_add_plain, _add_explaining, _add_withholding, _add_owed):
         add(verbs)
-    for one in verbs.choices.values():
+    for name, one in verbs.choices.items():
+        add_said(one, FIELDS[Verb(name)])
         one.add_argument(
             "--socket", type=Path, metavar="PATH", help="控制套接字，不写则按配置 / else the configuration's"
         )
@@ -44,13 +47,41 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(work=run)
 
 
+_EXPLAINED = (Field(name="actor"), Field(name="text", label="文字说明 the explanation in words"))
+_NAME = Field(name="actor", needed=True)
+FIELDS: dict[Verb, tuple[Field, ...]] = {
+    Verb.STATUS: (),
+    Verb.START: (Field(name="actor"),),
+    Verb.STOP: (Field(name="actor"), Field(name="text", label="提前结束的原因 why it ends early")),
+    Verb.MARK: (Field(name="text", label="标记说明 what it is about"), Field(name="actor")),
+    Verb.EXPLAIN: _EXPLAINED,
+    Verb.WITHHOLD: (_NAME, Field(name="text", label="事由 why")),
+    Verb.APPROVE: (_NAME, Field(name="ground", needed=True), Field(name="citation")),
+    Verb.RESUME: (_NAME, Field(name="text", label="说明 why")),
+    Verb.CONSENT: (_NAME, Field(name="text", needed=True, label="谁同意什么 who consents to what")),
+    Verb.CANNOT_RESUME: (
+        _NAME,
+        Field(name="text", label="原因 why"),
+        Field(name="reported_to", needed=True),
+        Field(name="reported_at", needed=True),
+    ),
+    Verb.STATEMENT: (
+        _NAME,
+        Field(name="text", label="说明摘要 what it says in short"),
+        Field(name="reported_to"),
+        Field(name="reported_at"),
+    ),
+    Verb.MAINTENANCE: (_NAME, Field(name="text", needed=True, label="做了什么 what was done")),
+}
+"""What each verb wants to hear, in the order in which a person is asked."""
+AT_ONCE = frozenset({Verb.START, Verb.MARK, Verb.EXPLAIN, Verb.WITHHOLD})
+"""Where the moment counts, nobody is asked for what may be left out, unless with `--ask`."""
+
+
 def _verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], verb: Verb, words: str
 ) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(verb.value, help=words, description=words)
-    if verb is not Verb.STATUS:
-        parser.add_argument("--actor", metavar="NAME", help="操作人姓名 / name of the person who asks")
-    return parser
+    return verbs.add_parser(verb.value, help=words, description=words)
 
 
 def _add_plain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,12 +90,9 @@ def _add_plain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _verb(verbs, Verb.START, "开始录制 / begin a session")
     stop = _verb(verbs, Verb.STOP, "结束录制（须确认） / end the session")
     stop.add_argument("--yes", action="store_true", help="已确认，不再询问 / confirmed, do not ask")
-    stop.add_argument("--reason", dest="text", metavar="TEXT", help="提前结束的原因 / why it ends early")
     mark = _verb(verbs, Verb.MARK, "重点标记 / mark this moment")
-    mark.add_argument("text", nargs="?", metavar="TEXT", help="标记说明 / what it is about")
     mark.add_argument("--step", type=int, metavar="N", help="必录环节序号 / number of a required step")
-    maintenance = _verb(verbs, Verb.MAINTENANCE, "登记维护 / write maintenance into the journal")
-    maintenance.add_argument("text", metavar="TEXT", help="做了什么 / what was done")
+    _verb(verbs, Verb.MAINTENANCE, "登记维护 / write maintenance into the journal")
 
 
 def _add_explaining(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,38 +101,25 @@ def _add_explaining(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     explain.add_argument(
         "--gap", type=int, metavar="N", help="中止的日志条目号，不写为最近一处 / its entry; else the newest"
     )
-    explain.add_argument("--text", metavar="TEXT", help="文字说明 / the explanation in words")
     explain.add_argument("--speak", action="store_true", help="更正后同时开始语音说明 / and begin to explain aloud")
 
 
 def _add_withholding(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    withhold = _verb(verbs, Verb.WITHHOLD, "不得记录：停止录制 / stop recording what must not be recorded")
-    withhold.add_argument("--reason", dest="text", metavar="TEXT", help="事由 / why")
-    approve = _verb(verbs, Verb.APPROVE, "由另一人批准“不得记录” / a second person approves the withholding")
-    approve.add_argument("--ground", required=True, metavar="TEXT", help="规定认可的事由 / a ground the rules allow")
-    approve.add_argument("--citation", metavar="TEXT", help="法律条款 / the law that says so")
-    resume = _verb(verbs, Verb.RESUME, "恢复录制 / end the withholding")
-    resume.add_argument("--reason", dest="text", metavar="TEXT", help="说明 / why")
-    consent = _verb(verbs, Verb.CONSENT, "记录当事人的同意 / write down somebody's consent")
-    consent.add_argument("text", metavar="TEXT", help="谁同意什么 / who consents to what")
+    _verb(verbs, Verb.WITHHOLD, "不得记录：停止录制 / stop recording what must not be recorded")
+    _verb(verbs, Verb.APPROVE, "由另一人批准“不得记录” / a second person approves the withholding")
+    _verb(verbs, Verb.RESUME, "恢复录制 / end the withholding")
+    _verb(verbs, Verb.CONSENT, "记录当事人的同意 / write down somebody's consent")
 
 
 def _add_owed(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    cannot = _verb(verbs, Verb.CANNOT_RESUME, "无法恢复录制：已报告部门负责人 / give up, after reporting it")
-    cannot.add_argument("--reason", dest="text", metavar="TEXT", help="原因 / why")
+    _verb(verbs, Verb.CANNOT_RESUME, "无法恢复录制：已报告部门负责人 / give up, after reporting it")
     statement = _verb(verbs, Verb.STATEMENT, "提交书面说明，或打印其草稿 / the signed statement, or a draft of it")
     statement.add_argument("gap", type=int, metavar="GAP", help="中止（或所欠义务）的日志条目号 / its journal entry")
-    statement.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="已签字的书面说明（扫描件） / the signed paper"
-    )
+    statement.add_argument("--file", type=Path, metavar="FILE", help="已签字的书面说明（扫描件） / the signed paper")
     statement.add_argument("--draft", action="store_true", help="打印《中止情况书面说明》草稿 / print a draft to sign")
     statement.add_argument(
         "--spool", type=Path, metavar="DIR", help="草稿所依据的存储目录 / the spool a draft is made from"
     )
-    statement.add_argument("--text", metavar="TEXT", help="说明摘要 / what it says in short")
-    for parser, need in ((cannot, True), (statement, False)):
-        parser.add_argument("--reported-to", metavar="NAME", required=need, help="部门负责人 / the department head")
-        parser.add_argument("--reported-at", metavar="TIME", required=need, help="报告时间 / when it was reported")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -156,24 +171,20 @@ def _told(answer: Answer, *, as_json: bool) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> Request:
-    """The request of a command line; asks the person at the terminal for what it lacks. Raises BadRequest."""
+    """The request of a command line and of what the person says beside it. Raises BadRequest."""
     verb = Verb(arguments.verb)
-    given = {
-        name: value
-        for name in ("actor", "text", "ground", "citation", "reported_to", "reported_at", "gap", "step")
-        if (value := getattr(arguments, name, None)) is not None
-    }
-    if verb in _NAMED and not given.get("actor"):
-        given["actor"] = _typed("操作人姓名 name of the person who asks：")
-    if verb is Verb.STATEMENT and not given.get("text"):
-        given["text"] = "已签字的书面说明" if arguments.file is not None else "已向部门负责人报告"
+    said = dict(hear(arguments.said_from, FIELDS[verb], ask_all=arguments.ask or verb not in AT_ONCE))
+    if verb is Verb.STATEMENT and not said.get("text"):
+        said["text"] = "已签字的书面说明" if arguments.file is not None else "已向部门负责人报告"
     cause = CAUSES[arguments.cause] if getattr(arguments, "cause", None) else None
-    return Request(verb=verb, cause=cause, confirmed=_confirmed(verb, arguments), **given)
-
-
-_NAMED = {
-    Verb.WITHHOLD, Verb.APPROVE, Verb.RESUME, Verb.CONSENT, Verb.CANNOT_RESUME, Verb.STATEMENT, Verb.MAINTENANCE,
-}  # fmt: skip
+    return Request(
+        verb=verb,
+        cause=cause,
+        confirmed=_confirmed(verb, arguments),
+        gap=getattr(arguments, "gap", None),
+        step=getattr(arguments, "step", None),
+        **said,
+    )
 
 
 def _confirmed(verb: Verb, arguments: argparse.Namespace) -> bool:
@@ -181,17 +192,6 @@ def _confirmed(verb: Verb, arguments: argparse.Namespace) -> bool:
         return bool(getattr(arguments, "speak", False))
     if arguments.yes:
         return True
-    if _typed("结束本场次的录制？输入“是”或 yes 确认 end the session? ") in ("是", "yes"):
+    if typed("结束本场次的录制？输入“是”或 yes 确认 end the session? ") in ("是", "yes"):
         return True
     raise BadRequest("没有确认，录制继续", "not confirmed; the recording goes on")
-
-
-def _typed(question: str) -> str:
-    """A line from the person at the terminal. Raises BadRequest where there is nobody."""
-    if not sys.stdin.isatty():
-        raise BadRequest(
-            "请用 --actor 写明操作人；结束录制请加 --yes", "name the person with --actor; to stop, add --yes"
-        )
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()

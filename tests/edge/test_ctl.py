@@ -28,6 +28,7 @@ from liuhen.registry import DutyAct, DutyCode, GapCause, MarkCode
 from tests.edge.ports_room import Device, Room, device
 
 TURNS = 2000
+REPORTED = {"reported_to": "王主任", "reported_at": "2026-11-28 10:05"}
 
 
 def control(folder: Path) -> Surroundings:
@@ -35,16 +36,21 @@ def control(folder: Path) -> Surroundings:
     return Surroundings(control=lambda post: listen(settings, post, lambda zh, en: None))
 
 
-def ctl(folder: Path, *words: str) -> int:
-    return main(["ctl", *words, "--socket", str(folder / "control")])
+def ctl(folder: Path, *words: str, **said: str) -> int:
+    """The command, with what the person says beside it in a file."""
+    beside: tuple[str, ...] = ()
+    if said:
+        (folder / "said").write_text(json.dumps(said, ensure_ascii=False))
+        beside = ("--from", str(folder / "said"))
+    return main(["ctl", *words, *beside, "--socket", str(folder / "control")])
 
 
-def asking(folder: Path, *words: str, code: int = 0) -> Callable[[Room], None]:
+def asking(folder: Path, *words: str, code: int = 0, **said: str) -> Callable[[Room], None]:
     """The command in a thread of its own, while the room lives on."""
 
     def act(room: Room) -> None:
         with futures.ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(ctl, folder, *words)
+            asked = pool.submit(ctl, folder, *words, **said)
             for _ in range(TURNS):
                 room.play(0.05)
                 if futures.wait([asked], timeout=0.02).done:
@@ -66,30 +72,30 @@ def play(seconds: float) -> Callable[[Room], None]:
 def test_every_verb_reaches_the_recorder_and_does_its_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made, room = device(tmp_path), Room()
 
-    def ask(*words: str, code: int = 0) -> Callable[[Room], None]:
-        return asking(tmp_path, *words, code=code)
+    def ask(*words: str, code: int = 0, **said: str) -> Callable[[Room], None]:
+        return asking(tmp_path, *words, code=code, **said)
 
     ended = room.record(
         made.config,
         play(2),
-        ask("mark", "证物出示"),
+        ask("mark", text="证物出示"),
         ask("mark", "--step", "3"),
-        ask("consent", "当事人同意录制", "--actor", "张三"),
-        ask("maintenance", "擦拭镜头", "--actor", "张三"),
-        ask("withhold", "--actor", "张三", "--reason", "涉及个人隐私"),
+        ask("consent", text="当事人同意录制", actor="张三"),
+        ask("maintenance", text="擦拭镜头", actor="张三"),
+        ask("withhold", actor="张三", text="涉及个人隐私"),
         play(5),
-        ask("approve", "--actor", "张三", "--ground", "个人隐私", code=1),
-        ask("approve", "--actor", "李四", "--ground", "个人隐私"),
-        ask("resume", "--actor", "李四"),
+        ask("approve", actor="张三", ground="个人隐私", code=1),
+        ask("approve", actor="李四", ground="个人隐私"),
+        ask("resume", actor="李四"),
         play(2),
-        ask("explain", "--actor", "张三"),
+        ask("explain", actor="张三"),
         lambda r: r.speak(),
         ask("explain"),
-        ask("explain", "--cause", "other", "--actor", "张三"),
-        ask("cannot-resume", "--actor", "张三", "--reported-to", "王主任", "--reported-at", "10:05", code=1),
+        ask("explain", "--cause", "other", actor="张三"),
+        ask("cannot-resume", code=1, actor="张三", **REPORTED),
         ask("start"),
         ask("stop", code=2),
-        ask("stop", "--yes", "--actor", "张三", "--reason", "听证完毕"),
+        ask("stop", "--yes", actor="张三", text="听证完毕"),
         surroundings=control(tmp_path),
     )
     assert ended.clean
@@ -129,12 +135,11 @@ def test_a_report_discharges_the_duty_of_a_refused_start_once_and_a_statement_ne
         assert _when_it_answers(tmp_path) == 0
         assert ctl(tmp_path, "start") == 1
         refused = next(one for one in _entries(made) if isinstance(one.body, Refusal)).common.seq
-        words = ("statement", str(refused), "--actor", "张三")
-        assert ctl(tmp_path, *words) == 1
-        reported = ("--reported-to", "王主任", "--reported-at", "2026-11-28 10:05")
-        assert ctl(tmp_path, *words, *reported) == 0
-        assert ctl(tmp_path, *words, *reported) == 1
-        assert ctl(tmp_path, "statement", str(refused), str(tmp_path / "missing"), "--actor", "张三") == 2
+        words = ("statement", str(refused))
+        assert ctl(tmp_path, *words, actor="张三") == 1
+        assert ctl(tmp_path, *words, actor="张三", **REPORTED) == 0
+        assert ctl(tmp_path, *words, actor="张三", **REPORTED) == 1
+        assert ctl(tmp_path, "statement", str(refused), "--file", str(tmp_path / "missing"), actor="张三") == 2
         assert len([one for one in _entries(made) if isinstance(one.body, Refusal)]) == 1
     finally:
         stop.set()
@@ -147,13 +152,12 @@ def test_a_signed_statement_is_kept_and_discharges_its_duty(tmp_path: Path) -> N
     made, room = device(tmp_path), Room()
     paper = tmp_path / "signed.pdf"
     paper.write_bytes(b"%PDF signed")
-    reported = ("--reported-to", "王主任", "--reported-at", "10:05")
     room.record(
         made.config,
         play(2),
-        asking(tmp_path, "withhold", "--actor", "张三"),
+        asking(tmp_path, "withhold", actor="张三"),
         play(6),
-        asking(tmp_path, "cannot-resume", "--actor", "张三", *reported),
+        asking(tmp_path, "cannot-resume", actor="张三", **REPORTED),
         surroundings=control(tmp_path),
     )
     owed = next(
@@ -165,9 +169,9 @@ def test_a_signed_statement_is_kept_and_discharges_its_duty(tmp_path: Path) -> N
     served = _serving(made, room, stop, tmp_path)
     try:
         assert _when_it_answers(tmp_path) == 0
-        assert ctl(tmp_path, "statement", str(owed), "--actor", "张三") == 1
-        assert ctl(tmp_path, "statement", str(owed), str(paper), "--actor", "张三") == 0
-        assert ctl(tmp_path, "statement", str(owed), str(paper), "--actor", "张三") == 1
+        assert ctl(tmp_path, "statement", str(owed), actor="张三") == 1
+        assert ctl(tmp_path, "statement", str(owed), "--file", str(paper), actor="张三") == 0
+        assert ctl(tmp_path, "statement", str(owed), "--file", str(paper), actor="张三") == 1
     finally:
         stop.set()
         assert served.result(timeout=60) == 0
@@ -236,7 +240,7 @@ def test_where_no_recorder_answers_ctl_says_so_with_a_code_of_its_own(
     assert "录制程序没有应答" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["ctl"], ["ctl", "reset"], ["ctl", "approve", "--actor", "a"]])
+@pytest.mark.parametrize("words", [["ctl"], ["ctl", "reset"], ["ctl", "mark", "--step", "x"]])
 def test_a_command_that_is_none_is_a_matter_of_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(words)
@@ -322,9 +326,9 @@ def test_a_draft_is_made_from_a_spool_and_of_a_gap_alone(tmp_path: Path, capsys:
     room.record(
         made.config,
         play(2),
-        asking(tmp_path, "withhold", "--actor", "张三"),
+        asking(tmp_path, "withhold", actor="张三"),
         play(6),
-        asking(tmp_path, "resume", "--actor", "李四"),
+        asking(tmp_path, "resume", actor="李四"),
         play(2),
         surroundings=control(tmp_path),
     )
