@@ -34,6 +34,7 @@ from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.companions import Companions
 from edge.custody import TokenPort
 from edge.guard.process import GuardStart
+from edge.last_good import InForce, in_force, usual_copy
 from edge.ports import Clock
 from edge.sensors.process import Say, SensorsStart
 from edge.streams import prepare
@@ -75,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(work=_run)
     service = commands.add_parser("recorder", help="录制服务进程：待机、录制、续录 / the recorder as a service")
     service.add_argument("--config", type=Path, metavar="FILE")
+    service.add_argument(
+        "--last-good",
+        type=Path,
+        metavar="FILE",
+        help="上一份有效配置的副本 / where the last good configuration is kept",
+    )
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
     for command in (demo, spool, config, export, ctl):
@@ -148,13 +155,17 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _serve(parsed: argparse.Namespace) -> int:
     def work() -> int:
-        chosen = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
-        return record_service(lambda terminal, stop: _service_start(chosen, terminal, stop))
+        if parsed.config is None:
+            return record_service(lambda terminal, stop: _service_start(configuration.Config(), terminal, stop, None))
+        settled = in_force(parsed.config, parsed.last_good or usual_copy(os.environ))
+        return record_service(lambda terminal, stop: _service_start(settled.config, terminal, stop, settled))
 
     return guarded(work)
 
 
-def _service_start(chosen: configuration.Config, terminal: Terminal, stop: threading.Event) -> Start:
+def _service_start(
+    chosen: configuration.Config, terminal: Terminal, stop: threading.Event, settled: InForce | None
+) -> Start:
     from drivers.hardware import open_hardware  # noqa: PLC0415 -- as below
     from drivers.surroundings import open_surroundings  # noqa: PLC0415 -- as below
 
@@ -169,6 +180,7 @@ def _service_start(chosen: configuration.Config, terminal: Terminal, stop: threa
         open_token=_open_token,
         surroundings=open_surroundings(chosen, hardware.clock),
         service=True,
+        in_force=settled,
     )
 
 

@@ -29,6 +29,7 @@ from edge.journal import Journal
 from edge.journal_state import JournalState
 from edge.ladder import Limits as LadderLimits
 from edge.ladder_memory import LadderKeeper
+from edge.last_good import InForce
 from edge.messages import Message, RoomSays, StopRequested, WriterSays
 from edge.opening import (
     EXIT_BUSY,
@@ -115,6 +116,8 @@ class Start:
     service: bool = False
     """A service's stop ends no session: the next run goes on with it."""
     last_exit: Path = LAST_EXIT
+    in_force: InForce | None = None
+    """A service's configuration with where the last good one is kept; None where a person chose it."""
     watch_disks: bool = False
     """Whether the store's disk is asked, in a thread, if it is still the same and can be written."""
 
@@ -227,9 +230,28 @@ class Running:
         if self._begun is None:
             self._begun = self.opening.begin(self.start.hardware.clock, resume=resume)
             _journal_choices(self.start.config, self.log)
+            if self.start.in_force is not None:
+                self._settle_config(self.start.in_force)
             if self.start.service:
                 self._tell_crash(self._begun.state)
         return self._begun
+
+    def _settle_config(self, in_force: InForce) -> None:
+        """What could start is what a later start may fall back to; a fallback itself is told. Raises StorageFault."""
+        if in_force.fault is None:
+            try:
+                in_force.keep()
+            except StorageFault as fault:
+                self.start.watcher.said(
+                    f"上一份有效配置无法保存（{fault}）；录制照常，请检查该目录的权限和空间",
+                    f"the last good configuration cannot be kept ({fault}); recording goes on; see folder and space",
+                )
+            return
+        words_zh, words_en = in_force.words
+        reason = self.room.keep(RecordLabel.REASON, str(in_force.fault))
+        self.room.event(EventCode.CONFIG_FALLBACK, records=(reason,))
+        self.room.warnings[EventCode.CONFIG_FALLBACK.name] = words_zh
+        self.start.watcher.said(words_zh, words_en)
 
     def _tell_crash(self, before: JournalState) -> None:
         """How the service's last process ended, if not in order; its unit left that for us. Raises StorageFault."""

@@ -590,6 +590,11 @@ class Config:
 
 def load(path: Path) -> Config:
     """Read and check one file. Raises ConfigError, also where the file is missing, unreadable or absurdly large."""
+    return parse(read(path), base=path.absolute().parent)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a configuration file. Raises ConfigError where it is missing, unreadable or absurdly large."""
     try:
         with path.open("rb") as source:
             content = source.read(FILE_LIMIT_BYTES + 1)
@@ -601,7 +606,7 @@ def load(path: Path) -> Config:
     if len(content) > FILE_LIMIT_BYTES:
         zh, en = f"{path} 超过 {FILE_LIMIT_BYTES} 字节", f"{path} is larger than {FILE_LIMIT_BYTES} bytes"
         raise ConfigError((whole_file_problem(zh, en),))
-    return parse(content, base=path.absolute().parent)
+    return content
 
 
 def parse(content: bytes, *, base: Path = Path("/")) -> Config:

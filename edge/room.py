@@ -290,6 +290,7 @@ class Room:
         *,
         at_ns: int | None = None,
         refers_to: int | None = None,
+        records: Commitments = (),
     ) -> int:
         """One event of a moment. Raises StorageFault."""
         at_ns = self.now_ns if at_ns is None else at_ns
@@ -301,7 +302,7 @@ class Room:
                 span_ns=(at_ns, at_ns),
                 measured=measured,
                 refers_to=refers_to,
-                records=(),
+                records=records,
             )
         )
 

@@ -18,6 +18,7 @@ from edge.config import Camera, Config, Key, Microphone, Segment, Spool
 from edge.disk_watch import DiskSaid
 from edge.guard.words import Lamp, Pair, Reason
 from edge.guard_link import GuardBack, GuardLost, GuardSaid
+from edge.last_good import InForce
 from edge.messages import Asked, RoomSays, SensorsTold, StopRequested
 from edge.ports import (
     ClockReading,
@@ -362,7 +363,12 @@ class Room:
         return Hardware(camera=self.camera, microphone=self.microphone, clock=self.clock)
 
     def record(
-        self, config: Config, *acts: Act, surroundings: Surroundings = NO_SURROUNDINGS, service: bool = False
+        self,
+        config: Config,
+        *acts: Act,
+        surroundings: Surroundings = NO_SURROUNDINGS,
+        service: bool = False,
+        in_force: InForce | None = None,
     ) -> Ended:
         """One run with one session in which these acts happen. Raises what `edge.app.run` raises."""
         return run(
@@ -374,6 +380,7 @@ class Room:
                 stop=threading.Event(),
                 conduct=lambda stage: self._conduct(stage, acts),
                 service=service,
+                in_force=in_force,
                 last_exit=config.spool.directory.with_name("last-exit"),
             )
         )

@@ -15,6 +15,7 @@ from edge.guard.core import Lease, Outcome
 from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
 from edge.guard_link import GuardBack
 from edge.ladder import EXIT_REBOOT, EXIT_RESTART
+from edge.last_good import in_force
 from edge.opening import EXIT_BUSY
 from edge.ports import (
     ClockReading,
@@ -625,6 +626,16 @@ def key_damaged(folder: Path) -> Seen:
     return _goes_on(made)
 
 
+def config_damaged(folder: Path) -> Seen:
+    """What ran before goes on; the room's own configuration stands for the last good one."""
+    made, file = device(folder), folder / "recorder.toml"
+    file.write_bytes(b"")
+    in_force(file, folder / "copy").keep()
+    file.write_bytes(b"[spool")
+    fallen = replace(in_force(file, folder / "copy"), config=made.config)
+    return seen_of(made, Witness().witness(made.config, play(3), look, in_force=fallen))
+
+
 def serial_line_garbled(folder: Path) -> Seen:
     """The detector's own judgement, its lease to the guard, and both telling the recorder."""
     settings = Gas(kind="modbus")
@@ -697,6 +708,7 @@ HAPPENINGS: dict[str, Happening] = {
     "38 back": guard_back,
     "38 latch": latch_unknown,
     "39": key_damaged,
+    "40": config_damaged,
     "41 serial": serial_line_garbled,
     "41 socket": socket_request_refused,
 }

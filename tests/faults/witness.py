@@ -14,6 +14,7 @@ from edge.config import Config
 from edge.guard.words import Reason
 from edge.guard_link import GuardMessage
 from edge.journal import entries_of
+from edge.last_good import InForce
 from edge.ports import Stream
 from edge.session.state import Mode
 from edge.surroundings import Surroundings
@@ -81,9 +82,10 @@ class Witness(Room):
         if not self.looked and self._stage is not None and self.lamps.wanted:
             self.mode, self.lamp = self._stage.recorder._room.state.mode, self.lamps.wanted[-1]
 
-    def witness(self, config: Config, *acts: Act, service: bool = False) -> Witness:
+    def witness(self, config: Config, *acts: Act, service: bool = False, in_force: InForce | None = None) -> Witness:
         """Record."""
-        self.record(config, *acts, surroundings=Surroundings(guard=self.lamps), service=service)
+        surroundings = Surroundings(guard=self.lamps)
+        self.record(config, *acts, surroundings=surroundings, service=service, in_force=in_force)
         return self
 
     def goes_on(self, config: Config, *acts: Act) -> int:
