@@ -58,6 +58,16 @@ class SetupError(Exception):
 
 def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
     """Every group of Debian packages, for the Python whose package is `python_package` (empty: not a system Python)."""
+    return (
+        *_sources_of_a_recording(python_package),
+        *_what_a_room_says_and_shows(),
+        *_tools_that_judge_recordings(),
+        *_peers_and_disks_of_tests(),
+    )
+
+
+def _sources_of_a_recording(python_package: str) -> tuple[PackageGroup, ...]:
+    """What camera and microphone are reached through, real or simulated."""
     headers = (f"{python_package}-dev",) if python_package else ()
     return (
         PackageGroup(
@@ -81,6 +91,12 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
             level=Level.RUN,
             level_on_pi=Level.TEST,
         ),
+    )
+
+
+def _what_a_room_says_and_shows() -> tuple[PackageGroup, ...]:
+    """Voices and letters."""
+    return (
         PackageGroup(
             packages=("espeak-ng",),
             why="the voices of the simulated room, and the spoken prompts of the loudspeaker",
@@ -95,6 +111,12 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
             level=Level.RUN,
             level_on_pi=Level.RUN,
         ),
+    )
+
+
+def _tools_that_judge_recordings() -> tuple[PackageGroup, ...]:
+    """What tests look at a recording with, none of it ours; and a voice to be recorded."""
+    return (
         PackageGroup(
             packages=("ffmpeg", "openssl"),
             why="tests decode and check recordings with tools that are not ours",
@@ -109,6 +131,19 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
             level=Level.TEST,
             level_on_pi=Level.TEST,
         ),
+        PackageGroup(
+            packages=("pocketsphinx-testdata",),
+            why="a recorded human voice for tests (never committed)",
+            without="tests with a human voice are skipped",
+            level=Level.TEST,
+            level_on_pi=Level.TEST,
+        ),
+    )
+
+
+def _peers_and_disks_of_tests() -> tuple[PackageGroup, ...]:
+    """What tests sign with, ask, write to and are started by."""
+    return (
         PackageGroup(
             packages=("softhsm2", "strace"),
             why="tests sign with a PKCS#11 token and watch the order of writes and syncs",
@@ -134,13 +169,6 @@ def package_groups(python_package: str) -> tuple[PackageGroup, ...]:
             packages=("systemd",),
             why="tests judge the device's units, users and folders with systemd's own tools",
             without="tests of the device's units are skipped",
-            level=Level.TEST,
-            level_on_pi=Level.TEST,
-        ),
-        PackageGroup(
-            packages=("pocketsphinx-testdata",),
-            why="a recorded human voice for tests (never committed)",
-            without="tests with a human voice are skipped",
             level=Level.TEST,
             level_on_pi=Level.TEST,
         ),
