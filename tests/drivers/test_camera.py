@@ -343,6 +343,8 @@ def test_a_camera_that_is_not_started_can_be_stopped_and_asked_for_keyframes(wor
     driver = camera()
     driver.force_keyframe()
     driver.stop(LIMIT_SECONDS)
-    driver.open()
+    opened = driver.open()
     driver.force_keyframe()
+    driver.stop(LIMIT_SECONDS)
+    assert driver.open() == opened, "it can still be used"
     driver.stop(LIMIT_SECONDS)

@@ -60,8 +60,9 @@ def test_an_answer_that_is_none_has_no_vote(answer: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_answer_raises(answer: bytes) -> None:
-    parse_tracking(answer)
+def test_no_answer_raises_and_only_a_whole_one_has_a_vote(answer: bytes) -> None:
+    opinion = parse_tracking(answer)
+    assert opinion is None or answer.count(b",") == TRACKING.count(",")
 
 
 def program(text: str) -> tuple[str, ...]:

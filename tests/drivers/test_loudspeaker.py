@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -196,9 +197,12 @@ def test_without_an_interpreter_to_play_with_the_fault_is_told(
 
 
 def test_stopping_one_that_was_never_started_ends_nothing_and_starts_nothing(settings: Prompts) -> None:
-    loudspeaker = PortAudioLoudspeaker(settings, clock=SystemClock(), tell=Told())
+    told, running = Told(), threading.enumerate()
+    loudspeaker = PortAudioLoudspeaker(settings, clock=SystemClock(), tell=told)
     loudspeaker.stop(1)
     loudspeaker.play(Prompt.NOTICE)
+    assert threading.enumerate() == running
+    assert told.kept == []
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_without_a_supervisor_nothing_is_said_and_nothing_fails(address: str | N
     notifier = Notifier(address)
     notifier.ready("ready")
     notifier.alive()
+    assert notifier._socket is None
     notifier.close()
 
 
@@ -72,6 +73,7 @@ def test_a_supervisor_that_is_gone_or_does_not_read_holds_nobody_up(tmp_path: Pa
         for _ in range(10_000):  # far more than a datagram socket queues
             deaf.alive()
         deaf.close()
+        assert listener.recv(4096) == b"WATCHDOG=1", "what it could take, it has"
 
 
 def test_the_variables_are_taken_out_so_that_no_child_speaks_in_our_name() -> None:

@@ -24,6 +24,7 @@ from edge.config import (
     parse,
     template,
 )
+from edge.config_file import refusals
 
 BASE = Path("/etc/liuhen")
 
@@ -282,7 +283,9 @@ def test_values_that_contradict_each_other_are_refused_and_the_example_mends_the
     ],
 )
 def test_values_that_agree_are_accepted(content: str) -> None:
-    parse(content.encode())
+    config = parse(content.encode())
+    assert config != Config()
+    assert list(refusals(config)) == []
 
 
 def test_the_longest_fragment_is_shorter_than_the_shortest_segment() -> None:

@@ -41,8 +41,9 @@ def test_a_line_that_is_none_says_nothing(line: bytes) -> None:
 @given(
     st.binary(max_size=200) | st.from_regex(rb"[a-z-]{1,9} (exited|killed|dumped) [A-Z0-9+-]{1,9}\n?", fullmatch=True)
 )
-def test_no_line_raises(line: bytes) -> None:
-    parse_last_exit(line)
+def test_no_line_raises_and_what_is_read_stands_in_it(line: bytes) -> None:
+    found = parse_last_exit(line)
+    assert found is None or found.result.encode() in line
 
 
 def test_a_line_is_read_once(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_a_listener_that_is_gone_does_not_stop_the_recording() -> None:
     before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         terminal.entry(1, bytes(32))
+        assert terminal._acknowledgements is None, "it is still written to"
         terminal.entry(2, bytes(32))
     finally:
         signal.signal(signal.SIGPIPE, before)
