@@ -157,7 +157,7 @@ def test_a_signed_statement_is_kept_and_discharges_its_duty(tmp_path: Path) -> N
         play(2),
         asking(tmp_path, "withhold", actor="张三"),
         play(6),
-        asking(tmp_path, "cannot-resume", actor="张三", **REPORTED),
+        asking(tmp_path, "cannot-resume", code=0, actor="张三", **REPORTED),
         surroundings=control(tmp_path),
     )
     owed = next(
