@@ -39,7 +39,7 @@ class InForce:
     def keep(self) -> None:
         """Make the copy, durably, unless it is this one already. Raises StorageFault."""
         if self.fault is None and _copied(self.copy, self.file) != self.content:
-            durable.replace_file(self.copy, _bytes_of(self.file, self.content))
+            durable.replace_file(self.copy, bytes_of(self.file, self.content))
 
     @property
     def words(self) -> tuple[str, str]:
@@ -80,7 +80,8 @@ def in_force(file: Path, copy: Path) -> InForce:
         return InForce(config=config, content=content_before, file=file, copy=copy, fault=fault)
 
 
-def _bytes_of(file: Path, content: bytes) -> bytes:
+def bytes_of(file: Path, content: bytes) -> bytes:
+    """A copy's bytes."""
     body = cbor.encode((1, os.fsencode(file), content))
     return sha256(body) + body
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 
@@ -14,6 +15,7 @@ from drivers import megatec_protocol as megatec
 from drivers import nut_protocol as nut
 from drivers.modbus_gas import ModbusGas
 from edge import requests
+from edge.commands.said import LABELS, parse_fields
 from edge.ports import HardwareFault
 from edge.requests import Answer as Told
 from edge.requests import BadRequest, Request, Verb
@@ -94,9 +96,20 @@ def targets() -> list[Target]:
         _target("kernel-file", _kernel_file, numbers, ()),
         _target("reading", _told_again(readings.parse_request, readings.request), packets, (BadPacket,)),
         _target("request", _told_again(requests.parse, requests.packet_of), REQUESTS, (BadRequest,)),
+        _target("said", _said, SAID, (BadRequest,)),
         _target("request-answer", _answer, [Told(ok=True, words_zh="好", facts={"a": 1}).packet()], (BadRequest,)),
         _target("reading-answer", _told_again(readings.parse_answer, readings.answer), answers, (BadPacket,)),
     ]
+
+
+SAID = ["actor=张三\ntext=a=b\n".encode(), '{"actor": "张三", "text": "乙"}'.encode(), b"", *seeds.regression("said")]
+
+
+def _said(encoded: bytes) -> None:
+    """What is read as JSON or as lines says the same again as JSON."""
+    found = parse_fields(encoded, frozenset(LABELS))
+    if parse_fields(json.dumps(found).encode(), frozenset(LABELS)) != found:
+        raise Broken("fields come back otherwise")
 
 
 def _answer(encoded: bytes) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge import config, journal, journal_slots, recovery
+from edge import config, journal, journal_slots, last_good, recovery
 from edge.config_file import ConfigError
 from edge.guard import packets
 from edge.guard.core import Said
@@ -578,6 +578,16 @@ def _archives(folder: Path) -> list[Target]:
     ]
 
 
+CONFIG_FILE = Path("/etc/liuhen/recorder.toml")
+
+
+def _last_good(encoded: bytes) -> None:
+    """A copy is whole, or it is none."""
+    content = last_good.parse_copy(encoded, CONFIG_FILE)
+    if content is not None:
+        equal(encoded, last_good.bytes_of(CONFIG_FILE, content))
+
+
 def _device_files(folder: Path) -> list[Target]:
     heads = [*_heads(folder), *seeds.regression("head-memory")]
     key_files = [*_key_files(folder), *seeds.regression("key-file")]
@@ -588,6 +598,8 @@ def _device_files(folder: Path) -> list[Target]:
     defaults = [config.template().encode(), *seeds.regression("config")]
     scenarios = [path.read_bytes() for path in sorted(scenario_file.FOLDER.glob("*.toml"))]
     scenarios += seeds.regression("scenario")
+    copies = [last_good.bytes_of(CONFIG_FILE, content) for content in (b"", *defaults)]
+    copies += seeds.regression("last-good")
     return [
         Target(
             name="head-memory",
@@ -605,6 +617,14 @@ def _device_files(folder: Path) -> list[Target]:
             refusals=(ConfigError,),
             share=10,
             seeds=tuple(defaults),
+        ),
+        Target(
+            name="last-good",
+            draw=bytes_of(copies),
+            prepare=lambda _: _last_good,
+            refusals=(),
+            share=5,
+            seeds=tuple(copies),
         ),
         Target(
             name="key-file",
