@@ -129,7 +129,7 @@ def _scenarios(parsed: argparse.Namespace) -> int:
         played = play(scenario, spool, MadeOf(chains=chains))
         report = played.verify()
         differing = differences(scenario, played, report)
-        sys.stdout.write(summary(scenario, report, differing) + "\n")
+        sys.stdout.write(summary(scenario, played, report, differing) + "\n")
         return 1 if differing else 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,19 @@ FREE_WHEN_FULL = 1_000_000
 class SpoolDisk:
     """What the disk below a spool does; `usual` until a scenario says otherwise."""
 
-    def __init__(self, root: Path) -> None:
-        """A disk that works."""
+    def __init__(self, root: Path, fill: Callable[[Path], None] | None = None) -> None:
+        """A disk that works; `fill` takes the space of a real one, else `statvfs` answers as a full disk's does."""
         self._root = root
+        self._fill = fill
         self.pulled = False
-        self.full = False
+        self._full = False
+
+    def fill(self) -> None:
+        """There is no space any more."""
+        if self._fill is not None:
+            self._fill(self._root)
+        else:
+            self._full = True
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -41,7 +49,7 @@ class SpoolDisk:
 
         def statvfs(path: Any) -> Any:
             status = kept["statvfs"](path)
-            if self.full and Path(path).is_relative_to(self._root):
+            if self._full and Path(path).is_relative_to(self._root):
                 return os.statvfs_result((*status[:3], *[FREE_WHEN_FULL // status.f_frsize] * 2, *status[5:]))
             return status
 

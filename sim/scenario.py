@@ -52,6 +52,8 @@ class MadeOf:
 
     chains: Chains
     draw: Callable[[], PictureSource] | None = None
+    fill_disk: Callable[[Path], None] | None = None
+    """Takes the space of the real disk below this folder; without it the system only says that there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ def play(scenario: Scenario, spool: Path, made_of: MadeOf) -> Played:
         segment=replace(base.segment, seconds=10),
         interlock=replace(base.interlock, enabled=scenario.settings.interlock),
     )
-    disk = SpoolDisk(spool)
+    disk = SpoolDisk(spool, made_of.fill_disk)
     room = ScenarioRoom(scenario.settings, disk)
     played = Played(spool=spool, trust_file=identity.trust_file, lamps=room.lamps, unexpected=room.unexpected)
     with disk.in_place():
@@ -202,6 +204,7 @@ class _Boot:
     def _conduct(self, stage: Stage) -> Ended:
         self._room.on_stage(stage)
         self._virtual.begin(NoTruth())
+        self._room.begun()
         return conduct_virtual(self._virtual, stage, seconds=None, pace=lambda _at, _stop: None)
 
 
@@ -280,12 +283,17 @@ def _one_gap(wanted: ExpectedGap, gap: GapSummary, boots: list[Boot]) -> Iterato
 
 
 def _edge(what: str, at: float, found: tuple[bytes, int] | None, boots: list[Boot], bound: float) -> Iterator[str]:
-    boot = [one for one in boots if one.since <= at][-1]
-    true = boot.instant(at)
-    if found is None or found[0] != true[0]:
+    off = _error_seconds(at, found, boots)
+    if off is None:
         yield f"{what}不在应有的启动内 / another boot, or none"
-    elif abs(found[1] - true[1]) > bound * NS_PER_SECOND:
-        yield f"{what}与真值相差 {(found[1] - true[1]) / NS_PER_SECOND:.3f} 秒，界限 {bound} / bound"
+    elif abs(off) > bound:
+        yield f"{what}与真值相差 {off:.3f} 秒，界限 {bound} / bound"
+
+
+def _error_seconds(at: float, found: tuple[bytes, int] | None, boots: list[Boot]) -> float | None:
+    """How far a bound is from the truth; None where it is of another boot, or there is none."""
+    true = [one for one in boots if one.since <= at][-1].instant(at)
+    return None if found is None or found[0] != true[0] else (found[1] - true[1]) / NS_PER_SECOND
 
 
 def _outcome(scenario: Scenario, played: Played, report: Report) -> Iterator[str]:
@@ -321,14 +329,23 @@ def _totals(report: Report) -> Iterator[str]:
             yield f"录制时间加中止不等于场次 / recorded time and gaps do not add up: {session.totals}"
 
 
-def summary(scenario: Scenario, report: Report, differing: list[str]) -> str:
-    """A few lines for a person, Chinese first."""
+def summary(scenario: Scenario, played: Played, report: Report, differing: list[str]) -> str:
+    """A few lines for a person, Chinese first; of each gap how far its bounds are from the truth."""
     lines = [f"场景 {scenario.name}：{scenario.words_zh}", f"  {scenario.words_en}", f"  {'；'.join(scenario.shows)}"]
-    for session in report.sessions:
-        for gap in session.gaps:
-            length = "?" if gap.length_ns is None else f"{gap.length_ns[0] / NS_PER_SECOND:.2f}"
-            said = "已说明 explained" if gap.explained else "待说明 not explained"
-            lines.append(f"  中止 gap：{cause_name(gap.cause)}，{length} s，{said}")
+    gaps = [gap for session in report.sessions for gap in session.gaps]
+    ordered: list[ExpectedGap | None] = [*sorted(scenario.gaps, key=lambda gap: gap.since)]
+    for gap, wanted in zip(gaps, [*ordered, *[None] * len(gaps)], strict=False):
+        length = "?" if gap.length_ns is None else f"{gap.length_ns[0] / NS_PER_SECOND:.2f}"
+        said = "已说明 explained" if gap.explained else "待说明 not explained"
+        lines.append(f"  中止 gap：{cause_name(gap.cause)}，{length} s，{said}{_errors(wanted, gap, played.boots)}")
     lines += [f"  ✗ {one}" for one in differing]
     lines.append("  与预期相符 / as expected" if not differing else "  与预期不符 / not as expected")
     return "\n".join(lines)
+
+
+def _errors(wanted: ExpectedGap | None, gap: GapSummary, boots: list[Boot]) -> str:
+    if wanted is None:
+        return ""
+    edges = (_error_seconds(wanted.since, gap.since, boots), _error_seconds(wanted.until, gap.until, boots))
+    from_, to = ("?" if off is None else f"{off:+.3f}" for off in edges)
+    return f"；误差 error 起 {from_} s 止 {to} s，界限 bound {wanted.bound:g} s"

@@ -20,8 +20,8 @@ FILE_LIMIT_BYTES = 65_536
 LONGEST_SECONDS = 3600.0
 MOST_ACTS = 200
 MOST_TEXT = 200
-USUAL_BOUND = 0.3
-"""A gap's bound agrees with the truth within one frame, one packet, the settling of a sensor and a turn of CONTROL."""
+USUAL_BOUND = 0.16
+"""Within a boot: one frame (40 ms), one packet (20 ms), and the turn of CONTROL (100 ms) that starts what goes on."""
 
 
 class BadScenario(Exception):

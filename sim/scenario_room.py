@@ -1,21 +1,21 @@
 """The room of a scenario: guard, sensors, loudspeaker, people and power around a virtual camera and microphone.
 
-Owns no thread. Everything is said through the recorder's own ports (`edge.surroundings`) or its inbox; the guard and
-the disk outlive a boot, as a latch file and a disk do. The guard stand-in says what the loops' truth makes a guard say:
-it trips at once, stays latched, and permits only after the local reset on sound loops.
+Owns no thread. Everything is said through the recorder's own ports (`edge.surroundings`) or its inbox; the latch file
+and the disk outlive a boot. The guard's decisions are the real ones (`sim.virtual_guard`); the disk that is full
+or pulled answers through `os` (`sim.pulled_disk`), for in virtual time nobody has a disk of his own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from edge.app import Stage
 from edge.buttons import Act as Hand
 from edge.buttons import Button, Pressed
-from edge.guard.words import Lamp, Pair, Reason
-from edge.guard_link import GuardBack, GuardLost, GuardMessage, GuardSaid
+from edge.guard.words import Lamp
+from edge.guard_link import GuardMessage
 from edge.messages import Asked, RoomSays, SensorsTold
 from edge.prompts import LoudspeakerMessage, Prompt, PromptPlayed, PromptVoice
 from edge.requests import Answer, Request, Role, Verb
@@ -35,37 +35,20 @@ from sim.optics import View
 from sim.pulled_disk import SpoolDisk
 from sim.scenario_file import Settings, Step, by_name
 from sim.virtual import PowerCut
+from sim.virtual_guard import VirtualGuard
 from sim.virtual_room import VirtualRoom
 from sim.virtual_sources import NS_PER_SECOND
+from sim.wiring import Harness, Key, Loop
 
-GUARD_SILENT_SECONDS = 1.0
+WATCH_SECONDS = 0.02
+"""How often the guard's turns are made; an edge is dealt with at once."""
+PRESS_SECONDS = 0.3
 READING_SECONDS = 2.0
 PROMPT_SECONDS = 2.0
 HOT_CELSIUS = 85.0
 TALK_SECONDS = 3.0
 OFF_SECONDS = 10.0
 SOMEBODY, ANOTHER = "张三", "李四"
-
-
-@dataclass(slots=True, kw_only=True)
-class Loops:
-    """The interlock's truth; `latched` is what the guard's latch file keeps through a cut."""
-
-    pair: Pair = Pair.PERMIT
-    reason: Reason = Reason.NONE
-    latched: bool = False
-    gas: bool = False
-    alive: bool = True
-    relay_dropped: bool = False
-
-    @property
-    def sound(self) -> bool:
-        """Whether a reset would be accepted."""
-        return self.pair is Pair.PERMIT and not self.gas
-
-    def trip(self, reason: Reason) -> None:
-        """No permit from here on."""
-        self.reason, self.latched = reason, True
 
 
 class ScenarioRoom:
@@ -75,10 +58,7 @@ class ScenarioRoom:
         """Nothing runs yet."""
         self.settings = settings
         self.disk = disk
-        self.loops = Loops()
-        if settings.loops == "off":
-            self.loops.pair = Pair.OFF
-            self.loops.trip(Reason.TRIPPED)
+        self.guard = VirtualGuard(_harness(settings.loops == "permit"), gas=True)
         self.lamps: list[str] = []
         self.unexpected: list[str] = []
         """What was asked for and answered otherwise than the scenario says."""
@@ -87,6 +67,7 @@ class ScenarioRoom:
         self._post: Callable[[RoomSays], None] | None = None
         self._readings = Readings(power=None, board=None, gas=None)
         self._told = False
+        self._powered = True
         self._unplugged: set[str] = set()
         """What is not connected, whatever the power does."""
 
@@ -95,8 +76,10 @@ class ScenarioRoom:
     def begin_boot(self, room: VirtualRoom) -> Surroundings:
         """The neighbours of a run in this room."""
         self._room, self._post, self._told = room, None, False
-        for what in tuple(self._unplugged):
-            self._unplug(what)
+        self._powered = True
+        if self.settings.interlock:
+            self.guard.boot(room.clock.boot_id, room.clock.boottime_ns(), self._powers)
+        self._supply()
         return Surroundings(
             guard=self._guard if self.settings.interlock else None,
             loudspeaker=self._loudspeaker if self.settings.loudspeaker else None,
@@ -106,17 +89,38 @@ class ScenarioRoom:
         """The session's inbox is there."""
         self._post = stage.inbox.post
 
-    def power_goes(self, meanwhile: Iterable[Step] = ()) -> None:
-        """A boot has ended without a clean stop: the guard wants its reset, for its latch file says so.
+    def begun(self) -> None:
+        """The room's time runs: so does the guard's."""
+        if self.settings.interlock:
+            self._watch(self._now)
 
-        A disk that was pulled is put back before the power is. `meanwhile` is done while it is off: plugs alone.
+    def _watch(self, room: VirtualRoom) -> None:
+        self.guard.look(room.clock.boottime_ns())
+        room.later(WATCH_SECONDS, self._watch)
+
+    def _powers(self, closed: bool) -> None:
+        """The relay's contact: camera and microphone have their supply through it."""
+        self._powered = closed
+        self._supply()
+
+    def _supply(self) -> None:
+        """A source is there while it is connected and has power."""
+        room = self._now
+        for what, back, away in (
+            ("camera", room.put_camera_back, room.take_camera_away),
+            ("microphone", room.put_microphone_back, room.take_microphone_away),
+        ):
+            (back if self._powered and what not in self._unplugged else away)()
+
+    def power_goes(self, meanwhile: Iterable[Step] = ()) -> None:
+        """A boot has ended; a disk that was pulled is put back before the power is.
+
+        `meanwhile` is done while it is off: plugs alone.
         """
         self.disk.pulled = False
         for step in meanwhile:
             if step.act in ("pull", "plug"):
                 self._devices()[step.act](step.values)
-        if self.settings.interlock:
-            self.loops.trip(self.loops.reason if self.loops.latched else Reason.BOOT)
         self._readings = Readings(power=None, board=None, gas=None)
 
     @property
@@ -133,24 +137,12 @@ class ScenarioRoom:
     # -- neighbours ---------------------------------------------------------------------------------------------------
 
     def _guard(self, post: Callable[[GuardMessage], None]) -> _Guard:
-        post(self._word())
-        return _Guard(self.lamps)
+        clock = self._now.clock
+        self.guard.hear_with(post, clock.boottime_ns())
+        return _Guard(self.lamps, self.guard, clock.boottime_ns)
 
     def _loudspeaker(self, post: Callable[[LoudspeakerMessage], None]) -> _Loudspeaker:
         return _Loudspeaker(self._now, post)
-
-    def _word(self) -> GuardSaid:
-        loops, now_ns = self.loops, self._now.clock.boottime_ns()
-        return GuardSaid(
-            permit=not loops.latched,
-            latched=loops.latched,
-            reason=loops.reason,
-            pair=loops.pair,
-            healthy=loops.sound,
-            lamp=Lamp.INTERLOCK if loops.latched else Lamp.READY,
-            since_ns=now_ns,
-            boottime_ns=now_ns,
-        )
 
     def _tell(self, **readings: Any) -> None:
         """The sensors tell now, and every two seconds from the first time on."""
@@ -188,7 +180,7 @@ class ScenarioRoom:
             "drain": self._drain,
             "charge": lambda _: self._tell(power=_power(PowerState.MAINS, 60)),
             "heat": self._heat,
-            "fill_disk": lambda _: setattr(disk, "full", True),
+            "fill_disk": lambda _: disk.fill(),
             "pull_disk": lambda _: setattr(disk, "pulled", True),
             "stall_disk": lambda given: room.slow_disk(given.get("lasts", 1.0)),
             "step_clock": lambda given: room.step_wall_clock(int(given.get("milliseconds", 0))),
@@ -197,11 +189,11 @@ class ScenarioRoom:
 
     def _unplug(self, what: str) -> None:
         self._unplugged.add(what)
-        {"camera": self._now.take_camera_away, "microphone": self._now.take_microphone_away}[what]()
+        self._supply()
 
     def _plug_in(self, what: str) -> None:
         self._unplugged.discard(what)
-        {"camera": self._now.put_camera_back, "microphone": self._now.put_microphone_back}[what]()
+        self._supply()
 
     def _drain(self, given: Mapping[str, Any]) -> None:
         low = bool(given.get("low", False))
@@ -219,10 +211,10 @@ class ScenarioRoom:
 
     def _interlock(self) -> dict[str, Callable[[Any], None]]:
         return {
-            "open_loop": lambda _: self._loops(Pair.OFF, Reason.TRIPPED),
-            "break_wire": lambda _: self._loops(Pair.BOTH_OPEN, Reason.OPEN),
-            "short_wire": lambda _: self._loops(Pair.BOTH_CLOSED, Reason.SHORT),
-            "close_loop": lambda _: self._loops(Pair.PERMIT, None),
+            "open_loop": lambda _: self._wire(_harness(False)),
+            "break_wire": lambda _: self._wire(replace(_harness(True), broken=frozenset({Loop.NC}))),
+            "short_wire": lambda _: self._wire(replace(_harness(True), shorted=frozenset({Loop.NO}))),
+            "close_loop": lambda _: self._wire(_harness(True)),
             "reset": self._reset,
             "gas": lambda _: self._gas(True),
             "gas_clear": lambda _: self._gas(False),
@@ -230,17 +222,18 @@ class ScenarioRoom:
             "guard_back": self._guard_back,
         }
 
-    def _loops(self, pair: Pair, reason: Reason | None) -> None:
-        self.loops.pair = pair
-        if reason is not None:
-            self.loops.trip(reason)
-        self._speak()
+    def _wire(self, harness: Harness) -> None:
+        """What hangs on the header changes; the edge wakes the guard at once."""
+        now_ns = self._now.clock.boottime_ns()
+        self.guard.look(now_ns)
+        self.guard.harness = harness
+        self.guard.look(now_ns)
 
     def _gas(self, alarm: bool) -> None:
-        self.loops.gas = alarm
-        if alarm:
-            self.loops.trip(Reason.GAS)
-        self._speak()
+        now_ns = self._now.clock.boottime_ns()
+        self.guard.look(now_ns)
+        self.guard.gas_permits = not alarm
+        self.guard.look(now_ns)
         self._tell(
             gas=GasReading(
                 state=GasState.TRIPPED if alarm else GasState.CLEAR,
@@ -251,33 +244,20 @@ class ScenarioRoom:
         )
 
     def _reset(self, _given: Mapping[str, Any]) -> None:
-        """The key on the spot: accepted on sound loops only. The relay then feeds camera and microphone again."""
-        if self.loops.sound and self.loops.alive:
-            self.loops.latched, self.loops.reason = False, Reason.NONE
-            if self.loops.relay_dropped:
-                self.loops.relay_dropped = False
-                self._now.put_camera_back()
-                self._now.put_microphone_back()
-        self._speak()
-
-    def _speak(self) -> None:
-        if self.settings.interlock and self.loops.alive:
-            self.say(self._word())
+        """The key on the spot, pressed and let go: it acts when it is let go, and only then."""
+        held = self.guard.harness
+        self._wire(replace(held, pressed=frozenset({Key.RESET})))
+        self._now.later(PRESS_SECONDS, lambda _: self._wire(replace(self.guard.harness, pressed=frozenset())))
 
     def _kill_guard(self, _given: Mapping[str, Any]) -> None:
-        self.loops.alive, self.loops.relay_dropped = False, True
-        died_ns = self._now.clock.boottime_ns()
-        # The relay drops with the process and takes the devices' supply; the link notices a second of silence.
-        self._now.take_camera_away()
-        self._now.take_microphone_away()
-        self._now.later(GUARD_SILENT_SECONDS, lambda _: self.say(GuardLost(since_ns=died_ns)))
+        self.guard.kill(self._now.clock.boottime_ns())
 
     def _guard_back(self, _given: Mapping[str, Any]) -> None:
-        """Started again: what it did not see is a trip until somebody resets."""
-        self.loops.alive = True
-        self.loops.trip(Reason.BOOT)
-        self.say(GuardBack(boottime_ns=self._now.clock.boottime_ns()))
-        self._speak()
+        """Started again: what file and mark say decides."""
+        now_ns = self._now.clock.boottime_ns()
+        self.guard.look(now_ns)
+        self.guard.begin(now_ns)
+        self.guard.look(now_ns)
 
     def _people(self) -> dict[str, Callable[[Any], None]]:
         return {
@@ -334,12 +314,15 @@ class ScenarioRoom:
 
 
 class _Guard:
-    """The guard as the recorder sees it: which lamps were wanted, in order."""
+    """The guard as the recorder sees it: which lamps were wanted, in order (implements `edge.surroundings.Guard`)."""
 
-    def __init__(self, lamps: list[str]) -> None:
+    def __init__(self, lamps: list[str], guard: VirtualGuard, boottime_ns: Callable[[], int]) -> None:
         self._lamps = lamps
+        self._guard = guard
+        self._boottime_ns = boottime_ns
 
     def want(self, lamp: Lamp, *, session: bool, durable: int, buzzer: bool = False) -> None:
+        self._guard.want(lamp, self._boottime_ns(), session=session, durable=durable, buzzer=buzzer)
         if self._lamps[-1:] != [lamp.value]:
             self._lamps.append(lamp.value)
 
@@ -369,6 +352,11 @@ class _Loudspeaker:
 
     def stop(self, limit_seconds: float) -> None:
         """Nothing is said any more."""
+
+
+def _harness(permit: bool) -> Harness:
+    """Sound loops, closed for a permit or switched off."""
+    return Harness(nc_closed=permit, no_closed=not permit)
 
 
 def _power(state: PowerState, minutes: int) -> PowerReading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,10 @@ from sim import __main__ as command
 from sim import scenario_file
 from sim.scenario import MadeOf, Played, differences, play, summary
 from sim.scenario_file import BadScenario, Scenario, load, names, parse
+from sim.virtual_guard import SAID_EVERY_NS
+from sim.wiring import DECAY_NS, RELEASE_NS
+from tests.required import unavailable
+from tests.scenarios.full_disk import played_on_full_disk
 from tests.scenarios.small_picture import SmallPicture
 
 PROMISED = (
@@ -66,7 +71,9 @@ def test_every_promised_scenario_is_there() -> None:
 def test_a_scenario_ends_in_the_verifier_as_it_declares(folder: Path, name: str) -> None:
     scenario, played, report = outcome_of(folder, name)
     assert differences(scenario, played, report) == []
-    assert "与预期相符" in summary(scenario, report, [])
+    told = summary(scenario, played, report, [])
+    assert "与预期相符" in told
+    assert told.count("误差 error") == len(scenario.gaps)
 
 
 @pytest.mark.parametrize("name", names())
@@ -96,6 +103,40 @@ def test_an_event_that_did_not_happen_is_missed(folder: Path, name: str) -> None
     assert any("缺少事件" in one for one in differences(wrong, played, report))
 
 
+# -- the guard and the disk are the real ones --------------------------------------------------------------------------
+
+
+def _without(name: str, *acts: str) -> Scenario:
+    """The scenario with some of its acts left out."""
+    scenario = load(name)
+    return replace(scenario, steps=tuple(step for step in scenario.steps if f"{step.act} {step.at:g}" not in acts))
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("interlock_trip", ("reset 14",)),
+        ("interlock_trip", ("close_loop 11",)),
+        ("gas_alarm", ("gas_clear 11",)),
+        ("gas_alarm", ("reset 15",)),
+        ("interlock_wire_broken", ("open_loop 10.5", "close_loop 11")),
+        ("guard_killed", ("guard_back 11",)),
+    ],
+    ids=["no reset", "a loop that is open", "gas that is there", "clear air alone", "no switch test", "no guard"],
+)
+def test_what_the_guard_does_not_accept_lets_nothing_record(folder: Path, name: str, left_out: tuple[str, ...]) -> None:
+    scenario = _without(name, *left_out)
+    assert len(scenario.steps) == len(load(name).steps) - len(left_out)
+    played = play(scenario, folder / f"{name} {left_out[0]}" / "spool", MADE_OF)
+    assert acts(played, InhibitionCode.INTERLOCK) == [InhibitionAct.SET]
+
+
+def test_a_disk_that_is_really_full_ends_as_the_one_that_only_says_so(tmp_path: Path) -> None:
+    if os.system("unshare --map-root-user --mount true 2>/dev/null") != 0:  # noqa: S605 - a fixed word
+        unavailable("a mount namespace (unshare)")
+    assert played_on_full_disk(tmp_path) == []
+
+
 # -- articles ---------------------------------------------------------------------------------------------------------
 
 
@@ -113,8 +154,10 @@ def test_jiaozuo_article_8_1_and_zezhou_case_1_nothing_is_recorded_in_an_explosi
 ) -> None:
     _, played, _ = outcome_of(folder, name)
     began, ended = (body.at[1] for body in played.bodies(Inhibition) if body.code == InhibitionCode.INTERLOCK)
-    # The last frame was taken before, and lasts into it on paper.
-    assert [span for _, *span in spans(played) if span[0] < ended and span[1] > began + FRAME_NS] == []
+    # The last frame was taken before, and lasts into it on paper. A guard that dies is counted from its last word, and
+    # what takes the power then is its relay.
+    known_ns = SAID_EVERY_NS + DECAY_NS + RELEASE_NS if name == "guard_killed" else 0
+    assert [span for _, *span in spans(played) if span[0] < ended and span[1] > began + known_ns + FRAME_NS] == []
 
 
 def test_jiaozuo_article_8_2_and_zezhou_case_2_secrets_are_withheld_with_another_persons_approval(folder: Path) -> None:
