@@ -26,6 +26,10 @@ class ForgottenHead(Exception):
     """The memory is there and cannot be believed, or it is of another log or another disk."""
 
 
+class DamagedMemory(ForgottenHead):
+    """Neither place can be read: no single cut does that. Less is known than is written somewhere; see `set_aside`."""
+
+
 class OtherDisk(ForgottenHead):
     """The memory is of this log and names another disk: not the one in its place now."""
 
@@ -72,7 +76,7 @@ class HeadMemory:
         places = [self._place(content[at : at + SECTOR_BYTES]) for at in (0, SECTOR_BYTES)]
         known = [(place.head[0], number, place) for number, place in enumerate(places) if place is not None]
         if not known:
-            raise ForgottenHead(f"{self.path} is damaged")
+            raise DamagedMemory(f"{self.path} is damaged")
         _, number, newest = max(known)
         self._next_place = 1 - number
         if newest.spool_id != self._spool_id:
@@ -80,6 +84,14 @@ class HeadMemory:
                 f"{self.path} is of disk {newest.spool_id.hex()[:8]}, this one is {self._spool_id.hex()[:8]}"
             )
         return newest
+
+    def set_aside(self) -> None:
+        """Keep what a damaged file holds under another name; the next head then replaces it. Raises StorageFault."""
+        aside = self.path.with_name(f"{self.path.name}.damaged")
+        if not aside.exists():
+            with durable.reading(self.path):
+                content = self.path.read_bytes()[: 2 * SECTOR_BYTES]
+            durable.create_file(aside, content)
 
     def remember(self, run: int, head: Head) -> None:
         """Write the head over the older of the two places, durably. Raises StorageFault."""

@@ -16,7 +16,7 @@ from edge import destruction, durable, journal, journal_slots, mirror_opening, r
 from edge.config import Config
 from edge.custody import Custody, Held, LogFacts, LogKeys, OpenToken, hold, no_token, open_custody, require_confirmation
 from edge.durable import StorageFault
-from edge.head_memory import ForgottenHead, HeadMemory, OtherDisk, Remembered, remembered_disk
+from edge.head_memory import DamagedMemory, ForgottenHead, HeadMemory, OtherDisk, Remembered, remembered_disk
 from edge.journal import Beliefs, Journal, JournalError, Outside
 from edge.journal_state import JournalState, OpenSession, StreamRow
 from edge.mirror import Pair
@@ -27,8 +27,8 @@ from edge.spool import OneDisk, Spool, SpoolError, open_spool
 from edge.versions import recorder_software
 from liuhen import cose
 from liuhen.keys import UnusableKey
-from liuhen.kinds import Enrolment, Head, Run, Stop
-from liuhen.registry import RunCause, StopCause
+from liuhen.kinds import Enrolment, Event, Head, Run, Stop
+from liuhen.registry import EVENTS, EventCode, RunCause, StopCause
 
 EXIT_HARDWARE = 3
 EXIT_STORAGE = 4
@@ -84,6 +84,7 @@ class Opening:
         self.config = config
         self.spool = spool
         self._memory = HeadMemory(config.key.file, log_id=identity.log_id, spool_id=identity.spool_id)
+        self._memory_damaged = False
         self._onlooker = onlooker
         remembered = self._recall()
         self._pair = spool.disk if isinstance(spool.disk, Pair) else None
@@ -190,7 +191,7 @@ class Opening:
         log.append(
             Run(cause=self._run_cause(), software=recorder_software(), config_hash=self.config.digest), session_id=None
         )
-        for event in read_back.events_of(self._missing, clock.boottime_ns()):
+        for event in self._events_of_the_start(clock):
             log.append(event, session_id=None)
         opened = OpenLog(
             spool=self.spool,
@@ -211,6 +212,11 @@ class Opening:
                 recovery.close_open_session(unfinished, log, clock)
         return opened
 
+    def _events_of_the_start(self, clock: Clock) -> Iterator[Event]:
+        if self._memory_damaged:
+            yield event_of_now(EventCode.HEAD_MEMORY_LOST, clock)
+        yield from read_back.events_of(self._missing, clock.boottime_ns())
+
     def _finish_destructions(self) -> None:
         """A destruction that a power cut interrupted; one that cannot be finished now hinders no recording."""
         try:
@@ -225,6 +231,12 @@ class Opening:
     def _tell(self, setback: Setback) -> None:
         for words_zh, words_en in self.custody.notes:
             self._onlooker.say(words_zh, words_en)
+        if self._memory_damaged:
+            self._onlooker.say(
+                "密钥目录中的日志末条记忆已损坏，已另存并记入日志，录制照常；请勿删除任何文件，并联系维护人员检查",
+                "the memory of the newest entry beside the key is damaged; it is kept aside, as the journal says; "
+                "recording goes on; delete nothing and have the key's folder examined",
+            )
         if setback.lost and setback.readable is None:
             self._onlooker.say(
                 "存储盘上的日志全部缺失，已如实记入日志，录制照常，但本日志中的内容从此无人背书；请勿删除任何文件，"
@@ -262,12 +274,27 @@ class Opening:
                 remedy_en="refused and left untouched; put the original disk back, or call maintenance for a new one",
                 exit_code=EXIT_STORAGE,
             ) from error
+        except DamagedMemory:
+            # Whoever can damage it can remove it, so a refusal would shut out nobody but the hearing that waits.
+            self._memory_damaged = True
+            self._keep_damaged_memory()
+            return None
         except ForgottenHead as error:
             raise key_refusal(
                 str(error),
                 "密钥目录与存储盘不匹配，请勿删除任何文件，联系维护人员",
                 "the key's folder does not fit this disk; delete nothing and call maintenance",
             ) from error
+
+    def _keep_damaged_memory(self) -> None:
+        try:
+            self._memory.set_aside()
+        except StorageFault as fault:
+            raise key_refusal(
+                str(fault),
+                "密钥目录无法读写，请检查其权限和空间",
+                "the key's folder cannot be read or written; check its rights and space",
+            ) from fault
 
     def _standing(self, root: Path, held: Held, remembered: Remembered | None) -> mirror_opening.Standing:
         """How far the evidence on one of two disks reaches; on that disk's thread. Raises JournalError."""
@@ -438,6 +465,20 @@ def _open_spool(config: Config) -> Spool:
 def key_refusal(what: str, remedy_zh: str, remedy_en: str) -> Refused:
     """The key cannot be used."""
     return Refused(what, remedy_zh=remedy_zh, remedy_en=remedy_en, exit_code=EXIT_KEY)
+
+
+def event_of_now(code: EventCode, clock: Clock) -> Event:
+    """An event of this moment that measures nothing."""
+    now_ns = clock.boottime_ns()
+    return Event(
+        code=code,
+        severity=EVENTS[code].severity,
+        stream=None,
+        span_ns=(now_ns, now_ns),
+        measured=(),
+        refers_to=None,
+        records=(),
+    )
 
 
 def storage_refusal(fault: StorageFault) -> Refused:

@@ -24,6 +24,8 @@ from liuhen.registry import Purpose, RefusalCode, StopCause
 from tests.edge.ports_room import UTC_MS, Refused, Room, RoomClock, device
 from tests.required import unavailable
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.required import shortfalls
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 SETTINGS = """
 [tool.pytest.ini_options]

@@ -242,6 +242,7 @@ class EventCode(enum.IntEnum):
     MIRROR_BACK = 102
     SCRUB_DONE = 103
     MIRROR_DIFFERS = 104
+    HEAD_MEMORY_LOST = 105
     SENSORS_LOST = 110
     SENSORS_BACK = 111
     PROCESS_CRASHED = 112
@@ -359,6 +360,9 @@ EVENTS: dict[EventCode, EventMeaning] = {
     ),
     EventCode.MIRROR_DIFFERS: _meaning(
         Severity.WARNING, "两块盘内容不同", "the two disks differ", "side", "kept", "offset", "bytes"
+    ),
+    EventCode.HEAD_MEMORY_LOST: _meaning(
+        Severity.FAULT, "设备对日志末条的记忆已损坏", "the device's own memory of its newest entry was damaged"
     ),
     EventCode.SCRUB_DONE: _meaning(Severity.NOTICE, "存储巡检完成", "scrub done", "segments", "rotten"),
     EventCode.INTERLOCK_TRIPPED: _meaning(Severity.FAULT, "防爆联锁动作", "interlock tripped", "reason"),

@@ -27,6 +27,8 @@ from sim.levers import Verb
 from sim.ups import Manner
 from tests.drivers.nut_room import PASSWORD, USER, NutRoom
 
+pytestmark = pytest.mark.long
+
 SCRIPT = "ups.status: OL\nups.model: dummy\nbattery.charge: 90\nbattery.runtime: 1200\n"
 
 

@@ -376,6 +376,9 @@ SITES: dict[str, tuple[str, ...]] = {
         "head_memory.remembered_disk: .read_bytes",
         "head_memory.HeadMemory.recall: .open",
         "head_memory.HeadMemory.recall: .read",
+        "head_memory.HeadMemory.set_aside: .exists",
+        "head_memory.HeadMemory.set_aside: .read_bytes",
+        "head_memory.HeadMemory.set_aside: durable.create_file",
     ),
     "space": ("durable.free_bytes: os.statvfs", "spool.OneDisk.free_bytes: durable.free_bytes"),
     "let go": (

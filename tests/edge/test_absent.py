@@ -37,6 +37,8 @@ from tests.edge.ports_room import (
     device,
 )
 
+pytestmark = pytest.mark.long
+
 OFF_SECONDS = 60
 BOOTED_NS = 20 * 10**9
 

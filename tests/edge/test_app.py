@@ -16,6 +16,8 @@ from liuhen.kinds import Choice, Gap, Refusal, Run, Session, SessionEnd, Stop
 from liuhen.registry import ChoiceCode, EndCause, RefusalCode, RunCause, StopCause
 from tests.edge.ports_room import Device, Onlooker, Room, RoomCamera, RoomClock, RoomMicrophone, device
 
+pytestmark = pytest.mark.long
+
 FAULT = HardwareFault(
     device="camera",
     what="busy",

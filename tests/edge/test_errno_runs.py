@@ -17,6 +17,8 @@ from tests.edge.ports_room import GOP, device
 from tests.edge.small_disk import record_on_full_disk
 from tests.required import unavailable
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 CI_STRIDE = 31
 """Every 31st call of each start and fault; `make campaign ARGS=errno` takes every one."""

@@ -13,12 +13,15 @@ import pytest
 
 from edge import durable, journal
 from edge.app import EXIT_KEY, EXIT_STORAGE, Refused
-from edge.head_memory import ForgottenHead, HeadMemory
+from edge.head_memory import DamagedMemory, ForgottenHead, HeadMemory
 from edge.spool import IDENTITY_FILE
 from liuhen import cbor, keys
 from liuhen.findings import Code, Verdict
-from liuhen.registry import Purpose
+from liuhen.kinds import Event
+from liuhen.registry import EventCode, Purpose
 from tests.edge.ports_room import UTC_MS, Device, Room, RoomClock, device
+
+pytestmark = pytest.mark.long
 
 
 def record(made: Device, clock: RoomClock) -> None:
@@ -130,13 +133,42 @@ def test_recordings_without_journal_and_memory_are_refused_for_nobody_knows_whic
     assert refused.value.exit_code == EXIT_STORAGE
 
 
-def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
+def test_a_damaged_memory_holds_up_no_hearing_is_kept_aside_and_told(tmp_path: Path) -> None:
     made, clock = device(tmp_path), RoomClock()
     record(made, clock)
     memory = memory_of(made)
     memory.path.write_bytes(b"nonsense")
-    with pytest.raises(ForgottenHead):
+    with pytest.raises(DamagedMemory):
         memory.recall()
+    room = Room(clock)
+    assert room.record(made.config, lambda r: r.play(3)).clean
+    assert any("记忆已损坏" in words for words in room.onlooker.words)
+    assert memory.path.with_name(f"{memory.path.name}.damaged").read_bytes() == b"nonsense"
+    record(made, clock)
+    entries = [entry for path in made.journal_files() for entry in journal.entries_of(path)]
+    told = [e for e in entries if isinstance(e.body, Event) and e.body.code == EventCode.HEAD_MEMORY_LOST]
+    assert len(told) == 1, "the next start remembers again"
+    report = made.verify()
+    assert (report.intact, report.vouched is not None) == (True, True)
+
+
+def test_a_damaged_memory_without_a_journal_is_refused(tmp_path: Path) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    record(made, clock)
+    for path in (made.spool / "journal").iterdir():
+        path.unlink()
+    memory_of(made).path.write_bytes(b"nonsense")
+    with pytest.raises(Refused) as refused:
+        record(made, clock)
+    assert refused.value.exit_code == EXIT_STORAGE
+
+
+def test_a_memory_of_another_log_is_refused(tmp_path: Path) -> None:
+    made, clock = device(tmp_path), RoomClock()
+    record(made, clock)
+    memory = memory_of(made, log_id=bytes(16))
+    memory.path.unlink()
+    memory.remember(1, (4, bytes(32)))
     with pytest.raises(Refused) as refused:
         record(made, clock)
     assert refused.value.exit_code == EXIT_KEY

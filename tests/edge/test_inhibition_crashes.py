@@ -27,6 +27,8 @@ from liuhen.registry import InhibitionAct, InhibitionCode
 from tests.edge.ports_room import START_NS, Device, Room, RoomClock, device, guard_word
 from tests.edge.test_room import SilentGuard
 
+pytestmark = pytest.mark.long
+
 FRAME_AND_PACKET_NS = 65_000_000
 FORBIDDING = {
     Code.RECORDED_WHILE_FORBIDDEN,

@@ -28,6 +28,8 @@ from liuhen.report import Report
 from tests.edge.destroy_on_full_disk import destroy_on_full_disk
 from tests.edge.keeping_room import ActClock, Person, with_two_sessions
 
+pytestmark = pytest.mark.long
+
 PERSONS = "申请人：王某某"
 FIVE_YEARS = 5 * 366
 DIED = 99

@@ -28,6 +28,8 @@ from tests.edge.killed import Killed, run_all
 from tests.edge.live_room import LiveCamera, LiveMicrophone
 from tests.edge.ports_room import Onlooker, Room
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:

@@ -21,6 +21,8 @@ from tests.edge.mirrored import Mirrored, mirrored, with_mirror
 from tests.edge.ports_room import START_NS, Act, Room, RoomClock, device
 from tests.edge.test_storage_faults import payloads
 
+pytestmark = pytest.mark.long
+
 LATER_NS = 60 * 10**9
 LIMIT_SECONDS = 30
 STALL_MILLISECONDS = 500

@@ -13,6 +13,8 @@ from liuhen.registry import EventCode
 from tests.edge.ports_room import START_NS, Device, Room, RoomClock, device
 from tests.edge.test_storage_faults import entries, events
 
+pytestmark = pytest.mark.long
+
 LATER_NS = 60 * 10**9
 LIED, ROT = EventCode.STORAGE_LIED, EventCode.STORAGE_ROT
 

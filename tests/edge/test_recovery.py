@@ -34,6 +34,8 @@ from tests.edge.ports_room import (
     device,
 )
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 LATER_NS = START_NS + 60 * 10**9
 EXPECTED = {Code.GAP_UNEXPLAINED}

@@ -23,6 +23,8 @@ from liuhen.report import Language, to_text
 from tests.edge.ports_room import BLOCK_NS, BOOT_ID, FRAME_NS, START_NS, Device, Refused, Room, RoomClock, device
 from tests.edge.test_recovery import LATER_NS, PowerCut, absent_camera, bodies, check_all_closed, cut, entries
 
+pytestmark = pytest.mark.long
+
 SECOND_NS = 10**9
 OTHER_BOOT = bytes([7]) * 16
 

@@ -13,6 +13,8 @@ from tests.edge.key_person import Person
 from tests.edge.killed import Killed, run_all
 from tests.edge.ports_room import UTC_MS
 
+pytestmark = pytest.mark.long
+
 SECOND_NS, SECOND_MS = 10**9, 1000
 UP_SECONDS = (5000, 20, 30, 40)
 AT_SECONDS = (0, 100, 300, 500)

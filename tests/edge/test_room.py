@@ -24,6 +24,8 @@ from liuhen.kinds import Amend, Duty, Event, Gap, GapEnd, Inhibition, Mark, Segm
 from liuhen.registry import DutyAct, EndCause, EventCode, GapCause, InhibitionAct, InhibitionCode, MarkCode
 from tests.edge.ports_room import Device, Room, device, guard_word
 
+pytestmark = pytest.mark.long
+
 FRAME_AND_PACKET_NS = 65_000_000
 
 

@@ -36,6 +36,8 @@ from tests.edge.ports_room import Device, Room, device
 from tests.edge.test_keeping_commands import order, term_over
 from tests.edge.test_storage_faults import entries, statements
 
+pytestmark = pytest.mark.long
+
 QUICK = 10**9
 
 

@@ -20,6 +20,8 @@ from tests.edge.failing_calls import Failing, Fault, failing
 from tests.edge.media import FLAC_FRAME_SAMPLES, pictures
 from tests.edge.ports_room import Act, Device, Room, device
 
+pytestmark = pytest.mark.long
+
 FRAGMENTS_IN_A_SEGMENT = 20
 
 

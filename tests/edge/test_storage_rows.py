@@ -8,6 +8,8 @@ import pytest
 
 from tests.edge.storage_rows import ROWS, STORAGE_CODES, told
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_storage_fault_is_told_with_its_code_and_no_other(name: str, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, SessionEnd
 from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, RefusalCode
 from tests.edge.ports_room import Device, Room, RoomClock, device
 
+pytestmark = pytest.mark.long
+
 
 def bodies(made: Device, kind: type[Any]) -> list[Any]:
     return [one.body for path in made.journal_files() for one in entries_of(path) if isinstance(one.body, kind)]

@@ -24,6 +24,8 @@ from tests.edge.ports_room import Device, Room, device
 from tests.edge.small_disk import record_on_full_disk
 from tests.required import unavailable
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -591,6 +591,7 @@ NOT_EXPECTED: dict[EventCode, str] = {
     _E.ENCODER_CHANGED: "no fault: told where an encoder was changed",
     _E.SCRUB_DONE: "no fault: a round of the scrub is over",
     _E.MIRROR_DIFFERS: "tests/edge/test_mirror.py: what differs in the middle",
+    _E.HEAD_MEMORY_LOST: "tests/edge/test_head_memory.py: the memory beside the key, which no row has",
     _E.WITHHELD_UNAPPROVED: "no fault: people's duty",
     _E.WITHHELD_TOO_LONG: "no fault: people's duty",
     _E.EXPLANATION_OVERDUE: "no fault: people's duty",

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.faults.fault_table import TABLE, check
 from tests.faults.happenings import HAPPENINGS
 from tests.faults.swapping import swaps_that_pass
+
+pytestmark = pytest.mark.long
 
 ROWS = {row.name: row for row in TABLE}
 

@@ -20,6 +20,8 @@ from tests.fuzz.mutation import MOST_BYTES
 from tests.fuzz.seeds import CORPUS
 from tests.fuzz.targets import targets
 
+pytestmark = pytest.mark.long
+
 SLICE_INPUTS = 30_000
 SLICE_SEED = 1
 CONTROL_INPUTS = 300

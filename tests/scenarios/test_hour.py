@@ -13,6 +13,8 @@ from liuhen.kinds import Heartbeat, Segment
 from tests.decoded import out_of_order
 from tests.sim.virtual_session import Casting, Examined, Recorded, examine, record, verify
 
+pytestmark = pytest.mark.long
+
 SEGMENT_SECONDS = 30
 LARGEST_SOUND_ERROR_SECONDS = 0.040
 LARGEST_PPM_ERROR = 20

@@ -24,6 +24,8 @@ from tests.required import unavailable
 from tests.scenarios.full_disk import played_on_full_disk
 from tests.scenarios.small_picture import SmallPicture
 
+pytestmark = pytest.mark.long
+
 PROMISED = (
     "power_cut",
     "camera_dead_after_power_cut",

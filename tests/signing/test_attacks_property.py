@@ -19,6 +19,8 @@ from tests.signing.checking import check, codes
 from tests.signing.evidence import Files, Original, lay_out, rich_archive, same_evidence, unseen, unseen_alone
 from tests.signing.tampering import VERBS, Stage, Verb, clean_tail, flip_a_bit
 
+pytestmark = pytest.mark.long
+
 SEEDS = 12
 STEPS: dict[str, Verb] = {
     "J2": tampering.put_another_envelope_in_the_journal,

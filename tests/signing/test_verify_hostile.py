@@ -28,6 +28,8 @@ from tests.signing.archives import SECOND_NS, Device, box, closed_archive, open_
 from tests.signing.checking import NOW_MS, TRUST, check, codes, only
 from tests.signing.test_verify_findings import begun, ended
 
+pytestmark = pytest.mark.long
+
 MIB = 1024 * 1024
 SECONDS_PER_MIB = 3.0
 """Ten times what was measured; what was quadratic took minutes."""

@@ -25,6 +25,8 @@ from tests.signing.archives import Device, append, closed_archive, cut, flip, fr
 from tests.signing.big_archive import hollow_archive
 from tests.signing.checking import NOW_MS, TRUST
 
+pytestmark = pytest.mark.long
+
 FRAGMENT_BYTES = 40_000
 
 

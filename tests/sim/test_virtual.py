@@ -14,6 +14,8 @@ from sim.virtual_room import Act, VirtualRoom
 from sim.virtual_sources import JITTER_NS, READOUT_NS, VirtualCamera, VirtualMicrophone
 from tests.sim.virtual_session import Casting, quiet_room
 
+pytestmark = pytest.mark.long
+
 SECOND_NS = 1_000_000_000
 FRAME_NS = SECOND_NS // 25
 

@@ -31,6 +31,8 @@ from sim.levers import Verb
 from sim.sensors import ToldMachine, in_field
 from tests.edge.sensors.peers import Listener, listening
 
+pytestmark = pytest.mark.long
+
 SPEED = 4
 CONFIG = Config(
     ups=Ups(
