@@ -39,6 +39,8 @@ from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
 from edge.settings_control import Control
 from edge.settings_panel import Panel, Prompts, panel_problems
+from edge.settings_store import Deadline, Retention, Store
+from edge.settings_store import contradictions as store_problems
 from edge.settings_upkeep import Clock, Ladder, Watchdog
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Control",
+    "Deadline",
     "Described",
     "Device",
     "Interlock",
@@ -62,10 +65,12 @@ __all__ = [
     "Problem",
     "Prompts",
     "Queue",
+    "Retention",
     "Segment",
     "Session",
     "SoundChecks",
     "Spool",
+    "Store",
     "Token",
     "Watchdog",
     "describe",
@@ -563,6 +568,13 @@ class Config:
     prompts: Prompts = field(
         default=Prompts(), metadata=table(Prompts, "扬声器提示", "Prompts through the loudspeaker")
     )
+    store: Store = field(default=Store(), metadata=table(Store, "中心存储库（可选）", "The central store (optional)"))
+    deadline: Deadline = field(
+        default=Deadline(), metadata=table(Deadline, "入库期限", "By when a session must be in the store")
+    )
+    retention: Retention = field(
+        default=Retention(), metadata=table(Retention, "保存期限", "How long a session is kept")
+    )
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
     def __post_init__(self) -> None:
@@ -651,6 +663,7 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     yield from pin_conflicts(config.interlock.pins(), config.lamps.pins(), config.panel.wires())
     yield from _watched_too_closely(config)
     yield from panel_problems(config.panel)
+    yield from store_problems(config.store, config.deadline)
 
 
 def _without_source(config: Config) -> Iterator[Problem]:

@@ -26,6 +26,8 @@ from edge.guard.words import Lamp, Pair, Reason
 from edge.head_memory import ForgottenHead, HeadMemory
 from edge.journal import Beliefs, JournalError
 from edge.journal_state import JournalState
+from edge.offload import words
+from edge.sensors.strict_json import BadPacket
 from edge.spool import Identity, OneDisk, Spool
 from liuhen import (
     archive,
@@ -46,7 +48,7 @@ from liuhen.boxes import SEAL_USERTYPE, UUID_HEADER_BYTES, uuid_box
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.hashing import sha256
 from liuhen.kinds import Key
-from liuhen.registry import KeyAct
+from liuhen.registry import EventCode, KeyAct, ObjectKind, RetentionMode
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
 from sim import scenario_file
@@ -471,7 +473,15 @@ def _key_files(folder: Path) -> list[bytes]:
 def targets(folder: Path) -> dict[str, Target]:
     """Every target by name. `folder` takes the archives that inputs start from."""
     folder.mkdir(parents=True, exist_ok=True)
-    lists = (_statements(), _media(folder), _archives(folder), _device_files(folder), lines.targets(), _guard_packets())
+    lists = (
+        _statements(),
+        _media(folder),
+        _archives(folder),
+        _device_files(folder),
+        lines.targets(),
+        _guard_packets(),
+        _told(),
+    )
     found = [target for each in lists for target in each]
     return {target.name: target for target in found}
 
@@ -696,3 +706,38 @@ def _guard_latch(encoded: bytes) -> None:
     if found is None:
         raise FormatError("latch", "unknown, which is tripped")
     equal(encoded, found.to_bytes())
+
+
+# --- what the offload process tells ----------------------------------------------------------------------------------
+
+
+def _told() -> list[Target]:
+    row = (int(ObjectKind.SEGMENT), bytes(32), bytes(range(32)), 7, "v", UTC_START_MS, UTC_START_MS)
+    told: tuple[words.Words, ...] = (
+        words.ReceiptsTold(
+            store="s3://store:7443/room", mode=RetentionMode.COMPLIANCE, server_key=bytes(32), rows=(row,)
+        ),
+        words.StoreTold(code=EventCode.STORE_REFUSES, measured=(403,)),
+        words.OffloadAlive(waiting_objects=2, waiting_bytes=9, oldest_seconds=3, bytes_per_second=5, unreachable=130),
+    )
+    answers = [words.Answer(ok=True, seq=5, unknown=(bytes(32),)), words.Answer(ok=False, why="no")]
+    return [
+        _words("offload-words", _offload_words, [words.packet_of(one) for one in told]),
+        _words("offload-answer", _offload_answer, [words.answer_packet(one) for one in answers]),
+    ]
+
+
+def _words(name: str, run: Run, corpus: Sequence[bytes]) -> Target:
+    kept = [*corpus, *seeds.regression(name)]
+    refusals = (BadPacket,)
+    return Target(
+        name=name, draw=values_of(kept), prepare=lambda _: run, refusals=refusals, share=20, seeds=tuple(kept)
+    )
+
+
+def _offload_words(encoded: bytes) -> None:
+    equal(encoded, words.packet_of(words.parse(encoded)))
+
+
+def _offload_answer(encoded: bytes) -> None:
+    equal(encoded, words.answer_packet(words.parse_answer(encoded)))

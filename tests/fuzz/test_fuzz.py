@@ -71,6 +71,8 @@ NAMES = (
     "guard-first",
     "guard-lease",
     "guard-latch",
+    "offload-words",
+    "offload-answer",
 )
 
 
