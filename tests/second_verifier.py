@@ -15,7 +15,8 @@ BAD_Y = {0, 1, P - 1, Y8, P - Y8, *range(P, 2**255)}  # of keys of small order (
 BOXES = {b"ftyp": "f", b"moov": "m", bytes.fromhex("2100a8ad39ef1f522dbac62968b6cb4e"): "i", b"prft": "p",
          b"moof": "o", b"mdat": "d", bytes.fromhex("34af347f03b0f8216fb3e286fd51625d"): "s"}
 LOG = State(at="1", head=bytes(32), id=None, run=1, key=b"", keys=set(), raws=[], sessions={}, gone=set(),
-            ended=set(), terms={}, holds=set(), usurped=False, placed={}, due=set(), owed=set())
+            ended=set(), terms={}, holds=set(), usurped=False, placed={}, due=set(), owed=set(),
+            kept={}, orders={}, seen=set())
 def must(section: str, **rules: object) -> None:
     if broken := [name for name, holds in rules.items() if not holds]:
         raise ValueError(f"{section}: {', '.join(broken)}")
@@ -62,6 +63,20 @@ def keeping(kind: str, p: Any, n: int) -> None:
              term=p[6][0] - p[6][4] >= LOG.terms.get(p[5], float("inf")), sync=p[6][3] == 2, key=not LOG.usurped)
         LOG.gone |= {(p[5], digest) for what, digest in p[9] if what == 1}
 
+def store(kind: str, p: Any, n: int) -> None:
+    LOG.seen |= {tuple(p[8])} if p[8] else set()
+    LOG.kept |= {n: p} if kind == "receipt" else {}
+    LOG.orders |= {n: (p[9], p[10])} if kind == "order" else {}
+    if kind == "reclaimed":
+        must("5.8.3", receipts=p[10] == sorted({*p[10]} & {*LOG.kept}), order=p[12] is None or p[12] in LOG.orders)
+        why = LOG.orders.get(p[12]) in ((1, None), (1, p[5])) or (p[11] and tuple(p[11]) in LOG.seen)
+        free = p[5] in LOG.ended and not {p[5], None} & {session for _, session in LOG.holds} and not LOG.usurped
+        good, floor = (term := LOG.terms.get(p[5])) == float("inf"), p[6][0] + 1
+        for digest in [digest for what, digest in p[9] if what == 1 and why and free and term is not None]:
+            stores = {r[9] for r in map(LOG.kept.get, p[10]) if r[10] and r[11] for o in r[13]
+                      if o[:2] == [1, digest] and o[5] is not None and o[5] >= (floor if good else term)}
+            LOG.gone |= {(p[5], digest)} if len(stores) > good else set()
+
 def room(kind: str, p: Any, n: int) -> None:
     LOG.due |= {n} if kind in ("gap", "session-end") or (kind == "refusal" and p[9] not in range(11, 19)) else set()
     if kind == "inhibition":
@@ -91,6 +106,7 @@ def entry(data: bytes) -> int:
     LOG.key = key if kind != "key" else p[11] or (bytes(32) if p[9] == 1 else key)
     keeping(kind, p, n)
     room(kind, p, n)
+    store(kind, p, n)
     if kind == "session":
         must("5.3.3", id=LOG.sessions.setdefault(p[5], []) == [], ordinal=p[9] == len(LOG.sessions))
     elif kind == "segment":

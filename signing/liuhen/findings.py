@@ -32,6 +32,7 @@ class Verdict(enum.StrEnum):
     ALTERED = "altered"
     MISSING_EXPLAINED = "missing-explained"
     MISSING_UNEXPLAINED = "missing-unexplained"
+    IN_STORE = "in-store"
     UNENDORSED = "unendorsed"
     UNSIGNED = "unsigned"
 
@@ -113,9 +114,13 @@ class Code(enum.StrEnum):
     GAP_WITHOUT_INHIBITION = "gap-without-inhibition"
     DUTY_ORDER = "duty-order"
     DUTY_OPEN = "duty-open"
+    RECORD_RECLAIMED = "record-reclaimed"
+    RECLAIM_ORDER = "reclaim-order"
+    RECLAIM_UNFOUNDED = "reclaim-unfounded"
 
     SEGMENT_MISSING = "segment-missing"
     SEGMENT_DESTROYED = "segment-destroyed"
+    SEGMENT_RECLAIMED = "segment-reclaimed"
     UNSIGNED = "unsigned"
     INIT_ALTERED = "init-altered"
     IDENTITY_WRONG = "identity-wrong"
@@ -371,6 +376,21 @@ MEANINGS: dict[Code, Meaning] = {
         _B, "J25", "报告与书面说明条目不合规则：{}", "a duty or its discharge breaks the rules: {}"
     ),
     Code.DUTY_OPEN: Meaning(_W, "J25", "尚未办理：{}", "still owed: {}"),
+    Code.RECORD_RECLAIMED: Meaning(
+        _N,
+        "J26",
+        "附录内容不在此处；签名条目称已入库，此处未核验：{}",
+        "content not here; a signed entry says a store holds it, which is not verified here: {}",
+    ),
+    Code.RECLAIM_ORDER: Meaning(
+        _B, "J26", "清理条目所依据的条目不合规则：{}", "what a reclaim rests on breaks the rules: {}"
+    ),
+    Code.RECLAIM_UNFOUNDED: Meaning(
+        _W,
+        "J26",
+        "本地清理违反此前条目，不能免除缺失：{}",
+        "a reclaim goes against the entries before it and excuses nothing: {}",
+    ),
     Code.SEGMENT_MISSING: Meaning(
         _B,
         "S1",
@@ -379,6 +399,12 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.SEGMENT_DESTROYED: Meaning(
         _N, "S1", "段文件不在；签名条目称其已销毁", "the segment is not there; a signed entry says it was destroyed"
+    ),
+    Code.SEGMENT_RECLAIMED: Meaning(
+        _N,
+        "S1",
+        "段文件不在此处；签名条目称已入库，此处未核验",
+        "the segment is not here; a signed entry says a store holds it, which is not verified here",
     ),
     Code.UNSIGNED: Meaning(_B, "S2", "文件不含可核验的封签：{}", "the file carries no seal that can be verified: {}"),
     Code.INIT_ALTERED: Meaning(_B, "S2", "文件头部被改动：{}", "the head of the file was altered: {}"),

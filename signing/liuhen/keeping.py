@@ -59,6 +59,11 @@ class Keeping:
                 pass
         return None
 
+    @property
+    def usurped(self) -> bool:
+        """Whether an emergency key has taken over and the one that was lost is not back."""
+        return self._usurped
+
     def forbids(self, content: Content, session: bytes | None, clock: Clock) -> RefusalCode | None:
         """Why this must not be destroyed by an entry with this clock, which names this session; None where it may."""
         if self._usurped:  # anybody can append an emergency key of his own, and hand over to another from there

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from liuhen.findings import Code, Finding, Severity, Verdict, printable
 from liuhen.report_room import Room, device_lines, room_json, session_json, session_lines, summary
+from liuhen.report_store import store_json, store_lines
 from liuhen.report_words import Language as Language  # noqa: PLC0414 -- part of this module for its users
 from liuhen.report_words import Words, iso, moment_of
 from liuhen.verify_session import SessionSummary
+from liuhen.verify_store import StoreSummary
 
 FORMAT = "liuhen-verify 1"
 MOST_LINES_PER_CODE = 10
@@ -100,6 +102,7 @@ class Report:
     upto_fragment: tuple[int, int] | None = None
     segment: int | None = None
     room: Room | None = None
+    stores: tuple[StoreSummary, ...] = ()
 
 
 def label_of(label: str, kid: bytes) -> str:
@@ -140,6 +143,7 @@ def to_json(report: Report) -> dict[str, object]:
         "unsealed_bytes": report.unsealed_bytes,
         "torn_journal_bytes": report.torn_journal_bytes,
         **room_json(report.room or Room()),
+        "stores": [store_json(store) for store in report.stores],
         "limits": [{"code": code, "what_zh": zh, "what_en": en} for code, zh, en in limits(report)],
     }
 
@@ -200,6 +204,7 @@ def to_text(report: Report, language: Language, *, integrity_only: bool) -> str:
     for session in report.sessions:
         lines += [*_session_lines(session, report, words), ""]
     lines += device_lines(report.room or Room(), words)
+    lines += store_lines(report.stores, words)
     lines += [*_fragment_lines(report, words), *_finding_lines(report, words), "", *_limits(report, words)]
     return "".join(f"{printable(line)}\n" for line in lines)
 
@@ -235,6 +240,13 @@ def _headline(report: Report, words: Words, integrity_only: bool) -> str:
         limits.insert(0, words.say("未查由谁担保", "who vouches was not asked"))
     elif report.vouched is None:
         limits.insert(0, words.say("所给信任文件不予担保", "the trust file that was given does not vouch"))
+    elsewhere = report.verdicts.get(Verdict.IN_STORE, 0)
+    if elsewhere:
+        limits.append(
+            words.say(
+                f"另有 {elsewhere} 片在存储中，未在此核验", f"{elsewhere} fragments are in the store, not verified here"
+            )
+        )
     if any(finding.code is Code.RECORDED_WHILE_FORBIDDEN for finding in report.findings):
         limits.append(words.say("含禁止录制期间的内容", "holds media recorded while that was forbidden"))
     verdict = words.say("内容完好", "INTACT") if report.vouched is None else words.say("校验通过", "VERIFIED")
@@ -379,6 +391,7 @@ _VERDICT_WORDS = {
     Verdict.ALTERED: ("被改动", "altered"),
     Verdict.MISSING_EXPLAINED: ("缺失（有说明）", "missing and explained"),
     Verdict.MISSING_UNEXPLAINED: ("缺失（无说明）", "missing and unexplained"),
+    Verdict.IN_STORE: ("在存储中（未在此核验）", "in the store (not verified here)"),
     Verdict.UNENDORSED: ("未获背书", "unendorsed"),
     Verdict.UNSIGNED: ("未签名", "unsigned"),
 }

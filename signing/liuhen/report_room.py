@@ -41,6 +41,7 @@ class Presented(enum.StrEnum):
     NO = "not-presented"
     ALTERED = "altered"
     DESTROYED = "destroyed"
+    IN_STORE = "in-store"
 
 
 _PRESENTED_WORDS = {
@@ -48,6 +49,7 @@ _PRESENTED_WORDS = {
     Presented.NO: ("未提交", "not presented"),
     Presented.ALTERED: ("被改动", "altered"),
     Presented.DESTROYED: ("已依令销毁", "destroyed by order"),
+    Presented.IN_STORE: ("已入库", "in the store"),
 }
 _MARK_WORDS = {
     MarkCode.SPOKEN_EXPLANATION: ("语音说明", "spoken explanation"),

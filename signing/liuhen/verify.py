@@ -30,6 +30,7 @@ from liuhen.verify_keys import KeyRing
 from liuhen.verify_media import Heads, Media
 from liuhen.verify_seen import SeenCheck
 from liuhen.verify_session import Sessions, SessionSummary
+from liuhen.verify_store import StoreCheck, StoreSummary
 from liuhen.verify_tree import Tree
 
 
@@ -92,6 +93,7 @@ class _Archive:
         self._tree = Tree(findings)
         self._sessions = Sessions(findings, self._media)
         self._keeping = KeepingCheck(findings, self._media.wanted, request.now_ms)
+        self._store = StoreCheck(findings, self._media.wanted, self._keeping.keeping)
         self._clocks = SessionClocks()
         self._aside = Aside(findings, self._media.wanted)
         self._seen = SeenCheck(findings)
@@ -104,7 +106,7 @@ class _Archive:
         self._read_journal()  # J2 to J17, and S1 to S7 for each segment as its statement passes
         self._sessions.conclude(self._chain)  # S8, S10
         self._heads.conclude(self._chain.end_seq, lambda: self._items(_ignore))  # S9, J15
-        self._media.conclude(self._keeping.segments)  # S1, J21
+        self._media.conclude(self._keeping.segments, self._store.segments)  # S1, J21, J26
         self._check_records()  # J18
         self._aside.conclude(self._root)  # J22
         self._ring.conclude()  # A2 to A5
@@ -148,6 +150,7 @@ class _Archive:
         self._tree.accept(entry, self._chain.breaks)  # J13
         self._sessions.accept(entry, self._chain)  # J9 to J12, J15, J16, S1 to S7
         self._keeping.accept(entry)  # J21
+        self._store.accept(entry)  # J26
         self._aside.accept(entry, self._chain)  # J22
         self._seen.accept(entry)  # J15
         self._ring.apply(entry)  # J14
@@ -171,13 +174,21 @@ class _Archive:
             elif commitment in self._keeping.records:
                 self._findings.add(Code.DESTROYED_STILL_HERE, place, en=commitment.hex())
         except FileNotFoundError:
-            gone = commitment in self._keeping.records
-            self._presented[commitment] = Presented.DESTROYED if gone else Presented.NO
-            self._findings.add(Code.RECORD_DESTROYED if gone else Code.RECORD_ABSENT, place, en=commitment.hex())
+            why, code = self._why_absent(commitment)
+            self._presented[commitment] = why
+            self._findings.add(code, place, en=commitment.hex())
         except PermissionError:
             raise
         except (FormatError, OSError) as error:
             self._findings.add(Code.UNREADABLE, place, en=error)
+
+    def _why_absent(self, commitment: bytes) -> tuple[Presented, Code]:
+        """What founded entries say of a record that is not there."""
+        if commitment in self._keeping.records:
+            return Presented.DESTROYED, Code.RECORD_DESTROYED
+        if commitment in self._store.records:
+            return Presented.IN_STORE, Code.RECORD_RECLAIMED
+        return Presented.NO, Code.RECORD_ABSENT
 
     def _record_fits(self, commitment: bytes) -> bool:
         digest, size = hashlib.sha256(b"\x03"), 0
@@ -204,6 +215,7 @@ class _Archive:
             torn_journal_bytes=self._chain.torn_bytes,
             unsynchronised=self._clocks.unsynchronised(),
             room=self._room(),
+            stores=tuple(self._store.stores.values()),
         )
 
     def _room(self) -> Room:
@@ -321,6 +333,7 @@ class _Answers:
     upto_fragment: tuple[int, int] | None = None
     segment: int | None = None
     room: Room | None = None
+    stores: tuple[StoreSummary, ...] = ()
 
 
 _FOLLOWS_REFERENCE = (2, 3)
@@ -356,6 +369,7 @@ def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answe
         upto_fragment=answers.upto_fragment,
         segment=answers.segment,
         room=answers.room,
+        stores=answers.stores,
     )
 
 

@@ -25,7 +25,8 @@ class KeepingCheck:
         self._findings = findings
         self._wanted = wanted
         self._now_ms = now_ms
-        self._keeping = Keeping()
+        self.keeping = Keeping()
+        """Terms, holds and owners so far; step J26 asks it too."""
         self.segments: dict[bytes, set[bytes]] = {}
         """Of each session the file hashes of segments that were destroyed as the chain allows."""
         self.records: dict[bytes, int] = {}
@@ -33,7 +34,7 @@ class KeepingCheck:
 
     def accept(self, entry: Entry) -> None:
         """One believed entry in its place."""
-        wrong = self._keeping.accept(entry)
+        wrong = self.keeping.accept(entry)
         session = _session_of(entry)
         if session is not None and not self._wanted(session):
             return
@@ -66,11 +67,11 @@ class KeepingCheck:
 
     def _unfounded(self, content: Content, session: bytes | None, clock: Clock) -> tuple[RefusalCode, bool] | None:
         """What forbade it, and whether already by the device's own word; a device's clock can run ahead of time."""
-        code = self._keeping.forbids(content, session, clock)
+        code = self.keeping.forbids(content, session, clock)
         if code is not None:
             return code, True
         by_ours = (min(clock[0], self._now_ms), 0, bytes(16), SYNCHRONISED, 0)
-        code = self._keeping.forbids(content, session, by_ours)
+        code = self.keeping.forbids(content, session, by_ours)
         return None if code is None else (code, False)
 
     def _excuse(self, content: Content, place: Place) -> None:

@@ -212,14 +212,18 @@ class Media:
         verdict = self.ring.verdict_by_seals(identity, head, place)
         return verdict if fits else Verdict.UNENDORSED
 
-    def conclude(self, destroyed: Mapping[bytes, Set[bytes]]) -> None:
-        """Step S1 for what is absent, once every `destroyed` entry has been read: what it names, by session."""
+    def conclude(self, destroyed: Mapping[bytes, Set[bytes]], reclaimed: Mapping[bytes, Set[bytes]]) -> None:
+        """Step S1 for what is absent, once every entry has been read: what founded ones excuse, by session."""
         gone: dict[bytes, set[bytes]] = {}
         for absent in self.absent:
-            if absent.file_hash in destroyed.get(absent.place.session or b"", frozenset()):
-                gone.setdefault(absent.place.session or b"", set()).add(absent.file_hash)
+            session = absent.place.session or b""
+            if absent.file_hash in destroyed.get(session, frozenset()):
+                gone.setdefault(session, set()).add(absent.file_hash)
                 self.findings.add(Code.SEGMENT_DESTROYED, absent.place)
                 self.findings.verdicts[Verdict.MISSING_EXPLAINED] += absent.fragments
+            elif absent.file_hash in reclaimed.get(session, frozenset()):
+                self.findings.add(Code.SEGMENT_RECLAIMED, absent.place)
+                self.findings.verdicts[Verdict.IN_STORE] += absent.fragments
             else:
                 self.findings.add(
                     Code.SEGMENT_MISSING, absent.place, zh=f"{absent.fragments} 片", en=f"{absent.fragments} fragments"

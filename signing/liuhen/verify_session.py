@@ -24,6 +24,7 @@ from liuhen.kinds import (
     Instant,
     Key,
     Mark,
+    Reclaimed,
     Recovered,
     Segment,
     Session,
@@ -233,7 +234,7 @@ class Sessions:
             return
         if self._open is not None and named == self._open.summary.id:
             return
-        if isinstance(entry.body, (Amend, Destroyed)):
+        if isinstance(entry.body, (Amend, Destroyed, Reclaimed)):
             return
         if chain.certain and (self._open is None or self._open.known):
             self._wrong(Code.SESSION_ORDER, entry, "it names a session that is not open")

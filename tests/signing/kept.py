@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liuhen.hashing import sha256
-from liuhen.kinds import Destroyed, EntryBody, Hold, Retention
-from liuhen.registry import ContentKind, HoldAct, RecordLabel, RetentionBasis
+from liuhen.kinds import Destroyed, EntryBody, Hold, Order, Receipt, Reclaimed, Retention
+from liuhen.registry import ContentKind, HoldAct, OrderCode, RecordLabel, RetentionBasis, RetentionMode
 from liuhen.report import Report
 from tests.signing.archives import UTC_START_MS, Device, segments
 from tests.signing.checking import NOW_MS, check
@@ -15,6 +15,8 @@ from tests.signing.checking import NOW_MS, check
 DAY_MS = 86_400_000
 PAST_MS = UTC_START_MS - DAY_MS
 LATER_MS = NOW_MS + DAY_MS
+STORE = sha256(b"s3://store.example/evidence")
+OTHER_STORE = sha256(b"s3://other.example/evidence")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +66,34 @@ class Kept:
             for path in (*self.files, self.path_of(self.record)):
                 path.unlink()
         return order
+
+    def receipt(
+        self,
+        until_ms: int | None = LATER_MS,
+        *,
+        store: bytes = STORE,
+        designated: int = 1,
+        mode: RetentionMode = RetentionMode.COMPLIANCE,
+        contents: tuple[tuple[int, bytes], ...] | None = None,
+    ) -> int:
+        """What was read back of everything of the first session; returns its seq."""
+        rows = self.contents() if contents is None else contents
+        objects = tuple((what, digest, digest, 1000, "v1", until_ms, self.device.utc_ms) for what, digest in rows)
+        body = Receipt(store=store, designated=designated, mode=mode, server_key=None, objects=objects, records=())
+        return self.about(None, body)
+
+    def order(self, session: bytes | None = None, code: int = OrderCode.RECLAIM_UNWITNESSED) -> int:
+        """A person's order, for one session or for all; returns its seq."""
+        return self.about(None, Order(code=code, session=session, records=()))
+
+    def reclaim(self, *receipts: int, order: int | None, remove: bool = True) -> int:
+        """Say so, then remove everything of the first session; returns the entry's seq."""
+        body = Reclaimed(contents=self.contents(), receipts=receipts, witness=None, order=order, records=())
+        seq = self.about(self.session, body)
+        if remove:
+            for path in (*self.files, self.path_of(self.record)):
+                path.unlink()
+        return seq
 
     def closed(self) -> Path:
         """The run ends in order; returns the archive."""

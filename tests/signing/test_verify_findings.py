@@ -778,6 +778,31 @@ def _(root: Path) -> Case:
     return ended(device)
 
 
+@story(Code.SEGMENT_RECLAIMED)
+@story(Code.RECORD_RECLAIMED)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.term(PAST_MS)
+    kept.reclaim(kept.receipt(), order=kept.order())
+    return Case(path=kept.closed())
+
+
+@story(Code.RECLAIM_ORDER)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.term(PAST_MS)
+    kept.reclaim(kept.receipt(), kept.device.seq + 5, order=kept.order(), remove=False)
+    return Case(path=kept.closed())
+
+
+@story(Code.RECLAIM_UNFOUNDED)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    kept.term(PAST_MS)
+    kept.reclaim(kept.receipt(), order=None, remove=False)
+    return Case(path=kept.closed())
+
+
 # --- S: segments -----------------------------------------------------------------------------------------------------
 
 
