@@ -400,8 +400,9 @@ REFUSING_WORDS: Mapping[Refusing, tuple[str, str]] = {
     ),
     Refusing.NO_SESSION: ("当前没有正在进行的场次", "no session is open"),
     Refusing.TRIPPED: (
-        "防爆联锁已动作，不得录制；请确认现场安全后，用现场钥匙复位",
-        "the interlock has tripped; when the place is safe, reset it with the key on the spot",
+        "防爆联锁已动作，不得录制；请确认现场安全后，用现场钥匙复位（配置中已停用联锁的，须先启用再复位）",
+        "the interlock has tripped; when the place is safe, reset it with the key on the spot "
+        "(where it was switched off in the configuration since: switch it on again first)",
     ),
     Refusing.WITHHELD: (
         "正处于“不得记录”状态；由有关人员恢复后才能录制",
