@@ -212,6 +212,7 @@ def _start(
         seconds=parsed.seconds,
         open_token=_open_token,
         emergency=parsed.emergency,
+        watch_disks=True,
     )
 
 

@@ -20,8 +20,9 @@ from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS, Bounds, ClockWatch
 from edge.config import Config
 from edge.custody import OpenToken, no_token
 from edge.desk import Desk
+from edge.desk_disks import DisksClerk
 from edge.destruction import keep_record
-from edge.disk_watch import DiskSaid, DiskState, DiskWatcher, Side, Watched, known_disk, probe
+from edge.disk_watch import DiskSaid, DiskWatcher, Known, Side, Watched, known_disk, probe
 from edge.durable import StorageFault
 from edge.guard.words import Lamp
 from edge.guard_link import GuardLost, GuardMessage, GuardSaid
@@ -30,7 +31,7 @@ from edge.journal_state import JournalState
 from edge.ladder import Limits as LadderLimits
 from edge.ladder_memory import LadderKeeper
 from edge.last_good import InForce
-from edge.messages import Message, RoomSays, StopRequested, WriterSays
+from edge.messages import Message, RoomSays, StopRequested, StoreSaid, WriterSays
 from edge.opening import (
     EXIT_BUSY,
     EXIT_HARDWARE,
@@ -51,7 +52,9 @@ from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.requests import Answer
 from edge.revival import Revived, Reviver, ReviverAtOnce
 from edge.room import REFUSING_WORDS, Room, RoomTools, lamp_of
+from edge.scrub import Rot, ScrubDone
 from edge.segmenter import Cutting, Segmenter
+from edge.self_check import SelfCheck, SourcesSeen, every_source, seen_by_refusal
 from edge.session.effects import Refusing
 from edge.session.signals import SessionEnded, StartAsked
 from edge.session.state import Inhibition, Mode
@@ -63,7 +66,17 @@ from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPor
 from liuhen import keys
 from liuhen.keys import UnusableKey
 from liuhen.kinds import Choice, Refusal, Session, Software, Stop
-from liuhen.registry import ChoiceCode, DutyCode, EventCode, Purpose, RecordLabel, RefusalCode, StopCause
+from liuhen.registry import (
+    EVENTS,
+    CheckCode,
+    ChoiceCode,
+    DutyCode,
+    EventCode,
+    Purpose,
+    RecordLabel,
+    RefusalCode,
+    StopCause,
+)
 
 __all__ = [
     "EXIT_BUSY",
@@ -81,6 +94,8 @@ __all__ = [
 LEAST_SECONDS = 1.0
 LAST_EXIT = Path("/run/liuhen-recorder/last-exit")
 """The unit's line of how the service's last process ended (`edge.mishaps`)."""
+NO_DEVICE = -1
+"""Of a folder that is not there: no device has this number."""
 FIRST_WORD_NS = 2 * 10**9
 """How long a start waits for the guard's first word."""
 
@@ -119,7 +134,7 @@ class Start:
     in_force: InForce | None = None
     """A service's configuration with where the last good one is kept; None where a person chose it."""
     watch_disks: bool = False
-    """Whether the store's disk is asked, in a thread, if it is still the same and can be written."""
+    """Whether each disk of the store is asked, in a thread, if it is still the same and can be written."""
 
 
 def run(start: Start) -> Ended:
@@ -182,53 +197,58 @@ class Running:
         newest = self.log.state
         self._clock_watch = ClockWatch.at_start(newest.clock[0] if newest.head is not None else None)
         self.desk = Desk.of(self.room, self._facts)
+        self.disks = DisksClerk(self.room)
+        self._self_check = SelfCheck(self.room, self.desk, opening, start.hardware)
         self.ladder = LadderKeeper(
             opening.spool.root / "device" / "ladder", _ladder_limits(start), start.hardware.clock
         )
         self.neighbours.open()
-        self._disks = self._watch_disks()
+        self._disk_watcher = self._watch_disks()
 
     def close(self) -> None:
         """End what the run owns."""
         try:
             self.neighbours.close()
-            if self._disks is not None:
-                self._disks.stop()
+            if self._disk_watcher is not None:
+                self._disk_watcher.stop()
         finally:
             self.log.close()
 
     def _watch_disks(self) -> DiskWatcher | None:
-        """Whether the store's disk is still the one it was; where it is not even now, the first write tells."""
-        spool = self.opening.spool
+        """Whether each disk is still the one it was; one that is not there even now is expected back."""
         if not self.start.watch_disks:
             return None
-        try:
-            known = known_disk(spool.root, spool.identity)
-        except OSError:
-            return None
-        watched = Watched(side=Side.PRIMARY, known=known, ask=partial(probe, spool.root))
-        watcher = DiskWatcher((watched,), self.inbox.post)
+        settings, identity = self.start.config.spool, self.opening.spool.identity
+        folders = {Side.PRIMARY: settings.directory, Side.MIRROR: settings.mirror}
+        watched = []
+        for side, folder in folders.items():
+            if folder is None:
+                continue
+            try:
+                known = known_disk(folder, identity)
+            except OSError:
+                known = Known(identity=identity, device=NO_DEVICE)
+            watched.append(Watched(side=side, known=known, ask=partial(probe, folder)))
+        watcher = DiskWatcher(tuple(watched), self.inbox.post)
         watcher.start()
         return watcher
 
-    def hear(self, message: RoomSays | DiskSaid) -> None:
+    def hear(self, message: RoomSays | StoreSaid) -> None:
         """What people, the other processes and the disks say, in a session and between two. Raises StorageFault."""
-        if not isinstance(message, DiskSaid):
-            self.desk.handle(message)
-            return
-        name = f"DISK_{message.side.name}"
-        if message.event is not None:
-            self.room.event(message.event, message.measured)
-        if message.state is DiskState.PRESENT:
-            self.room.warnings.pop(name, None)
+        if isinstance(message, DiskSaid | Rot | ScrubDone):
+            self.disks.handle(message)
         else:
-            self.room.warnings[name] = message.words_zh
-        self.start.watcher.said(message.words_zh, message.words_en)
+            self.desk.handle(message)
+
+    def check_before_recording(self, seen: SourcesSeen) -> None:
+        """What a start has found, before the entry that says what became of it. Raises StorageFault."""
+        self._self_check.append(CheckCode.BEFORE_RECORDING, seen, self._clock_watch)
 
     def begun(self, *, resume: bool) -> OpenLog:
         """The entries that begin the run, once. Raises StorageFault."""
         if self._begun is None:
             self._begun = self.opening.begin(self.start.hardware.clock, resume=resume)
+            self._warn_of_what_is_missing()
             _journal_choices(self.start.config, self.log)
             if self.start.in_force is not None:
                 self._settle_config(self.start.in_force)
@@ -252,6 +272,14 @@ class Running:
         self.room.event(EventCode.CONFIG_FALLBACK, records=(reason,))
         self.room.warnings[EventCode.CONFIG_FALLBACK.name] = words_zh
         self.start.watcher.said(words_zh, words_en)
+
+    def _warn_of_what_is_missing(self) -> None:
+        """The events stand with the run's first entries; whoever sees the lamp hears of it in this run."""
+        missing = self.opening.missing
+        if missing.anything:
+            self.disks.warn_of(EventCode.STORAGE_LIED)
+        if missing.media:
+            self.disks.warn_of(EventCode.STORAGE_ROT)
 
     def _tell_crash(self, before: JournalState) -> None:
         """How the service's last process ended, if not in order; its unit left that for us. Raises StorageFault."""
@@ -278,6 +306,9 @@ class Running:
     def turn(self) -> None:
         """Once in each of CONTROL's turns: what is overdue, the lamp, the supervisor. Raises StorageFault."""
         self._watch_clock()
+        self.disks.turn()
+        if self.start.service:
+            self._self_check.daily(self._clock_watch)
         self.room.turn()
         self.desk.turn()
         self.show_lamp()
@@ -292,6 +323,16 @@ class Running:
         self._clock_watch, told = clock_trust.watch(self._clock_watch, reading, Bounds.of(self.start.config.clock))
         for one in told:
             self.room.event(one.code, one.measured, at_ns=reading.boottime_ns)
+        self._warn_while(EventCode.CLOCK_UNSYNCHRONISED, holds=self._clock_watch.trusted is False)
+        self._warn_while(EventCode.CLOCK_RTC_BAD, holds=self._clock_watch.rtc_bad)
+
+    def _warn_while(self, code: EventCode, *, holds: bool) -> None:
+        """Somebody has to set a clock, or to change its battery; recording goes on."""
+        if holds and code.name not in self.room.warnings:
+            self.room.warnings[code.name] = EVENTS[code].words_zh
+            self.start.watcher.said(EVENTS[code].words_zh, EVENTS[code].words_en)
+        elif not holds:
+            self.room.warnings.pop(code.name, None)
 
     def show_lamp(self) -> None:
         """Tell the guard which lamp is wanted; it shows its own where that would not be true."""
@@ -373,16 +414,19 @@ def conduct_session(running: Running) -> Ended:
     """Check, record, end. Raises Refused; what was refused is an entry by then, with the duty to report."""
     start, opening = running.start, running.opening
     try:
-        _check_space(start, opening.spool)
+        _check_space(start, opening)
         promised = _open_sources(running)
         _refuse_substitutes(opening, promised.parts)
         plan = _Plan.of(running, promised)
         _ask_the_room(running, plan)
     except _RefusedWithCode as refusal:
+        seen = seen_by_refusal(start.hardware, refusal.code)
         _give_back(start)
         running.room.start_wanted = False  # a refused start is asked for anew, by a person
         # A session left open is not ended by a camera that is late: it may go on once a start succeeds.
         running.begun(resume=opening.may_stay_open(start.hardware.clock))
+        running.disks.turn()
+        running.check_before_recording(seen)
         _journal_refusal(running.room, refusal.code)
         running.room.signal(SessionEnded(at_ns=running.room.now_ns))
         raise refusal.refused from None
@@ -522,6 +566,7 @@ def _begin(running: Running, plan: _Plan, crew: tuple[Stretches, Recorder], unst
     start, opening = running.start, running.opening
     opened = running.begun(resume=plan.resume)
     if not plan.resume or opened.continuation is None:
+        running.check_before_recording(every_source(start.hardware))
         recorder.begin(_session_entry(start.config, opening.spool, plan.ordinal, plan.promised))
         return
     went_on = opened.continuation
@@ -714,15 +759,15 @@ def _refusal_code(fault: HardwareFault) -> RefusalCode:
             return RefusalCode.NO_CAMERA if camera else RefusalCode.NO_MICROPHONE
 
 
-def _check_space(start: Start, spool: Spool) -> None:
-    """First, because it needs no device."""
-    _hold_reserve(start, spool)
+def _check_space(start: Start, opening: Opening) -> None:
+    """First, because it needs no device. A mirror that is short of space is told, and hinders nobody."""
+    _hold_reserve(start, opening.spool)
     plan = admission.Plan(
         bytes_per_second=start.config.media_bytes_per_second(),
         planned_hours=start.config.session.planned_hours,
         minimum_hours=start.config.spool.minimum_free_hours,
     )
-    admitted = admission.admit(plan, spool.free_bytes())
+    admitted = admission.admit(plan, opening.spool.free_bytes(), opening.lesser_free_bytes())
     if admitted.verdict is admission.Verdict.REFUSE:
         refused = Refused(
             "存储空间不足 / short of space",

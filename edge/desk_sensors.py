@@ -72,6 +72,23 @@ class SensorsClerk:
             self._room.warnings.pop(EventCode.SENSORS_LOST.name, None)
         self._heard_ns, self._lost = now_ns, False
 
+    # -- for a check of the device ------------------------------------------------------------------------------------
+
+    @property
+    def lost(self) -> bool:
+        """Whether they were heard in this run, and are no longer."""
+        return self._lost
+
+    @property
+    def power(self) -> PowerReading | None:
+        """The last word on power; None where there was none, or nobody tells any more."""
+        return None if self._lost else self._power
+
+    @property
+    def milli_celsius(self) -> int | None:
+        """The last temperature in thousandths of a degree; None as with power."""
+        return self._board.milli_celsius if self._board is not None and not self._lost else None
+
     # -- power --------------------------------------------------------------------------------------------------------
 
     def _power_changed(self, before: PowerReading | None, now: PowerReading) -> None:

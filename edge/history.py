@@ -10,9 +10,27 @@ from dataclasses import dataclass
 
 from liuhen.entry import Entry
 from liuhen.kinds import Check, Duty, EntryBody, Event, Gap, Maintenance, Refusal
-from liuhen.registry import EVENTS, CheckItem, CheckOutcome, DutyAct, DutyCode, GapCause, Severity
+from liuhen.registry import (
+    EVENTS,
+    CheckCode,
+    CheckItem,
+    CheckOutcome,
+    DutyAct,
+    DutyCode,
+    GapCause,
+    RefusalCode,
+    Severity,
+)
 
 MS_PER_DAY = 86_400_000
+_CHECKS = {
+    CheckCode.BEFORE_RECORDING: ("录前检查", "check before recording"),
+    CheckCode.DAILY: ("每日自检", "daily check"),
+}
+_BAD = {
+    CheckOutcome.BLOCKING: ("不能录制", "BLOCKING"),
+    CheckOutcome.WARNING: ("注意", "warning"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +53,18 @@ def history(entries: Iterable[Entry], *, since_ms: int) -> Iterator[Line]:
 
 def _words(body: EntryBody | None) -> str | None:
     match body:
-        case Check(rows=rows):
-            return "检查 check：" + (_found(rows) or "正常 well")
+        case Check(code=code, rows=rows):
+            zh, en = next((_CHECKS[one] for one in _CHECKS if one == code), ("检查", "check"))
+            return f"{zh} {en}：" + (_found(rows) or "正常 well")
         case Maintenance():
             return "维护 maintenance"
         case Gap(cause=cause):
             known = next((one for one in GapCause if one == cause), GapCause.OTHER)
             return f"中止 gap：{known.words_zh} {known.words_en}"
         case Refusal(code=code):
-            return f"拒绝 refused（代码 code {code}）"
+            return "拒绝 refused：" + next(
+                (f"{one.words_zh} {one.words_en}" for one in RefusalCode if one == code), f"代码 code {code}"
+            )
         case Duty():
             return _owed(body)
         case _:
@@ -65,6 +86,6 @@ def _fault(body: EntryBody | None) -> str | None:
 
 
 def _found(rows: Iterable[tuple[int, int, int]]) -> str:
-    bad = {int(CheckOutcome.WARNING), int(CheckOutcome.BLOCKING)}
-    names = {int(item): item.words_zh for item in CheckItem}
-    return "、".join(names.get(item, str(item)) for item, outcome, _ in rows if outcome in bad)
+    names = {int(item): f"{item.words_zh} {item.words_en}" for item in CheckItem}
+    words = {int(outcome): f"（{zh} {en}）" for outcome, (zh, en) in _BAD.items()}
+    return "、".join(names.get(item, str(item)) + words[outcome] for item, outcome, _ in rows if outcome in words)

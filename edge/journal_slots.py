@@ -18,6 +18,7 @@ from edge.journal_state import (
     READINGS_KEPT,
     STANDING_KEPT,
     JournalState,
+    LastCheck,
     OpenDuty,
     OpenGap,
     OpenSession,
@@ -26,6 +27,7 @@ from edge.journal_state import (
 from liuhen import cbor, cose
 from liuhen.errors import FormatError
 from liuhen.kinds import Body, Clock, Head, Instant, key
+from liuhen.registry import CheckCode
 from liuhen.shapes import (
     BIT,
     CLOCK,
@@ -44,6 +46,7 @@ from liuhen.shapes import (
 )
 
 OPEN_GAPS_LIMIT = 64
+CHECKS_KEPT = len(CheckCode)
 FOLDER = "device"
 
 
@@ -71,6 +74,8 @@ class _Owed(enum.IntEnum):
     APPROVAL = 1
     DUTY = 2
     EXPLANATION = 3
+    CHECK = 4
+    """Not owed, but when the next one is: UTC in ms stands where the others have a seq."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,7 @@ class _Stored(Body):
     peaks: tuple[bytes, ...] = key(10, Rows(HASH, limit=64))
     endorsements: tuple[bytes, ...] = key(11, Rows(ENDORSEMENTS.shape, limit=16))
     owed: tuple[tuple[int, int, int, int, bytes], ...] = key(
-        12, Rows(row(what=CODE, seq=UINT, code=CODE, number=UINT, boot_id=ID16), limit=4 * STANDING_KEPT)
+        12, Rows(row(what=CODE, seq=UINT, code=CODE, number=UINT, boot_id=ID16), limit=4 * STANDING_KEPT + CHECKS_KEPT)
     )
     ordinal: int = key(13, UINT)
     session: bytes | None = key(14, Nullable(ID16))
@@ -191,6 +196,7 @@ def _owed(state: JournalState) -> tuple[tuple[int, int, int, int, bytes], ...]:
         *((_Owed.APPROVAL, seq, 0, 0, bytes(16)) for seq in state.unapproved),
         *((_Owed.DUTY, duty.seq, duty.code, duty.refers_to, bytes(16)) for duty in state.duties),
         *((_Owed.EXPLANATION, seq, 0, 0, bytes(16)) for seq in unexplained),
+        *((_Owed.CHECK, max(0, one.utc_ms), one.code, one.at[1], one.at[0]) for one in state.checks),
     )
 
 
@@ -247,6 +253,11 @@ def _slot(stored: _Stored) -> Slot:
             OpenDuty(seq=seq, code=code, refers_to=number)
             for what, seq, code, number, _ in stored.owed
             if what == _Owed.DUTY
+        ),
+        checks=tuple(
+            LastCheck(code=code, utc_ms=utc_ms, at=(boot_id, number))
+            for what, utc_ms, code, number, boot_id in stored.owed
+            if what == _Owed.CHECK
         ),
     )
     file, start, end = stored.place

@@ -12,6 +12,7 @@ from liuhen import cose, merkle
 from liuhen.entry import Entry
 from liuhen.hashing import ZERO_HASH
 from liuhen.kinds import (
+    Check,
     Checkpoint,
     Clock,
     Duty,
@@ -28,7 +29,7 @@ from liuhen.kinds import (
     SessionEnd,
     Stop,
 )
-from liuhen.registry import DutyAct, GapCause, InhibitionAct, InhibitionCode, KeyAct, MarkCode
+from liuhen.registry import CheckCode, DutyAct, GapCause, InhibitionAct, InhibitionCode, KeyAct, MarkCode
 
 StreamRow = tuple[int, str, int, int, int]
 UNREADABLE_LEAF = merkle.leaf_hash(b"")
@@ -70,6 +71,15 @@ class OpenDuty:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastCheck:
+    """The newest check of its sort: when it was made, by UTC as the device had it and within its boot."""
+
+    code: int
+    utc_ms: int
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
     """A session without its end: what its next segment and its end entry continue from.
 
@@ -107,6 +117,7 @@ class JournalState:
 
     `public_key` is the key in force; under an emergency key `lost_key` is the one it stands in for. `inhibitions` stand
     whatever run or session it is; `unapproved` are withholdings, ended or not, that no second person has approved.
+    `checks` has the newest of each sort.
     """
 
     head: Head | None = None
@@ -129,6 +140,7 @@ class JournalState:
     inhibitions: tuple[Standing, ...] = ()
     unapproved: tuple[int, ...] = ()
     duties: tuple[OpenDuty, ...] = ()
+    checks: tuple[LastCheck, ...] = ()
 
     @property
     def next_seq(self) -> int:
@@ -202,6 +214,10 @@ def _owed(state: JournalState, entry: Entry) -> JournalState:
             return replace(state, duties=(*state.duties, duty)[-STANDING_KEPT:])
         case Duty(act=DutyAct.DISCHARGED) as body:
             return replace(state, duties=tuple(duty for duty in state.duties if duty.seq != body.refers_to))
+        case Check(code=CheckCode.BEFORE_RECORDING | CheckCode.DAILY as code):
+            utc_ms, boottime_ns, boot_id, *_ = entry.common.clock
+            newest = LastCheck(code=int(code), utc_ms=utc_ms, at=(boot_id, boottime_ns))
+            return replace(state, checks=(*(one for one in state.checks if one.code != code), newest))
         case _:
             return state
 

@@ -18,6 +18,7 @@ from edge.ports import PictureMeasure, SoundMeasure
 from edge.prompts import LoudspeakerMessage
 from edge.requests import Answer, Request, Role
 from edge.revival import Revived
+from edge.scrub import Rot, ScrubDone
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.sensors.readings import Answer as SensorsAnswer
 from edge.sensors.readings import Readings
@@ -117,4 +118,7 @@ class SensorsTold:
 RoomSays = Asked | SensorsTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
-Message = WriterSays | RoomSays | Revived | SourceOpened | DiskSaid | StopRequested
+StoreSaid = DiskSaid | Rot | ScrubDone
+"""What is found of the disks and of what lies on them."""
+
+Message = WriterSays | RoomSays | Revived | SourceOpened | StoreSaid | StopRequested

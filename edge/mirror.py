@@ -137,6 +137,15 @@ class Pair:
         """Of the roomier disk that is in step, as it last said; never waits."""
         return max(side.free_bytes for side in self._in_step)
 
+    def lesser_free_bytes(self) -> int | None:
+        """Of the other disk, whether or not it is in step yet; None where only one answers. Never waits."""
+        return min(side.free_bytes for side in self.sides) if len(self.sides) > 1 else None
+
+    @property
+    def other_root(self) -> Path | None:
+        """The folder of the disk that does not lead and holds the same; None where there is none in step."""
+        return self._in_step[1].root if len(self._in_step) > 1 else None
+
     def close(self) -> None:
         """End the upkeep, then let go of both disks; one that hangs is left behind."""
         self.upkeep.stop()

@@ -119,6 +119,19 @@ class Opening:
         """Every endorsement that speaks of this log: those configured and those the log itself carries."""
         return (*self.endorsements, *self.state.endorsements)
 
+    @property
+    def missing(self) -> Missing:
+        """What the disk had confirmed and does not hold; told by the entries that begin the run."""
+        return self._missing
+
+    def lesser_free_bytes(self) -> int | None:
+        """Free space of the other of two disks; None without one. Never waits."""
+        return self._pair.lesser_free_bytes() if self._pair is not None else None
+
+    def other_root(self) -> Path | None:
+        """Where the other of two disks holds the same; None without one, or while it is behind."""
+        return self._pair.other_root if self._pair is not None else None
+
     def require_confirmation(self, *, resumed: bool, confirmed: bool) -> None:
         """A new session under an emergency key needs a person's word. Raises Refused."""
         try:

@@ -36,6 +36,7 @@ class Facts:
     mirror_minutes: int | None = None
     mirror_fitted: bool = False
     milli_celsius: int | None = None
+    hot_milli_celsius: int = HOT_MILLI_CELSIUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def _rows(facts: Facts) -> Iterator[Row]:
     yield _interlock(facts)
     yield Row(item=CheckItem.STORE, outcome=CheckOutcome.NOT_FITTED)
     yield _mirror(facts)
-    yield _temperature(facts.milli_celsius)
+    yield _temperature(facts.milli_celsius, facts.hot_milli_celsius)
 
 
 def _row(item: CheckItem, measured: int, *, well: bool, worst: CheckOutcome = CheckOutcome.BLOCKING) -> Row:
@@ -112,10 +113,10 @@ def _mirror(facts: Facts) -> Row:
     return _row(CheckItem.MIRROR, minutes or 0, well=enough, worst=CheckOutcome.WARNING)
 
 
-def _temperature(milli_celsius: int | None) -> Row:
+def _temperature(milli_celsius: int | None, hot_milli_celsius: int) -> Row:
     if milli_celsius is None:
         return Row(item=CheckItem.TEMPERATURE, outcome=CheckOutcome.NOT_FITTED)
-    well = milli_celsius < HOT_MILLI_CELSIUS
+    well = milli_celsius < hot_milli_celsius
     return _row(CheckItem.TEMPERATURE, milli_celsius, well=well, worst=CheckOutcome.WARNING)
 
 

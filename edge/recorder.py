@@ -19,7 +19,6 @@ from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.desk_sources import SourcesClerk
 from edge.disk_pace import StorageSlow, StorageSlowEnded
-from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
 from edge.gap_book import GapBook
 from edge.journal import Journal
@@ -32,6 +31,7 @@ from edge.messages import (
     SegmentClosed,
     StopRequested,
     StorageFaulted,
+    StoreSaid,
     WriterCrashed,
     WriterEnded,
     WriterFailed,
@@ -156,8 +156,8 @@ class Tools:
     inbox: Inbox
     stretches: Stretches
     room: Room
-    desk: Callable[[RoomSays | DiskSaid], None]
-    """Deals with what people and the other processes say."""
+    desk: Callable[[RoomSays | StoreSaid], None]
+    """Deals with what people, the other processes and the disks say."""
     keep_up: Callable[[], None]
     """What a run does in each of CONTROL's turns, in a session and between two."""
     show: Callable[[Status], None]
@@ -674,11 +674,6 @@ class Recorder:
             fault, self._counts.tolerance_told = journal.tolerated, True
         if fault is not None:
             self._storage_troubled(StorageFaulted(fault=fault))
-        for said in self._tools.spool.take_news():
-            now_ns = self._tools.clock.boottime_ns()
-            for code, measured in said.events:
-                self._event(code, None, (now_ns, now_ns), measured)
-            self._counts.warnings["MIRROR"] = said.words_zh
 
     def _reached(self) -> Reached:
         """How far the session's durable media reaches, over all its stretches."""

@@ -1,13 +1,12 @@
 """Reading what is stored again, slowly, to find rot while it can still be told: segments against their statements.
 
-Pure up to `Scrub`, which reads and never writes; the SCRUB thread (`ScrubRunner`; its owner starts and ends it) gives
-way whenever media waits to be written, and remembers in local state where it was. What has rotted stays as it is: an
-event says where, once, and whether the other disk still has those bytes.
+Pure up to `Scrub`, which reads and never writes; the SCRUB thread (`ScrubRunner`; its owner starts and ends it) reads
+part by part, only while it may, and remembers in local state where it was and when its round began. What has rotted
+stays as it is: an event says where, once, and whether the other disk still has those bytes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +31,8 @@ TOLD_LIMIT = 1024
 SAVE_EVERY_SEGMENTS = 32
 GIVE_WAY_SECONDS = 0.5
 PASS_EVERY_SECONDS = 24 * 3600.0
+"""From the beginning of one round to that of the next; one that takes longer is followed by the next at once."""
+LOOK_EVERY_SECONDS = 60.0
 ID_BYTES = 16
 HEAD = 0
 """The `fragment` of an event about the file's head, or about the whole file where it is not there."""
@@ -139,13 +140,30 @@ def event_of(said: ScrubSaid, now_ns: int) -> Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """How far a pass has come: the journal file and the newest statement that was read against; what it found."""
+    """How far a pass has come: the journal file and the newest statement that was read against; what it found.
+
+    `began_ms` is the UTC of its beginning, or of that of the last pass where none is under way; 0 before the first.
+    """
 
     file: int = 0
     seq: int = -1
     segments: int = 0
     rotten: int = 0
     told: tuple[PlaceOfRot, ...] = ()
+    began_ms: int = 0
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a pass was left before its end."""
+        return self.seq >= 0
+
+    def due(self, now_ms: int, every_seconds: float) -> bool:
+        """Whether there is something to read; a last beginning that lies in the future counts as long past."""
+        return self.under_way or not 0 <= now_ms - self.began_ms < 1000 * every_seconds
+
+    def after_pass(self) -> Place:
+        """Between two passes. After one that found nothing, what rots then is told anew."""
+        return Place(told=self.told if self.rotten else (), began_ms=self.began_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +265,9 @@ def place_from(content: bytes) -> Place:
     match mapped:
         case {0: 1, 1: int(file), 2: int(seq), 3: int(segments), 4: int(rotten), 5: tuple(told)}:
             rows = tuple(row for row in map(_place_of_rot, told) if row is not None)
-            return Place(file=file, seq=seq - 1, segments=segments, rotten=rotten, told=rows)
+            began = mapped.get(6, 0)
+            began_ms = began if isinstance(began, int) else 0
+            return Place(file=file, seq=seq - 1, segments=segments, rotten=rotten, told=rows, began_ms=began_ms)
         case _:
             return Place()
 
@@ -263,31 +283,49 @@ def _place_of_rot(row: object) -> PlaceOfRot | None:
 def place_bytes(place: Place) -> bytes:
     """The state file of a place."""
     told = place.told[-TOLD_LIMIT:]
-    return cbor.encode({0: 1, 1: place.file, 2: place.seq + 1, 3: place.segments, 4: place.rotten, 5: told})
+    counts = {2: place.seq + 1, 3: place.segments, 4: place.rotten}
+    return cbor.encode({0: 1, 1: place.file, **counts, 5: told, 6: place.began_ms})
+
+
+def remembered(root: Path) -> Place:
+    """What the disk remembers of its search for rot; the beginning where it remembers nothing."""
+    try:
+        return place_from((root / STATE_FILE).read_bytes())
+    except OSError:
+        return Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast is read, 0: never; and how often a pass begins."""
+
+    bytes_per_second: int
+    pass_every_seconds: float = PASS_EVERY_SECONDS
 
 
 class ScrubRunner:
-    """The SCRUB thread: one pass after another, never faster than asked for, and not while media waits.
+    """The SCRUB thread: a pass in each period, never faster than asked for, and not while it may not.
 
-    `may_go` is asked before each part; `post` gets what was found. What it remembers is written through the spool.
+    `may_go` is asked before each part; `post` gets what was found; `now_ms` is UTC. What it remembers is written
+    through the spool.
     """
 
     def __init__(
         self,
         spool: Spool,
         *,
-        bytes_per_second: int,
+        pace: Pace,
         may_go: Callable[[], bool],
         post: Callable[[ScrubSaid], None],
+        now_ms: Callable[[], int],
         other: Callable[[], Path | None] = lambda: None,
-        pass_every_seconds: float = PASS_EVERY_SECONDS,
     ) -> None:
         self._spool = spool
-        self._bytes_per_second = bytes_per_second
+        self._pace = pace
         self._may_go = may_go
         self._post = post
+        self._now_ms = now_ms
         self._other = other
-        self._pass_every_seconds = pass_every_seconds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="SCRUB", daemon=True)  # a dead disk must not keep us
 
@@ -303,15 +341,18 @@ class ScrubRunner:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while self._bytes_per_second and not self._over.is_set():
-            with contextlib.suppress(
-                JournalError, StorageFault, OSError
-            ):  # others tell of it; the next pass tries again
-                self._pass()
-            self._over.wait(self._pass_every_seconds)
+        while self._pace.bytes_per_second and not self._over.is_set():
+            place = remembered(self._spool.root)
+            rest_seconds = LOOK_EVERY_SECONDS
+            if place.due(self._now_ms(), self._pace.pass_every_seconds) and self._pause(0):
+                try:
+                    self._pass(place if place.under_way else replace(place, began_ms=self._now_ms()))
+                except (JournalError, StorageFault, OSError):  # others tell of it; the next pass tries again
+                    rest_seconds = self._pace.pass_every_seconds
+            self._over.wait(rest_seconds)
 
-    def _pass(self) -> None:
-        scrub = Scrub(self._spool.root, self._other, self._remembered())
+    def _pass(self, place: Place) -> None:
+        scrub = Scrub(self._spool.root, self._other, place)
         saved = scrub.place.segments
         for read in scrub.run():
             if not self._pause(read.size):
@@ -323,7 +364,7 @@ class ScrubRunner:
                 saved = scrub.place.segments
                 self._save(scrub.place)
         self._post(ScrubDone(segments=scrub.place.segments, rotten=scrub.place.rotten))
-        self._save(Place(told=scrub.place.told))
+        self._save(scrub.place.after_pass())
 
     def _tell(self, scrub: Scrub, rot: Rot) -> None:
         """Once per place."""
@@ -333,16 +374,10 @@ class ScrubRunner:
 
     def _pause(self, size: int) -> bool:
         """Wait as long as this much may take, and while media waits; False where the thread is to end."""
-        self._over.wait(size / self._bytes_per_second)
+        self._over.wait(size / self._pace.bytes_per_second)
         while not self._over.is_set() and not self._may_go():
             self._over.wait(GIVE_WAY_SECONDS)
         return not self._over.is_set()
-
-    def _remembered(self) -> Place:
-        try:
-            return place_from((self._spool.root / STATE_FILE).read_bytes())
-        except OSError:
-            return Place()
 
     def _save(self, place: Place) -> None:
         self._spool.write(durable.Replace(path=self._spool.root / STATE_FILE, content=place_bytes(place)))

@@ -1,12 +1,14 @@
 """The recorder as a service: idle, one session after another, and a way out that leaves no session ended by a process.
 
-Runs on CONTROL. A session is begun by a person and ended by a person; a stop of the service, a restart that the ladder
-orders, or power that goes leaves it open, with a gap, and the next run goes on with it. Between sessions the lamp, the
-control socket and the interlock are served all the same, and a session that waits for its devices is tried again.
+Runs on CONTROL; owns the SCRUB thread, which reads only while no session is open. A session is begun by a person and
+ended by a person; a stop of the service, a restart that the ladder orders, or power that goes leaves it open, with a
+gap, and the next run goes on with it. Between sessions the lamp, the control socket and the interlock are served all
+the same, and a session that waits for its devices is tried again.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 
 from edge.app import EXIT_STORAGE, Refused, Running, Start, conduct_session
@@ -17,6 +19,7 @@ from edge.messages import StopRequested
 from edge.opening import Onlooker, open_device
 from edge.recorder import Ended
 from edge.requests import Answer
+from edge.scrub import Pace, ScrubRunner
 from edge.session.state import Inhibition
 from edge.watchdog import Duty
 from liuhen.kinds import Heartbeat, Stop
@@ -25,6 +28,7 @@ from liuhen.registry import EndCause, EventCode, StopCause
 IDLE_TURN_SECONDS = 0.2
 FIRST_RETRY_NS = 10**9
 LONGEST_RETRY_NS = 30 * 10**9
+SCRUB_END_SECONDS = 2.0
 EXIT_CLEAN = 0
 EXIT_FAULT = 1
 
@@ -65,6 +69,17 @@ class Station:
         self._retry = _Retry()
         self._code: int | None = None
         self._heartbeat_ns = 0
+        self._idling = threading.Event()
+        """Set while no session is open, and none is being begun: then what is stored may be read again."""
+        spool = running.opening.spool
+        self._scrub = ScrubRunner(
+            spool,
+            pace=Pace(bytes_per_second=running.start.config.spool.scrub_bytes_per_second),
+            may_go=self._idling.is_set,
+            post=running.inbox.post,
+            now_ms=lambda: self._clock.read().utc_ms,
+            other=running.opening.other_root,
+        )
         supervisor = running.start.surroundings.supervisor
         self._feeding = Feeding(supervisor or _NOBODY, running.start.config.watchdog, self._clock)
 
@@ -76,6 +91,16 @@ class Station:
         running.begun(resume=running.opening.may_stay_open(self._clock))
         if supervisor is not None:
             supervisor.ready("待机 ready")
+        self._scrub.start()
+        try:
+            code = self._live()
+        finally:
+            self._scrub.stop(SCRUB_END_SECONDS)
+        if supervisor is not None:
+            supervisor.stopping()
+        return code
+
+    def _live(self) -> int:
         while self._code is None:
             try:
                 self._turn()
@@ -85,16 +110,16 @@ class Station:
                     f"the journal cannot be written ({fault}); examine or replace the disk; the program starts again",
                 )
                 self._code = EXIT_STORAGE
-        if supervisor is not None:
-            supervisor.stopping()
         return self._code
 
     def _turn(self) -> None:
         if self._start.stop.is_set():
             self._end(EXIT_CLEAN, self._start.stop_cause)
         elif self._running.room.start_wanted or self._resume_due():
+            self._idling.clear()
             self._session()
         else:
+            self._note_whether_idle()
             self._idle()
 
     def _resume_due(self) -> bool:
@@ -102,6 +127,13 @@ class Station:
         waits = self._running.log.state.session is not None
         tripped = Inhibition.INTERLOCK in self._running.room.state.inhibitions
         return waits and not tripped and self._clock.boottime_ns() >= self._retry.due_ns
+
+    def _note_whether_idle(self) -> None:
+        """A session that waits for its devices is open: it may go on at any moment."""
+        if self._running.log.state.session is None:
+            self._idling.set()
+        else:
+            self._idling.clear()
 
     def _idle(self) -> None:
         message = self._running.inbox.take(IDLE_TURN_SECONDS)

@@ -266,6 +266,7 @@ def _start(
         conduct=conduct_threads,
         seconds=parsed.seconds,
         emergency=parsed.emergency,
+        watch_disks=True,
         surroundings=open_surroundings(config, hardware.clock, stand),
         service=parsed.service,
         stop_cause=StopCause.SYSTEM if parsed.service else StopCause.OPERATOR,

@@ -15,11 +15,10 @@ from typing import Any
 from edge.app import Refused, Stage, Start, run
 from edge.capture import Sources
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
-from edge.disk_watch import DiskSaid
 from edge.guard.words import Lamp, Pair, Reason
 from edge.guard_link import GuardBack, GuardLost, GuardSaid
 from edge.last_good import InForce
-from edge.messages import Asked, RoomSays, SensorsTold, StopRequested
+from edge.messages import Asked, RoomSays, SensorsTold, StopRequested, StoreSaid
 from edge.ports import (
     ClockReading,
     Deliver,
@@ -344,11 +343,11 @@ class Room:
         )
         self.play(seconds)
 
-    def disk_says(self, said: DiskSaid) -> None:
-        """Whoever watches the disks has found this."""
+    def disk_says(self, said: StoreSaid) -> None:
+        """Whoever watches the disks, or reads what lies on them, has found this."""
         self._post(said)
 
-    def _post(self, message: RoomSays | DiskSaid) -> None:
+    def _post(self, message: RoomSays | StoreSaid) -> None:
         assert self._stage is not None
         self._stage.inbox.post(message)
         self._turn(writes=True)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from edge.__main__ import main
 from edge.scrub import (
     STATE_FILE,
+    Pace,
     Place,
     Rot,
     Scrub,
@@ -38,7 +39,8 @@ from tests.edge.test_storage_faults import entries, statements
 
 pytestmark = pytest.mark.long
 
-QUICK = 10**9
+AT_ONCE = Pace(bytes_per_second=10**9, pass_every_seconds=0)
+NOW_MS = 1_790_000_000_000
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_what_was_destroyed_by_order_is_no_rot_and_what_is_merely_gone_is(tmp_pa
 def one_pass(root: Path, *, may_go: Callable[[], bool] = lambda: True) -> list[ScrubSaid]:
     """Run the thread until it says that a pass is over."""
     spool, said = open_spool(root), queue.Queue[ScrubSaid]()
-    runner = ScrubRunner(spool, bytes_per_second=QUICK, may_go=may_go, post=said.put)
+    runner = ScrubRunner(spool, pace=AT_ONCE, may_go=may_go, post=said.put, now_ms=lambda: NOW_MS)
     runner.start()
     heard: list[ScrubSaid] = []
     try:
@@ -181,7 +183,7 @@ def test_nothing_is_read_while_media_waits(recorded: Device) -> None:
         return go.is_set()
 
     spool, said = open_spool(recorded.spool), queue.Queue[ScrubSaid]()
-    runner = ScrubRunner(spool, bytes_per_second=QUICK, may_go=may_go, post=said.put)
+    runner = ScrubRunner(spool, pace=AT_ONCE, may_go=may_go, post=said.put, now_ms=lambda: NOW_MS)
     runner.start()
     for _ in range(3):
         asked.get(timeout=20)
@@ -196,7 +198,7 @@ def test_a_scrub_of_nothing_ends_at_once_and_zero_bytes_a_second_is_never(tmp_pa
     made = device(tmp_path)
     assert one_pass(made.spool) == [ScrubDone(segments=0, rotten=0)]
     spool = open_spool(made.spool)
-    runner = ScrubRunner(spool, bytes_per_second=0, may_go=lambda: True, post=_never)
+    runner = ScrubRunner(spool, pace=Pace(bytes_per_second=0), may_go=lambda: True, post=_never, now_ms=lambda: NOW_MS)
     runner.start()
     assert runner.stop(20)
     spool.close()
@@ -213,7 +215,9 @@ def test_a_damaged_state_file_begins_anew(content: bytes) -> None:
 
 
 def test_a_state_file_says_what_was_remembered() -> None:
-    place = Place(file=3, seq=70, segments=9, rotten=2, told=((bytes(16), 4, 5), (bytes(range(16)), 0, 0)))
+    place = Place(
+        file=3, seq=70, segments=9, rotten=2, told=((bytes(16), 4, 5), (bytes(range(16)), 0, 0)), began_ms=NOW_MS
+    )
     assert place_from(place_bytes(place)) == place
     assert place_from(place_bytes(Place())) == Place()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from edge import opening
 from edge.app import Refused
 from edge.buttons import Button, Timing, begin, step
 from edge.guard.core import Lease, Outcome
@@ -29,7 +28,7 @@ from edge.ports import (
     SyncState,
 )
 from edge.requests import Role, Verb
-from edge.scrub import Place, Scrub, event_of
+from edge.scrub import Place, Scrub
 from edge.sensors.gas import Gas as Listening
 from edge.sensors.gas import GasTrouble, judged, reading
 from edge.sensors.readings import (
@@ -138,7 +137,7 @@ def slow_disk(folder: Path) -> Seen:
 
 def read_only(folder: Path) -> Seen:
     with mirrored(folder) as made:
-        plan = Failing(folders=(made.primary,), fault=Fault.EROFS, at=40, lasting=True)
+        plan = Failing(folders=(made.primary,), fault=Fault.EROFS, at=20, lasting=True)
         plan.chosen = lambda call, _: call in ("write", "fdatasync")
         room = Witness()
         with failing(plan):
@@ -171,7 +170,7 @@ def _of_the_mirror(made: Mirrored, room: Witness) -> Seen:
 
 
 def bit_rot(folder: Path) -> Seen:
-    """Between two sessions; what the lamp shows then is the next session's start."""
+    """Between two sessions; what was found reaches CONTROL when the next one has begun."""
     made = device(folder)
     Room().record(made.config, play(3))
     path = made.segments()[0]
@@ -179,19 +178,27 @@ def bit_rot(folder: Path) -> Seen:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     found = [read.rot for read in Scrub(made.spool, lambda: None, Place()).run() if read.rot is not None]
-    clock = RoomClock(now_ns=LATER_NS)
-    with opening.maintenance(made.config, clock, lambda zh, en: None) as log:
+
+    def told(room: Room) -> None:
         for one in found:
-            log.journal.append(event_of(one, clock.boottime_ns()), session_id=None)
-    room = Witness(clock).witness(made.config, play(2))
-    return seen_of(made, room)
+            room.disk_says(one)
+
+    return seen_of(made, Witness(RoomClock(now_ns=LATER_NS)).witness(made.config, play(1), told, play(2)))
 
 
 def lying_disk(folder: Path) -> Seen:
+    return _forgets(folder, entries=3)
+
+
+def lying_disk_between_sessions(folder: Path) -> Seen:
+    return _forgets(folder, entries=1)
+
+
+def _forgets(folder: Path, *, entries: int) -> Seen:
     made = device(folder)
     Room().record(made.config, play(3))
     path = list(made.journal_files())[-1]
-    kept = sum(len(entry.envelope.encoded) for entry in journal(made)[:-3])
+    kept = sum(len(entry.envelope.encoded) for entry in journal(made)[:-entries])
     path.write_bytes(path.read_bytes()[:kept])
     return _goes_on(made, boot_id=b"")
 
@@ -671,6 +678,7 @@ HAPPENINGS: dict[str, Happening] = {
     "9 another": wrong_medium,
     "10": bit_rot,
     "11": lying_disk,
+    "11 idle": lying_disk_between_sessions,
     "12": camera_stall,
     "12 hung": camera_hangs,
     "13": camera_unplugged,
