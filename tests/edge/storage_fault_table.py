@@ -177,7 +177,7 @@ OUTCOMES: dict[str, Outcome] = {
 
 SITES: dict[str, tuple[str, ...]] = {
     "scrub": (
-        "scrub.ScrubRunner._remembered: .read_bytes",
+        "scrub.remembered: .read_bytes",
         "scrub.ScrubRunner._save: durable.Replace",
         "scrub._absent: .stat",
         "scrub._read: os.close",

@@ -75,7 +75,7 @@ def test_the_order_of_a_session_is_that_of_the_format(tmp_path: Path) -> None:
     made = device(tmp_path)
     Room().record(made.config, lambda r: r.play(1))
     kinds = [e.kind for e in entries(made)]
-    assert kinds == ["enrolment", "run", "choice", "session", "segment", "session-end", "checkpoint", "stop"]
+    assert kinds == ["enrolment", "run", "choice", "check", "session", "segment", "session-end", "checkpoint", "stop"]
     assert [b.code for b in bodies(made, Choice) if isinstance(b, Choice)] == [ChoiceCode.NO_INTERLOCK]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import threading
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from edge.__main__ import _start
 from edge.app import Start, run
 from edge.config import Config
 from edge.disk_watch import DiskSaid, DiskState, Side
 from edge.mirror_side import SideBack, SideDiffers, SideLost
 from edge.surroundings import Surroundings
+from edge.terminal import Terminal
 from liuhen.kinds import Check
 from liuhen.registry import CheckItem, CheckOutcome, EventCode
 from tests.edge.mirrored import Mirrored, mirrored
@@ -188,3 +191,9 @@ def test_a_single_run_watches_both_disks(made: Mirrored) -> None:
 
 def test_who_asks_for_no_watch_has_none(made: Mirrored) -> None:
     assert watched_in(made, watch=False) == set()
+
+
+def test_the_command_for_one_session_watches_its_disks() -> None:
+    asked = argparse.Namespace(seconds=1.0, emergency=False)
+    terminal = Terminal(None)
+    assert _start(Config(), terminal, threading.Event(), asked).watch_disks

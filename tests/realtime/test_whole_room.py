@@ -50,6 +50,11 @@ class Device:
         except TimeoutError as late:
             raise AssertionError(f"no {lamp.name}; {(self.folder / 'terminal').read_text()[-2000:]}") from late
 
+    def shows_recording(self) -> None:
+        """Recording; slowly where the clock of the machine that runs this test is believed by nobody."""
+        codes = [one.body.code for one in self.entries() if isinstance(one.body, Event)]
+        self.shows(Seen.RED_SLOW if EventCode.CLOCK_UNSYNCHRONISED in codes else Seen.RED)
+
     def reset(self) -> None:
         """Turn the local key as often as a person would until the interlock's lamp is out; it acts once all is well."""
         for _ in range(10):
@@ -136,7 +141,7 @@ def test_a_wire_that_breaks_in_a_hearing_ends_capture_until_the_key_on_the_spot(
         device.reset()
         device.shows(Seen.GREEN)
         device.press(Verb.PRESS_START, 200)
-        device.shows(Seen.RED)
+        device.shows_recording()
         device.waits_for(lambda found: bool(of(found, Segment)))
         device.levers.pull(Verb.BREAK_NC)
         device.shows(Seen.WHITE_BLINKING)
@@ -169,7 +174,7 @@ def test_a_guard_that_is_killed_drops_the_relay_and_the_lamps_never_say_recordin
         device.reset()
         device.shows(Seen.GREEN)
         device.press(Verb.PRESS_START, 200)
-        device.shows(Seen.RED)
+        device.shows_recording()
         (guard,) = device.children("sim.guard")
         os.kill(guard, signal.SIGKILL)
         device.shows(Seen.DARK)
