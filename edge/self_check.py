@@ -65,7 +65,7 @@ def every_source(hardware: Hardware) -> SourcesSeen:
 
 
 def seen_by_refusal(hardware: Hardware, code: RefusalCode) -> SourcesSeen:
-    """What a refused start has seen: it claims the camera first, and neither where space is short."""
+    """What a refusal says of the sources: the camera is named first, so of a sound beside it nothing is said."""
     both = every_source(hardware)
     if code in _NO_CAMERA:
         return SourcesSeen(picture=False)

@@ -341,7 +341,7 @@ def test_a_quarantine_that_was_cut_short_never_costs_the_bytes(tmp_path: Path) -
 
 @pytest.mark.parametrize("content", [b"", b"\x00\x00\x00\x1cftyp", bytes(4096)])
 def test_a_file_without_one_seal_leaves_no_empty_segment(tmp_path: Path, content: bytes) -> None:
-    run_all([Killed(folder=str(tmp_path), seconds=5, kill_after=4)])
+    run_all([Killed(folder=str(tmp_path), seconds=5, kill_after=5)])
     made = device(tmp_path)
     session = next(e.common.session_id for e in entries(made) if isinstance(e.body, Session))
     assert session is not None
