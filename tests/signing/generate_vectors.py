@@ -16,6 +16,7 @@ from tests.signing import (
     vector_room,
     vector_signatures,
     vector_statements,
+    vector_store,
 )
 from tests.signing.jsonlines import to_bytes
 
@@ -33,6 +34,7 @@ def vectors() -> dict[str, bytes]:
         "merkle.json": to_bytes(vector_statements.merkle_document()),
         "records.json": to_bytes(vector_statements.records_document()),
         "keeping.json": to_bytes(vector_keeping.document()),
+        "store.json": to_bytes(vector_store.document()),
         "trust.json": to_bytes(vector_statements.trust_document()),
         "segment.json": to_bytes(vector_archive.segment_document()),
         "archive/expected.json": to_bytes(vector_archive.expected_document()),
