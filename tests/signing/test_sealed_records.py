@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,7 +81,7 @@ def test_a_custodian_who_packs_another_record_is_found_out() -> None:
     derived = sealed_records.derive(other.to_bytes(), [public(ONE)])
     packed = sealed_records.seal(other.to_bytes(), [public(ONE)])
     sealed = sealed_records.parse(packed, where="test")
-    cipher = sealed_records.ChaCha20Poly1305(derived.content_key)
+    cipher = ChaCha20Poly1305(derived.content_key)
     body = cipher.encrypt(sealed.nonce, other.to_bytes(), RECORD.commitment)
     forged = cbor.encode((1, sealed.ephemeral, sealed.recipients, sealed.nonce, body))
     with pytest.raises(FormatError, match="another record"):
