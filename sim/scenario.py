@@ -24,9 +24,10 @@ from liuhen import verify as verifier
 from liuhen.entry import Entry
 from liuhen.findings import Code, Verdict
 from liuhen.kinds import Event, SessionEnd
-from liuhen.registry import DutyCode, EndCause, EventCode
+from liuhen.registry import DutyCode, EndCause, EventCode, GapCause
 from liuhen.report import Report
 from liuhen.report_words import cause_name
+from liuhen.verify_codes import known
 from liuhen.verify_gaps import GapSummary
 from sim.imager import NS_PER_MS, Moment
 from sim.pulled_disk import SpoolDisk
@@ -329,6 +330,11 @@ def _totals(report: Report) -> Iterator[str]:
             yield f"录制时间加中止不等于场次 / recorded time and gaps do not add up: {session.totals}"
 
 
+def _cause_words(code: int) -> str:
+    """The cause in the words of the rule books, and its English name."""
+    return f"{GapCause(code).words_zh} {cause_name(code)}" if known(GapCause, code) else cause_name(code)
+
+
 def summary(scenario: Scenario, played: Played, report: Report, differing: list[str]) -> str:
     """A few lines for a person, Chinese first; of each gap how far its bounds are from the truth."""
     lines = [f"场景 {scenario.name}：{scenario.words_zh}", f"  {scenario.words_en}", f"  {'；'.join(scenario.shows)}"]
@@ -337,7 +343,7 @@ def summary(scenario: Scenario, played: Played, report: Report, differing: list[
     for gap, wanted in zip(gaps, [*ordered, *[None] * len(gaps)], strict=False):
         length = "?" if gap.length_ns is None else f"{gap.length_ns[0] / NS_PER_SECOND:.2f}"
         said = "已说明 explained" if gap.explained else "待说明 not explained"
-        lines.append(f"  中止 gap：{cause_name(gap.cause)}，{length} s，{said}{_errors(wanted, gap, played.boots)}")
+        lines.append(f"  中止 gap：{_cause_words(gap.cause)}，{length} s，{said}{_errors(wanted, gap, played.boots)}")
     lines += [f"  ✗ {one}" for one in differing]
     lines.append("  与预期相符 / as expected" if not differing else "  与预期不符 / not as expected")
     return "\n".join(lines)
