@@ -58,6 +58,7 @@ from edge.self_check import SelfCheck, SourcesSeen, every_source, seen_by_refusa
 from edge.session.effects import Refusing
 from edge.session.signals import SessionEnded, StartAsked
 from edge.session.state import Inhibition, Mode
+from edge.slices import SliceCutter
 from edge.spool import Spool
 from edge.status import Status
 from edge.stretch import Stretch, Stretches, Unstarted
@@ -96,6 +97,7 @@ LAST_EXIT = Path("/run/liuhen-recorder/last-exit")
 """The unit's line of how the service's last process ended (`edge.mishaps`)."""
 NO_DEVICE = -1
 """Of a folder that is not there: no device has this number."""
+SLICES_WARNING = "SLICES"
 FIRST_WORD_NS = 2 * 10**9
 """How long a start waits for the guard's first word."""
 
@@ -202,6 +204,9 @@ class Running:
         self.ladder = LadderKeeper(
             opening.spool.root / "device" / "ladder", _ladder_limits(start), start.hardware.clock
         )
+        self._slices = None
+        if start.config.store.place is not None:
+            self._slices = SliceCutter(opening.spool, self.log, start.hardware.clock.boottime_ns)
         self.neighbours.open()
         self._disk_watcher = self._watch_disks()
 
@@ -211,6 +216,8 @@ class Running:
             self.neighbours.close()
             if self._disk_watcher is not None:
                 self._disk_watcher.stop()
+            if self._slices is not None and self.has_begun:
+                self._slices.close()
         finally:
             self.log.close()
 
@@ -311,11 +318,19 @@ class Running:
             self._self_check.daily(self._clock_watch)
         self.room.turn()
         self.desk.turn()
+        self._cut_slices()
         self.show_lamp()
         if self.recorder is not None:
             self.feed(self.recorder.durable_fragments)
             if self.recorder.is_open:
                 self.desk.requests.started(Answer(ok=True, words_zh="已开始录制", words_en="the session is open"))
+
+    def _cut_slices(self) -> None:
+        """Boundaries of what is sent of the journal; a fault loses none, and is told once. Raises StorageFault."""
+        fault = self._slices.turn() if self._slices is not None and self.has_begun else None
+        if fault is not None and SLICES_WARNING not in self.room.warnings:
+            self.room.event(EventCode.STORAGE_FAULT, (fault.code,))
+            self.room.warnings[SLICES_WARNING] = "日志切片无法写入，入库会延后；录制照常，请检查存储盘"
 
     def _watch_clock(self) -> None:
         """How far UTC is believed, and its steps, are events; media time never follows them. Raises StorageFault."""
