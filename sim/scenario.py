@@ -330,9 +330,11 @@ def _totals(report: Report) -> Iterator[str]:
             yield f"录制时间加中止不等于场次 / recorded time and gaps do not add up: {session.totals}"
 
 
-def _cause_words(code: int) -> str:
+def _cause_words(code: int | None) -> str:
     """The cause in the words of the rule books, and its English name."""
-    return f"{GapCause(code).words_zh} {cause_name(code)}" if known(GapCause, code) else cause_name(code)
+    if code is None or not known(GapCause, code):
+        return cause_name(code)
+    return f"{GapCause(code).words_zh} {cause_name(code)}"
 
 
 def summary(scenario: Scenario, played: Played, report: Report, differing: list[str]) -> str:
