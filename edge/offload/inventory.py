@@ -1,0 +1,209 @@
+"""What the spool holds that the store should keep, found by reading on from where it was left off. Reads only.
+
+The recorder's slices say how far the journal is durable, and no further is read. The journal names everything else:
+segments with their hashes, records by commitment, bytes set aside by a recovery, checkpoints; and what needs no sending
+any more: receipts of this store, what was destroyed or reclaimed. One turn reads a bounded part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.journal import entries_of, file_numbers, file_path
+from edge.journal_follow import JournalFollower, Placed
+from edge.offload.objects import Sealed, Span
+from edge.offload.queue import NO_DEADLINE_MS, Kind
+from edge.offload.state import Reached
+from edge.slices import Slice, SliceReader
+from liuhen import records
+from liuhen.entry import Entry
+from liuhen.errors import FormatError
+from liuhen.hashing import sha256
+from liuhen.kinds import Checkpoint, Destroyed, EntryBody, Receipt, Reclaimed, Recovered, Segment, SessionEnd
+from liuhen.store_names import CheckpointName, MediaName, QuarantineName, RecordName, SliceName, key_of
+
+READ_BYTES = 512 * 1024
+"""Of the journal, per turn."""
+SLICES_AT_ONCE = 256
+
+Due = Callable[[int], int]
+"""The instant (UTC ms) by which what ended then must be kept."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What one turn's part of the journal says, in its order, and how far it was read."""
+
+    reached: Reached
+    sealed: list[Sealed] = field(default_factory=list)
+    receipted: list[bytes] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+    ended: list[tuple[bytes, int]] = field(default_factory=list)
+    """Sessions that have ended, with the deadline of what they hold."""
+    newest: bytes = b""
+    """The newest entry read, whole; empty where none was."""
+    more: bool = False
+    """Whether there is more to read at once."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Inventory:
+    """Reads one spool for one store; `root` is the folder that can be read now."""
+
+    root: Callable[[], Path]
+    log_id: bytes
+    store: bytes
+    """Hash of the store's name, as a receipt bears it."""
+    due: Due = lambda _ended_ms: NO_DEADLINE_MS
+    _slices: SliceReader | None = None
+    _sliced: int = -1
+
+    def read_on(self, reached: Reached) -> Found:
+        """The next slices, and the next part of the journal as far as they reach. Raises StorageFault, JournalError."""
+        if self._slices is None or self._sliced != reached.sliced:  # the state was made anew
+            self._slices = SliceReader(self.root(), after_seq=reached.sliced)
+        slices = self._slices.take(SLICES_AT_ONCE)
+        self._sliced = slices[-1].last if slices else reached.sliced
+        follower = JournalFollower(self.root, reached.mark)
+        placed = follower.read(self._sliced, READ_BYTES)
+        found = Found(reached=Reached(mark=follower.mark, sliced=self._sliced))
+        found.sealed.extend(self._slice(one, placed) for one in slices)
+        for one in placed:
+            self._take(found, one)
+        advanced = follower.mark != reached.mark
+        found.more = len(slices) == SLICES_AT_ONCE or (advanced and follower.mark.seq <= self._sliced)
+        return found
+
+    def newest(self, reached: Reached) -> bytes:
+        """The newest entry before there, whole; empty where there is none. Raises OSError, JournalError."""
+        directory = self.root() / "journal"
+        for number in reversed([number for number in file_numbers(directory) if number <= reached.mark.file]):
+            newest = b""
+            for entry in entries_of(file_path(directory, number)):
+                if entry.common.seq < reached.mark.seq:
+                    newest = entry.envelope.encoded
+            if newest:
+                return newest
+        return b""
+
+    def _slice(self, one: Slice, placed: list[Placed]) -> Sealed:
+        name = SliceName(log_id=self.log_id, first=one.first, last=one.last, digest=one.digest)
+        times = (row.entry.common.clock[0] for row in placed if row.entry.common.seq == one.first)
+        return Sealed(
+            kind=Kind.SLICE,
+            key=key_of(name),
+            content=one.digest,
+            digest=one.digest,
+            size=one.size,
+            span=Span(path=f"journal/{one.file:08d}.cbor", offset=one.offset, size=one.size),
+            sealed_ms=next(times, 0),
+        )
+
+    def _take(self, found: Found, placed: Placed) -> None:
+        entry, body = placed.entry, placed.entry.body
+        found.newest = entry.envelope.encoded
+        for commitment in _commitments(body):
+            found.sealed.extend(self._record(commitment, entry))
+        match body:
+            case Segment():
+                found.sealed.append(self._segment(entry, body))
+            case Recovered():
+                found.sealed.extend(self._quarantined(entry, body))
+            case Checkpoint():
+                found.sealed.append(self._checkpoint(placed, body))
+            case SessionEnd() if entry.common.session_id is not None:
+                found.ended.append((entry.common.session_id, self.due(entry.common.clock[0])))
+            case Receipt() if body.store == self.store:
+                found.receipted.extend(row[1] for row in body.objects)
+            case Destroyed() | Reclaimed():
+                found.gone.extend(digest for _, digest in body.contents)
+            case _:
+                pass
+
+    def _segment(self, entry: Entry, body: Segment) -> Sealed:
+        session = entry.common.session_id or b""
+        name = MediaName(log_id=self.log_id, session=session, number=body.number, digest=body.file_hash)
+        path = f"sessions/{session.hex()}/{body.number:06d}.mp4"
+        return Sealed(
+            kind=Kind.SEGMENT,
+            key=key_of(name),
+            content=body.file_hash,
+            digest=body.file_hash,
+            size=body.size,
+            span=Span(path=path, offset=0, size=body.size, to_end=True),
+            session=session,
+            sealed_ms=entry.common.clock[0],
+            # Until the session ends this is stricter than its own deadline.
+            due_ms=self.due(entry.common.clock[0]),
+        )
+
+    def _checkpoint(self, placed: Placed, body: Checkpoint) -> Sealed:
+        encoded = placed.entry.envelope.encoded
+        digest = sha256(encoded)
+        name = CheckpointName(log_id=self.log_id, size=body.size, digest=digest)
+        return Sealed(
+            kind=Kind.CHECKPOINT,
+            key=key_of(name),
+            content=digest,
+            digest=digest,
+            size=len(encoded),
+            span=Span(path=f"journal/{placed.file:08d}.cbor", offset=placed.start, size=len(encoded)),
+            sealed_ms=placed.entry.common.clock[0],
+        )
+
+    def _record(self, commitment: bytes, entry: Entry) -> Iterator[Sealed]:
+        """A record that is there and is what the entry commits to; one that was destroyed is not there."""
+        path = f"records/{commitment.hex()}.record"
+        try:
+            content = (self.root() / path).read_bytes()
+            record = records.parse(content, where=path)
+        except (FileNotFoundError, FormatError):
+            return
+        if record.commitment != commitment:
+            return
+        digest = sha256(content)
+        yield Sealed(
+            kind=Kind.RECORD,
+            key=key_of(RecordName(log_id=self.log_id, commitment=commitment, digest=digest)),
+            content=commitment,
+            digest=digest,
+            size=len(content),
+            span=Span(path=path, offset=0, size=len(content), to_end=True),
+            session=entry.common.session_id,
+            sealed_ms=entry.common.clock[0],
+        )
+
+    def _quarantined(self, entry: Entry, body: Recovered) -> Iterator[Sealed]:
+        for session, number, size, digest in body.quarantined:
+            path = self._set_aside(session, size, digest)
+            if path is None:
+                continue
+            name = QuarantineName(log_id=self.log_id, session=session, number=number, digest=digest)
+            yield Sealed(
+                kind=Kind.QUARANTINED,
+                key=key_of(name),
+                content=digest,
+                digest=digest,
+                size=size,
+                span=Span(path=f"quarantine/{path.name}", offset=0, size=size, to_end=True),
+                session=session,
+                sealed_ms=entry.common.clock[0],
+                due_ms=self.due(entry.common.clock[0]),
+            )
+
+    def _set_aside(self, session: bytes, size: int, digest: bytes) -> Path | None:
+        """The file that holds these bytes: its name says where they were cut off, which no entry does."""
+        for path in sorted((self.root() / "quarantine").glob(f"{session.hex()}-*")):
+            with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size == size and hashlib.file_digest(file, "sha256").digest() == digest:
+                    return path
+        return None
+
+
+def _commitments(body: EntryBody | None) -> tuple[bytes, ...]:
+    rows = getattr(body, "records", ())
+    return tuple(commitment for _, commitment in rows)

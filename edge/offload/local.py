@@ -1,0 +1,106 @@
+"""The bytes of one object in the spool: opened to be read and nothing else, hashed, and given out at a pace.
+
+Any thread may call. A file of the spool is never opened for writing, never followed through a link, and never waited
+for: what stands under its name must be a plain file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.offload.objects import Span
+
+CHUNK_BYTES = 1 << 16
+OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hashed:
+    """What is really there. `ended` is whether the file ends behind it."""
+
+    size: int
+    sha256: bytes
+    md5: bytes
+    ended: bool
+
+
+class Body(io.RawIOBase):
+    """A span as a stream for one PUT (`typing.BinaryIO` as far as a store reads it); `pace` is told of each read."""
+
+    def __init__(self, root: Path, span: Span, pace: Callable[[int], None]) -> None:
+        """Open it. Raises OSError."""
+        super().__init__()
+        self._descriptor = _opened(root / span.path)
+        self._span = span
+        self._pace = pace
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is: a request that is signed over its body reads it twice."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move to a place in the span."""
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._span.size}
+        self._at = max(0, bases[whence] + offset)
+        return self._at
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes, at most a chunk unless more is asked for; empty at the end of the span."""
+        left = max(0, self._span.size - self._at)
+        wanted = left if size is None or size < 0 else min(size, left)
+        if wanted == 0:
+            return b""
+        self._pace(wanted)
+        content = os.pread(self._descriptor, wanted, self._span.offset + self._at)
+        self._at += len(content)
+        return content
+
+    def close(self) -> None:
+        """Let the file go."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def hashed(root: Path, span: Span) -> Hashed:
+    """Read the span once. Raises OSError; a file that ends early is shorter than its span."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    descriptor = _opened(root / span.path)
+    try:
+        while size < span.size:
+            chunk = os.pread(descriptor, min(CHUNK_BYTES, span.size - size), span.offset + size)
+            if not chunk:
+                break
+            sha256.update(chunk)
+            md5.update(chunk)
+            size += len(chunk)
+        ended = not os.pread(descriptor, 1, span.offset + size)
+        # Read once for the hash and once for the store; it must not push what is recorded out of the page cache.
+        os.posix_fadvise(descriptor, span.offset, span.size, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+    return Hashed(size=size, sha256=sha256.digest(), md5=md5.digest(), ended=ended)
+
+
+def _opened(path: Path) -> int:
+    descriptor = os.open(path, OPENING)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return descriptor

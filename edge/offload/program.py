@@ -1,0 +1,409 @@
+"""The offload process: one loop that reads on in the journal, keeps the streams busy, and tells the recorder.
+
+Owns the state's database, the streams and what is shown of both; opens nothing of the spool for writing, holds no key.
+The loop turns several times a second and waits for no store: that is asked on the streams alone. Everything it knows
+can be deleted and is found again. In virtual time `look` is called by whoever moves the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from edge.durable import StorageFault
+from edge.journal import JournalError
+from edge.offload import alarms, queue, retry, yielding
+from edge.offload.alarms import News
+from edge.offload.budget import NS_PER_SECOND, Meter, measured
+from edge.offload.courier import Courier, Say, Tell
+from edge.offload.inventory import Found, Inventory
+from edge.offload.objects import WHAT, Stage, Task
+from edge.offload.report import LEVELS_PERCENT, Report, at_utc, beacon_bytes
+from edge.offload.retry import Alarm, Line, Then
+from edge.offload.sender import (
+    BeaconSent,
+    Differs,
+    Failed,
+    Kept,
+    Left,
+    LocalDiffers,
+    LocalUnreadable,
+    Outcome,
+    Pace,
+    Sender,
+    send_beacon,
+)
+from edge.offload.state import Owner, State, StateFault, StateLost, open_state, remove_state
+from edge.offload.streams import Broken, Streams
+from edge.ports import Clock
+from edge.store import Store
+from liuhen.hashing import sha256
+from liuhen.registry import EVENTS, EventCode
+from liuhen.store_names import BeaconName, key_of
+
+TICK_SECONDS = 0.2
+STREAMS = 2
+MEASURE_NS = NS_PER_SECOND
+SHOW_NS = 2 * NS_PER_SECOND
+STATE_AGAIN_NS = 10 * NS_PER_SECOND
+FORGET_NS = 3600 * NS_PER_SECOND
+UNREADABLE_NS = 60 * NS_PER_SECOND
+FOREIGN_KEPT = 64
+BEACON_NUMBER = -2
+"""Stands for a beacon among the numbers on their way."""
+
+
+@dataclass(slots=True)
+class SigningClock:
+    """What is added to our clock when requests are signed; the store's driver reads it."""
+
+    ahead_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the configuration says of the process itself."""
+
+    retention_ms: int = 0
+    beacon_seconds: int = 300
+    """0: none."""
+    limits: yielding.Limits = field(default_factory=yielding.Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffloadStart:
+    """What a composition root hands to the offload process."""
+
+    store: Store
+    url: str
+    store_hash: bytes
+    inventory: Inventory
+    state_folder: Path
+    clock: Clock
+    tell: Tell
+    pace: Pace
+    signing: SigningClock
+    jitter: Callable[[], float]
+    look: Callable[[], yielding.Look]
+    say: Say
+    show: Callable[[Report], None] = lambda _report: None
+    settings: Settings = field(default_factory=Settings)
+    reached: Callable[[str], None] = lambda _point: None
+    ready: Callable[[], None] = lambda: None
+    alive: Callable[[], None] = lambda: None
+    stopping: Callable[[], None] = lambda: None
+
+
+class Offload:
+    """One life of the process. `run` is called once; `stop` from any thread or a signal handler."""
+
+    def __init__(self, start: OffloadStart, streams: Callable[[Callable[[], None], threading.Event], Streams]) -> None:
+        """Nothing is opened before the first `look`."""
+        self._start = start
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._streams = streams(self._wake.set, self._stopping)
+        self._state: State | None = None
+        self._state_again_ns = 0
+        self._line = Line()
+        self._reason = 0
+        self._fault = ""
+        self._courier = Courier(start.tell, start.url, start.say)
+        self._foreign: deque[Task] = deque(maxlen=FOREIGN_KEPT)
+        self._yielding = yielding.Yielding()
+        self._meter = Meter()
+        self._turn = 0
+        self._newest = b""
+        self._next: dict[str, int] = {}
+        self._busy_ns: int | None = None
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Turn until `stop`; on return every stream has ended but one that a store holds up beyond its limits."""
+        self._start.ready()
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(TICK_SECONDS)
+                self._wake.clear()
+                if not self._stopping.is_set():
+                    self.look()
+        finally:
+            self._start.stopping()
+            self.close()
+
+    def stop(self) -> None:
+        """End the loop soon."""
+        self._stopping.set()
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the streams, then the state."""
+        if self._streams.close() and self._state is not None:
+            self._state.close()
+        self._start.store.close()
+
+    def look(self) -> None:
+        """One turn."""
+        now_ns = self._start.clock.boottime_ns()
+        self._start.alive()
+        state = self._opened(now_ns)
+        if state is None:
+            return
+        try:
+            self._turned(state, now_ns)
+        except StateLost as error:
+            self._lost(error)
+        except StateFault as error:
+            self._state_again_ns = now_ns + STATE_AGAIN_NS
+            self._said(
+                "状态库暂时不可用，录制不受影响", "the state cannot be used now; recording is not affected", error
+            )
+
+    def _turned(self, state: State, now_ns: int) -> None:
+        for number, outcome in self._streams.ended():
+            self._ended(state, number, outcome, now_ns)
+        self._measure(now_ns)
+        self._read_on(state, now_ns)
+        self._fill(state, now_ns)
+        self._courier.watch(self._line, self._reason, now_ns)
+        self._courier.deliver(state, now_ns, self._line, partial(self._report, state))
+        if self._due("show", SHOW_NS, now_ns):
+            self._start.show(self._report(state))
+        if self._due("forget", FORGET_NS, now_ns):
+            state.forget_done()
+
+    def _due(self, what: str, every_ns: int, now_ns: int) -> bool:
+        if now_ns < self._next.get(what, 0):
+            return False
+        self._next[what] = now_ns + every_ns
+        return True
+
+    # -- the state -------------------------------------------------------------------------------------------------
+
+    def _opened(self, now_ns: int) -> State | None:
+        if self._state is None and now_ns >= self._state_again_ns:
+            owner = Owner(store=self._start.store_hash, log_id=self._start.inventory.log_id)
+            try:
+                self._state = open_state(self._start.state_folder, owner)
+            except (StateFault, StateLost, OSError) as error:
+                self._state_again_ns = now_ns + STATE_AGAIN_NS
+                self._said("无法打开状态库", "the state cannot be opened", error)
+                return None
+            if self._state.fresh:
+                self._start.say("状态库已新建，将逐一核对存储端", "a new state: every object is looked for first")
+        return self._state if now_ns >= self._state_again_ns else None
+
+    def _lost(self, error: Exception) -> None:
+        """Made anew at the next turn; lives on their way end in a state that is closed, and count for nothing."""
+        self._said("状态库损坏，将重建", "the state is damaged and will be made anew", error)
+        if self._state is not None:
+            self._state.close()
+            self._state = None
+        remove_state(self._start.state_folder)
+
+    def _said(self, words_zh: str, words_en: str, error: Exception) -> None:
+        self._start.say(f"{words_zh}：{error}", f"{words_en}: {error}")
+
+    # -- the spool -------------------------------------------------------------------------------------------------
+
+    def _read_on(self, state: State, now_ns: int) -> None:
+        """A bounded part of the spool per turn."""
+        inventory, reached = self._start.inventory, state.reached()
+        try:
+            self._newest = self._newest or inventory.newest(reached)
+            found = inventory.read_on(reached)
+        except (OSError, JournalError, StorageFault) as error:
+            if self._due("unreadable", UNREADABLE_NS, now_ns):
+                self._said("无法读取存储盘", "the spool cannot be read", error)
+            return
+        if found.reached != reached:
+            self._take_in(state, found)
+        if found.more:
+            self._wake.set()
+        else:
+            state.caught_up()
+
+    def _take_in(self, state: State, found: Found) -> None:
+        """What was in the spool before the state was new may be at the store; what comes later was never sent."""
+        # How far was read is kept last: what is taken in twice is taken in once.
+        state.add(found.sealed, Stage.UNKNOWN if state.fresh else Stage.SEALED)
+        for session, due_ms in found.ended:
+            state.session_due(session, due_ms)
+        state.receipted(found.receipted)
+        state.gone(found.gone)
+        state.add((), Stage.SEALED, found.reached)
+        self._newest = found.newest or self._newest
+
+    # -- the streams -----------------------------------------------------------------------------------------------
+
+    def _measure(self, now_ns: int) -> None:
+        if self._busy_ns is not None:
+            self._meter = measured(self._meter, 0, now_ns - self._busy_ns)
+        self._busy_ns = now_ns if self._streams.under_way else None
+        if self._due("measure", MEASURE_NS, now_ns):
+            self._yielding = yielding.step(self._yielding, self._start.look(), self._start.settings.limits, now_ns)
+
+    def _fill(self, state: State, now_ns: int) -> None:
+        """Begin as many lives as there is room for. What is receipted already is known only once all was read."""
+        while len(self._streams.under_way) < STREAMS and not self._yielding.pausing and not state.fresh:
+            if not retry.may_ask(self._line, now_ns) or (not self._line.closed and self._streams.under_way):
+                return
+            heads = state.heads(now_ns, self._streams.under_way)
+            if self._beacon_waits(heads, now_ns):
+                self._begin_beacon(state)
+                continue
+            place, self._turn = queue.choose(heads, self._turn)
+            task = None if place is None else state.task(place.number)
+            if task is None:
+                return
+            self._line = retry.begun(self._line)
+            self._streams.begin(task.number, partial(self._sender(state).live, task))
+
+    def _sender(self, state: State) -> Sender:
+        return Sender(
+            spool=self._start.inventory.root(),
+            store=self._start.store,
+            steps=state,
+            pace=self._start.pace,
+            retention_ms=self._start.settings.retention_ms,
+            foreign=lambda task, _version: self._foreign.append(task),
+            reached=self._start.reached,
+        )
+
+    def _beacon_waits(self, heads: queue.Heads, now_ns: int) -> bool:
+        every_ns = self._start.settings.beacon_seconds * NS_PER_SECOND
+        if not every_ns or heads.proof is not None or not self._newest or not self._line.closed:
+            return False
+        return BEACON_NUMBER not in self._streams.under_way and self._due("beacon", every_ns, now_ns)
+
+    def _begin_beacon(self, state: State) -> None:
+        report = self._report(state)
+        content = beacon_bytes(self._newest, report)
+        log_id = self._start.inventory.log_id
+        name = BeaconName(log_id=log_id, at=at_utc(report.utc_ms), digest=sha256(content))
+        self._streams.begin(BEACON_NUMBER, partial(send_beacon, self._start.store, key_of(name), content))
+
+    def _report(self, state: State) -> Report:
+        utc_ms, nature = self._start.clock.read().utc_ms, self._start.store.nature()
+        return Report(
+            utc_ms=utc_ms,
+            url=self._start.url,
+            label_zh=nature.label_zh,
+            label_en=nature.label_en,
+            waiting=state.waiting(utc_ms, LEVELS_PERCENT),
+            bytes_per_second=self._meter.bytes_per_second,
+            paused=self._yielding.reasons,
+            fault="" if self._line.closed else self._fault,
+            reading_on=state.fresh,
+        )
+
+    # -- what came of a life ---------------------------------------------------------------------------------------
+
+    def _ended(self, state: State, number: int, outcome: Outcome | Broken, now_ns: int) -> None:
+        while self._foreign:
+            self._differs(self._foreign.popleft(), now_ns)
+        match outcome:
+            case Failed():
+                self._failed(state, outcome, now_ns)
+            case Kept(sent=sent):
+                self._line = retry.answered(self._line)
+                self._meter = measured(self._meter, sent, 0)
+            case BeaconSent():
+                self._line = retry.answered(self._line)
+            case Differs(task=task):
+                self._line = retry.answered(self._line)
+                self._differs(task, now_ns)
+                self._wait(state, task, now_ns)
+            case LocalDiffers() | LocalUnreadable() | Left():
+                self._line = retry.abandoned(self._line)
+                self._not_sent(state, outcome, now_ns)
+            case Broken():
+                self._line = retry.abandoned(self._line)
+                self._broken(state, outcome, now_ns)
+
+    def _not_sent(self, state: State, outcome: LocalDiffers | LocalUnreadable | Left, now_ns: int) -> None:
+        task = outcome.task
+        match outcome:
+            case LocalDiffers():
+                self._alarm(Alarm.LOCAL_DIFFERS, int(WHAT[task.sealed.kind]), now_ns)
+                self._start.say(
+                    f"本地内容与签名不符，未入库：{task.sealed.span.path}",
+                    f"local bytes are not those that were signed, nothing was sent: {task.sealed.span.path}",
+                )
+            case LocalUnreadable(code=code):
+                self._start.say(
+                    f"本地文件暂时无法读取，稍后再试：{task.sealed.span.path}（{os.strerror(code)}）",
+                    f"cannot be read here now, tried again later: {task.sealed.span.path} ({os.strerror(code)})",
+                )
+                self._wait(state, task, now_ns)
+            case Left():
+                pass
+
+    def _broken(self, state: State, broken: Broken, now_ns: int) -> None:
+        if isinstance(broken.error, StateLost | StateFault):
+            raise broken.error
+        self._said("传输线程出错，稍后重试", "a stream ended in an error; tried again later", broken.error)
+        if broken.number != BEACON_NUMBER:
+            state.later(broken.number, now_ns + retry.LONGEST_WAIT_NS)
+
+    def _failed(self, state: State, failed: Failed, now_ns: int) -> None:
+        store_fault, task = failed.fault, failed.task
+        fault = retry.Fault(
+            fault=store_fault.fault,
+            doing=failed.doing,
+            store_ahead_ms=retry.store_ahead_ms(store_fault.store_time, self._start.clock.read().utc_ms),
+            tries=0 if task is None else task.tries,
+        )
+        before = self._line
+        verdict = retry.after(before, fault, now_ns, self._start.jitter())
+        self._line, self._reason, self._fault = verdict.line, store_fault.status, store_fault.what
+        if (before.closed and not self._line.closed) or verdict.alarm is not None:
+            self._start.say(
+                f"存储端：{store_fault.what}。{store_fault.remedy_zh}",
+                f"the store: {store_fault.what}. {store_fault.remedy_en}",
+            )
+        if verdict.sign_ahead_ms is not None:
+            self._start.signing.ahead_ms = verdict.sign_ahead_ms
+        if verdict.alarm is not None:
+            self._alarm(verdict.alarm, _measure_of(verdict, failed), now_ns)
+        if task is not None:
+            self._object_waits(state, task, verdict, now_ns)
+
+    def _object_waits(self, state: State, task: Task, verdict: retry.Verdict, now_ns: int) -> None:
+        if verdict.then is Then.LOOK:
+            state.unknown(task.number)
+        if verdict.object_wait_ns:
+            state.later(task.number, now_ns + verdict.object_wait_ns)
+
+    def _wait(self, state: State, task: Task, now_ns: int) -> None:
+        state.later(task.number, now_ns + retry.object_wait_ns(task.tries, self._start.jitter()))
+
+    def _differs(self, task: Task, now_ns: int) -> None:
+        self._start.say(
+            f"存储端有内容与签名不符：{task.sealed.key}",
+            f"the store holds other bytes than were signed: {task.sealed.key}",
+        )
+        self._courier.alarm(News(code=EventCode.STORE_DIFFERS, measured=(int(WHAT[task.sealed.kind]),)), now_ns)
+
+    def _alarm(self, alarm: Alarm, measure: int, now_ns: int) -> None:
+        code = alarms.CODES[alarm]
+        self._courier.alarm(News(code=code, measured=(measure,) if EVENTS[code].measured else ()), now_ns)
+
+
+def _measure_of(verdict: retry.Verdict, failed: Failed) -> int:
+    """What the event of an alarm measures."""
+    match verdict.alarm:
+        case Alarm.CLOCK:
+            return (verdict.sign_ahead_ms or 0) // 1000
+        case Alarm.RETENTION_SHORT:
+            return failed.short_ms // 1000
+        case Alarm.VANISHED if failed.task is not None:
+            return int(WHAT[failed.task.sealed.kind])
+        case _:
+            return failed.fault.status

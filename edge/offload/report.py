@@ -1,0 +1,163 @@
+"""What the offload process says of itself: for `liuhen offload status`, for the recorder, for a beacon. Pure.
+
+A report is a JSON object in a file that is replaced whole; whoever reads it says how old it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edge.offload.budget import seconds_short
+from edge.offload.state import Waiting
+from edge.offload.yielding import Reason
+from liuhen import cbor
+
+VERSION = 1
+STALE_SECONDS = 15
+LEVELS_PERCENT = (25, 50, 75, 90)
+
+REASONS_ZH = {
+    Reason.RECORDER_QUEUE: "录制队列较长",
+    Reason.DISK_PRESSURE: "磁盘繁忙",
+    Reason.MEMORY_PRESSURE: "内存紧张",
+    Reason.TEMPERATURE: "温度过高",
+}
+REASONS_EN = {
+    Reason.RECORDER_QUEUE: "the recorder's queue is long",
+    Reason.DISK_PRESSURE: "the disk is busy",
+    Reason.MEMORY_PRESSURE: "memory is short",
+    Reason.TEMPERATURE: "too hot",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything at one moment. `fault` is what keeps the store from being used, empty while it answers."""
+
+    utc_ms: int
+    url: str
+    label_zh: str
+    label_en: str
+    waiting: Waiting
+    bytes_per_second: int
+    paused: tuple[Reason, ...] = ()
+    fault: str = ""
+    reading_on: bool = False
+    """The spool is still being looked through: what waits is not all known yet."""
+
+    @property
+    def short_seconds(self) -> int | None:
+        """By how much the earliest deadline will be missed at this rate, 0 for in time; None: not to be said."""
+        due_ms = self.waiting.earliest_due_ms
+        if due_ms is None:
+            return None
+        left = (due_ms - self.utc_ms) / 1000
+        short = seconds_short(self.waiting.size, self.bytes_per_second, left)
+        return None if short is None else int(short)
+
+    def packet(self) -> bytes:
+        """The bytes of the status file."""
+        said = asdict(self) | {"version": VERSION, "paused": [one.name.lower() for one in self.paused]}
+        said["short_seconds"] = self.short_seconds
+        said["levels_percent"] = [*LEVELS_PERCENT, 100]
+        return json.dumps(said, ensure_ascii=False, sort_keys=True).encode()
+
+
+class BadReport(Exception):
+    """A status file that is none."""
+
+
+def parse(packet: bytes) -> Report:
+    """A report's bytes again. Raises BadReport."""
+    try:
+        said: dict[str, Any] = json.loads(packet)
+        waiting = {name: said["waiting"][name] for name in Waiting.__dataclass_fields__}
+        waiting["levels"] = tuple(waiting["levels"])
+        taken = {name: said[name] for name in Report.__dataclass_fields__}
+        taken |= {"waiting": Waiting(**waiting), "paused": tuple(Reason[one.upper()] for one in said["paused"])}
+        return Report(**taken)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadReport("not a report of the offload process") from error
+
+
+def lines(report: Report, now_utc_ms: int) -> Iterator[str]:
+    """The status for a person, Chinese with English beside it: what needs somebody first."""
+    waiting = report.waiting
+    age = max(0, now_utc_ms - report.utc_ms) // 1000
+    if age > STALE_SECONDS:
+        yield f"▲ 入库进程已 {age} 秒没有消息，以下为旧状态 / offload silent for {age} s; what follows is old"
+    yield f"存储库 store：{report.url}（{report.label_zh} / {report.label_en}）"
+    if report.fault:
+        yield f"▲ 存储端不可用 store cannot be used：{report.fault}"
+    for reason in report.paused:
+        yield f"暂停传输 paused：{REASONS_ZH[reason]} {REASONS_EN[reason]}"
+    if report.reading_on:
+        yield "正在清点存储盘，数目还会增加 / the spool is still being looked through"
+    yield f"待入库 waiting：{waiting.objects} 件 objects，{_size(waiting.size)}，其中证明材料 proof {waiting.proof}"
+    if waiting.oldest_ms is not None:
+        yield f"最早 oldest：{_moment(waiting.oldest_ms)}（{_hours(now_utc_ms - waiting.oldest_ms)}）"
+    yield from _deadline(report, now_utc_ms)
+    rate = f"{_size(report.bytes_per_second)}/s" if report.bytes_per_second else "尚未测得 not measured yet"
+    yield f"速度 rate：{rate}"
+    yield f"已入库待登记 kept, receipt not in the journal yet：{waiting.untold}；已登记 receipted：{waiting.receipted}"
+    if waiting.differing:
+        yield (
+            f"▲ {waiting.differing} 件本地内容与签名不符，未入库，请联系维护人员 / "
+            f"{waiting.differing} objects differ here from what was signed and were not sent: call maintenance"
+        )
+
+
+def _deadline(report: Report, now_utc_ms: int) -> Iterator[str]:
+    waiting = report.waiting
+    if waiting.earliest_due_ms is None:
+        return
+    left = waiting.earliest_due_ms - now_utc_ms
+    yield f"最近期限 next deadline：{_moment(waiting.earliest_due_ms)}（剩余 left {_hours(left)}）"
+    *levels, missed = waiting.levels
+    used = "  ".join(f"≥{level}%: {count}" for level, count in zip(LEVELS_PERCENT, levels, strict=True))
+    yield f"期限已用 term used：{used}"
+    if missed:
+        yield f"▲ 已逾期 missed：{missed} 件 objects"
+    short = report.short_seconds
+    if short is None:
+        yield "预测 forecast：速度未知 the rate is not known"
+    elif short:
+        yield f"▲ 预测 forecast：按目前速度将晚 {_hours(short * 1000)} / too late by so much at this rate"
+    else:
+        yield "预测 forecast：按目前速度可按期入库 in time at this rate"
+
+
+def beacon_bytes(newest: bytes, report: Report) -> bytes:
+    """The object of a beacon (FORMAT.md 12.1): the newest signed entry, and what is said here unsigned."""
+    waiting = report.waiting
+    said = (waiting.objects, waiting.size, waiting.oldest_ms, waiting.earliest_due_ms, report.bytes_per_second)
+    return cbor.encode((VERSION, newest, report.utc_ms, said))
+
+
+def as_json(packet: bytes) -> Mapping[str, Any]:
+    """The status file as it is, for a program. Raises BadReport."""
+    parse(packet)
+    found: dict[str, Any] = json.loads(packet)
+    return found
+
+
+def at_utc(utc_ms: int) -> datetime:
+    """A moment of UTC."""
+    return datetime.fromtimestamp(utc_ms / 1000, UTC)
+
+
+def _moment(utc_ms: int) -> str:
+    return f"{at_utc(utc_ms).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _hours(milliseconds: int) -> str:
+    sign, minutes = ("-" if milliseconds < 0 else ""), abs(milliseconds) // 60_000
+    return f"{sign}{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,288 @@
+"""One object's life at the store: hashed here, looked for, sent once, read back by version, its retention read.
+
+Runs on one of the process's stream threads; holds nothing between two lives. Each step is durable in the state before
+the next begins, so that a life which is cut anywhere goes on where it was; what may have been sent is looked for
+before it is sent again. Nothing is believed that was not read back and hashed. A life ends in one `Outcome`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from edge.offload.local import CHUNK_BYTES, Body, hashed
+from edge.offload.objects import Sealed, Stage, Stored, Task
+from edge.offload.retry import Doing
+from edge.store import FaultClass, Retained, Store, StoreFault, Version
+from liuhen.registry import RetentionMode
+
+LOOKED_AT = 64
+"""So many versions of one key are looked at; whoever made more cannot keep a stream busy for ever."""
+RETENTION_SLACK_MS = 60_000
+"""A store counts a default retention from its own clock to the second."""
+
+
+class Stopping(Exception):
+    """The process ends; the life is left where it is."""
+
+
+class Pace(Protocol):
+    """Who lets bytes through."""
+
+    def take(self, size: int) -> None:
+        """Wait until so many may go. Raises Stopping."""
+
+
+class Steps(Protocol):
+    """What a life leaves behind (`edge.offload.state.State`), durable on return."""
+
+    def unknown(self, number: int) -> None:
+        """It may be at the store or not."""
+
+    def reaches(self, number: int, stage: Stage, stored: Stored) -> None:
+        """It is at the store so far."""
+
+    def differs_here(self, number: int) -> None:
+        """The local bytes are not those that were signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The store holds it, read back, for long enough; `sent` bytes of it were sent in this life."""
+
+    task: Task
+    sent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The store could not do one step. `short_ms` is how much retention it lacks, where that is the fault.
+
+    `task` is None where it was a beacon.
+    """
+
+    task: Task | None
+    doing: Doing
+    fault: StoreFault
+    short_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differs:
+    """The store returned other bytes than were signed, under this version."""
+
+    task: Task
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalDiffers:
+    """The local bytes are not those that were signed. Nothing of it was sent."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalUnreadable:
+    """The system cannot read the local file now; `code` is the errno."""
+
+    task: Task
+    code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The process ends."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeaconSent:
+    """The store took a beacon. It proves nothing and is not read back."""
+
+
+Outcome = Kept | Failed | Differs | LocalDiffers | LocalUnreadable | Left | BeaconSent
+
+
+class _FoundOther(Exception):
+    """Bytes of another hash came back."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+class _Short(Exception):
+    """A step failed; says which."""
+
+    def __init__(self, doing: Doing, fault: StoreFault, short_ms: int = 0) -> None:
+        super().__init__(fault.what)
+        self.doing = doing
+        self.fault = fault
+        self.short_ms = short_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """See the module. `retention_ms` is the least term counted from sealing; 0 asks for none."""
+
+    spool: Path
+    store: Store
+    steps: Steps
+    pace: Pace
+    retention_ms: int = 0
+    foreign: Callable[[Task, str], None] = lambda _task, _version: None
+    """Told of a version under an object's key that holds other bytes."""
+    reached: Callable[[str], None] = lambda _point: None
+    """Told of each point of a life; a test may end the process there."""
+
+    def live(self, task: Task) -> Outcome:
+        """Bring one object as far as the store allows. Raises what the state raises, and nothing of the store's."""
+        try:
+            return self._lived(task)
+        except _Short as short:
+            return Failed(task=task, doing=short.doing, fault=short.fault, short_ms=short.short_ms)
+        except _FoundOther as other:
+            self.steps.unknown(task.number)
+            return Differs(task=task, version=other.version)
+        except Stopping:
+            return Left(task=task)
+        except OSError as error:
+            return LocalUnreadable(task=task, code=error.errno or 0)
+
+    def _lived(self, task: Task) -> Outcome:
+        stored, sent = task.stored, 0
+        stage = task.stage
+        if stage in (Stage.UNKNOWN, Stage.SEALED) or stored is None:
+            found = hashed(self.spool, task.sealed.span)
+            if not _is_signed(found.size, found.sha256, task.sealed) or (task.sealed.span.to_end and not found.ended):
+                self.steps.differs_here(task.number)
+                return LocalDiffers(task=task)
+            stored = self._looked_for(task) if stage is not Stage.SEALED else None
+            stage = Stage.READ_BACK
+            if stored is None:
+                stored, sent, stage = self._sent(task, found.md5), task.sealed.size, Stage.PUT
+        if stage is Stage.PUT:
+            stored = self._read_back(task, stored)
+        self._retained(task, stored)
+        return Kept(task=task, sent=sent)
+
+    def _looked_for(self, task: Task) -> Stored | None:
+        """The first version that holds the very bytes. Versions that hold others are told and left alone."""
+        with _step(Doing.LOOKING):
+            versions = self.store.versions(task.sealed.key)
+            found = [one for one in islice(versions, LOOKED_AT) if _may_be(one, task.sealed)]
+        for version in found:
+            try:
+                return self._read_back(task, Stored(version=version.version_id, store_ms=0, server_key=None))
+            except _FoundOther as other:
+                self.foreign(task, other.version)
+        return None
+
+    def _sent(self, task: Task, md5: bytes) -> Stored:
+        self.steps.unknown(task.number)  # from here on it may be there, whatever becomes of this process
+        self.reached("sending")
+        with Body(self.spool, task.sealed.span, self.pace.take) as body, _step(Doing.SENDING):
+            put = self.store.put(
+                task.sealed.key,
+                cast("BinaryIO", body),
+                size=task.sealed.size,
+                md5=md5,
+                sha256=task.sealed.digest,
+            )
+        self.reached("sent")
+        stored = Stored(version=put.version.version_id, store_ms=_ms(put.store_time), server_key=put.server_key)
+        self.steps.reaches(task.number, Stage.PUT, stored)
+        self.reached("put")
+        return stored
+
+    def _read_back(self, task: Task, stored: Stored) -> Stored:
+        """Every byte of exactly this version. Raises _FoundOther where they are not the signed ones."""
+        seen, size = hashlib.sha256(), 0
+        with _step(Doing.READING), self.store.open(task.sealed.key, stored.version) as reading:
+            while chunk := reading.read(CHUNK_BYTES):
+                self.pace.take(len(chunk))
+                seen.update(chunk)
+                size += len(chunk)
+                if size > task.sealed.size:
+                    break
+            store_ms, server_key = _ms(reading.store_time), reading.server_key
+        self.reached("read")
+        if not _is_signed(size, seen.digest(), task.sealed):
+            raise _FoundOther(stored.version)
+        stored = replace(stored, store_ms=store_ms, server_key=server_key)
+        self.steps.reaches(task.number, Stage.READ_BACK, stored)
+        self.reached("read_back")
+        return stored
+
+    def _retained(self, task: Task, stored: Stored) -> None:
+        """How long it is kept, lengthened where that is too short."""
+        retained = self._asked(task, stored)
+        wanted_ms = _wanted_ms(task, stored, self.retention_ms)
+        short_ms = self._short_ms(retained, wanted_ms)
+        if short_ms > 0:
+            until = datetime.fromtimestamp(wanted_ms / 1000, UTC)
+            with _step(Doing.EXTENDING, short_ms):
+                self.store.extend(task.sealed.key, stored.version, until)
+            retained = self._asked(task, stored)
+            short_ms = self._short_ms(retained, wanted_ms)
+            if short_ms > 0:
+                what = f"{task.sealed.key}: kept for too short a time, although the store took a longer one"
+                raise _Short(Doing.EXTENDING, StoreFault(FaultClass.REFUSED, what), short_ms)
+        until_ms = None if retained.until is None else _ms(retained.until)
+        self.steps.reaches(task.number, Stage.RETAINED, replace(stored, mode=retained.mode, until_ms=until_ms))
+        self.reached("retained")
+
+    def _asked(self, task: Task, stored: Stored) -> Retained:
+        with _step(Doing.ASKING_RETENTION):
+            return self.store.retained(task.sealed.key, stored.version)
+
+    def _short_ms(self, retained: Retained, wanted_ms: int) -> int:
+        """How much the retention lacks; a store that locks nothing, or whose bucket does as a whole, lacks none."""
+        if retained.mode is RetentionMode.BUCKET or not self.store.nature().worm:
+            return 0
+        until_ms = 0 if retained.until is None or retained.mode is RetentionMode.NONE else _ms(retained.until)
+        return max(0, wanted_ms - RETENTION_SLACK_MS - until_ms)
+
+
+def send_beacon(store: Store, key: str, content: bytes) -> BeaconSent | Failed:
+    """Put a beacon. One that fails is not repeated: the next one says more."""
+    md5, sha256 = hashlib.md5(content, usedforsecurity=False).digest(), hashlib.sha256(content).digest()
+    try:
+        store.put(key, BytesIO(content), size=len(content), md5=md5, sha256=sha256)
+    except StoreFault as fault:
+        return Failed(task=None, doing=Doing.SENDING, fault=fault)
+    return BeaconSent()
+
+
+def _wanted_ms(task: Task, stored: Stored, retention_ms: int) -> int:
+    """Until when it must be kept. A device clock that runs ahead must not lock it into another century."""
+    return min(task.sealed.sealed_ms, stored.store_ms) + retention_ms
+
+
+def _may_be(version: Version, sealed: Sealed) -> bool:
+    return version.key == sealed.key and not version.is_delete_marker and version.size == sealed.size
+
+
+def _is_signed(size: int, digest: bytes, sealed: Sealed) -> bool:
+    return size == sealed.size and digest == sealed.digest
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+@contextmanager
+def _step(doing: Doing, short_ms: int = 0) -> Iterator[None]:
+    try:
+        yield
+    except StoreFault as fault:
+        raise _Short(doing, fault, short_ms) from fault
