@@ -132,6 +132,13 @@ def _tools_that_judge_recordings() -> tuple[PackageGroup, ...]:
             level_on_pi=Level.TEST,
         ),
         PackageGroup(
+            packages=("ceph-mon", "ceph-osd", "radosgw", "ceph-common"),
+            why="tests store in, and read back from, a real gateway with versions and Object Lock",
+            without="tests with a real object store are skipped",
+            level=Level.TEST,
+            level_on_pi=Level.TEST,
+        ),
+        PackageGroup(
             packages=("pocketsphinx-testdata",),
             why="a recorded human voice for tests (never committed)",
             without="tests with a human voice are skipped",

@@ -18,6 +18,8 @@ import hypothesis
 import pytest
 
 from tests import footage, leaks
+from tests.ceph import cluster as ceph_cluster
+from tests.ceph import store as ceph_store
 from tests.outcomes import Outcomes
 from tests.required import REQUIRED, in_ci, shortfalls, unavailable
 
@@ -135,3 +137,19 @@ def footage_dir() -> Path:
     if not footage.FOOTAGE_DIR.is_dir():
         unavailable("the real footage (.venv-footage); `make setup` installs it")
     return footage.FOOTAGE_DIR
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph_store.CephStore]:
+    """The reference store, started for this session, or that of `python -m tests.ceph up DIR` in LIUHEN_TEST_CEPH."""
+    running = os.environ.get("LIUHEN_TEST_CEPH")
+    if running:
+        yield ceph_store.CephStore(cluster=ceph_cluster.Cluster(Path(running)))
+        return
+    if ceph_cluster.missing():
+        unavailable(f"Ceph (Debian packages {' '.join(ceph_cluster.PACKAGES)})")
+    store = ceph_store.begin(tmp_path_factory.mktemp("ceph"))
+    try:
+        yield store
+    finally:
+        store.cluster.end()
