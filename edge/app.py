@@ -219,6 +219,7 @@ class Running:
             if self._slices is not None and self.has_begun:
                 self._slices.close()
         finally:
+            self.desk.store.close()
             self.log.close()
 
     def _watch_disks(self) -> DiskWatcher | None:

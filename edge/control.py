@@ -24,8 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.messages import Asked, SensorsTold
-from edge.requests import PACKET_LIMIT_BYTES, Answer, BadRequest, Request, Role, Verb, parse
+from edge.messages import Asked, OffloadTold, SensorsTold
+from edge.offload import words
+from edge.requests import TELLERS, Answer, BadRequest, Request, Role, Verb, parse
 from edge.sensors import readings
 from edge.sensors.strict_json import BadPacket, read_object
 from edge.settings_control import Control
@@ -37,7 +38,8 @@ END_SECONDS = 5.0
 _CREDENTIALS = struct.Struct("3i")
 _ONE_DESCRIPTOR = socket.CMSG_LEN(array.array("i").itemsize)
 
-Post = Callable[[Asked | SensorsTold], None]
+Posted = Asked | SensorsTold | OffloadTold
+Post = Callable[[Posted], None]
 Say = Callable[[str, str], None]
 
 STRANGER = Answer(
@@ -65,23 +67,23 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who a user is: his role, and whether he may tell what sensors measured."""
+    """Who a user is: his role, and as whom he may tell."""
 
     role: Role
-    tells: bool
+    tells: frozenset[Role]
 
 
 def peer_of(user: int, settings: Control) -> Peer:
-    """The peer with this user id. Root and the recorder's own user are operators, and on a laptop the sensors too."""
+    """The peer with this user id. Root and the recorder's own user are operators, and on a laptop the tellers too."""
     if user in (0, os.geteuid()):
-        return Peer(role=Role.OPERATOR, tells=True)
+        return Peer(role=Role.OPERATOR, tells=TELLERS)
     named = {settings.console_user: Role.CONSOLE, settings.offload_user: Role.OFFLOAD}
     for name, role in (named | {settings.sensors_user: Role.SENSORS}).items():
         with contextlib.suppress(KeyError):
             if pwd.getpwnam(name).pw_uid == user:
-                return Peer(role=role, tells=role is Role.SENSORS)
+                return Peer(role=role, tells=TELLERS & {role})
     role = Role.OPERATOR if _in_group(user, settings.operator_group) else Role.NOBODY
-    return Peer(role=role, tells=False)
+    return Peer(role=role, tells=frozenset())
 
 
 def _in_group(user: int, group: str) -> bool:
@@ -222,28 +224,35 @@ class ControlServer:
         self._number += 1
         number = self._number
         try:
-            told = _told(packet) if connection.peer.tells else None
-            message: Asked | SensorsTold
-            if told is not None:
-                message = SensorsTold(readings=told, answer=lambda said: self._answered(number, readings.answer(said)))
-            else:
-                request = parse(packet)
-                message = Asked(
-                    request=request,
-                    role=connection.peer.role,
-                    answer=lambda said: self._answered(number, said.packet()),
-                    attachment=_attachment(request, descriptors, several=several),
-                )
+            message = self._message(connection.peer, number, packet, descriptors, several=several)
         except BadRequest as bad:
             self._send(connection, Answer(ok=False, words_zh=bad.words_zh, words_en=bad.words_en).packet())
             return
         except BadPacket as bad:
-            refusal = readings.Answer(ok=False, power_off_when_sealed=False, why=str(bad))
-            self._send(connection, readings.answer(refusal))
+            self._send(connection, _refusal(packet, str(bad)))
             return
         connection.asked, connection.due = number, time.monotonic() + self._patience.answer_seconds
         self._selector.unregister(connection.link)  # its next request is not read before this one is answered
         self._post(message)
+
+    def _message(self, peer: Peer, number: int, packet: bytes, descriptors: list[int], *, several: bool) -> Posted:
+        """What a packet says, for CONTROL. Raises BadRequest, BadPacket."""
+        if words.is_told(packet):
+            return OffloadTold(
+                words=words.parse(packet),
+                role=Role.OFFLOAD if Role.OFFLOAD in peer.tells else peer.role,
+                answer=lambda said: self._answered(number, words.answer_packet(said)),
+            )
+        told = _told(packet) if Role.SENSORS in peer.tells else None
+        if told is not None:
+            return SensorsTold(readings=told, answer=lambda said: self._answered(number, readings.answer(said)))
+        request = parse(packet)
+        return Asked(
+            request=request,
+            role=peer.role,
+            answer=lambda said: self._answered(number, said.packet()),
+            attachment=_attachment(request, descriptors, several=several),
+        )
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
@@ -314,7 +323,7 @@ def _listening(path: Path) -> socket.socket:
 
 def _received(link: socket.socket) -> tuple[bytes, list[int], int]:
     """One packet, the files that came with it (the caller closes them) and the kernel's flags. Raises OSError."""
-    packet, ancillary, flags, _ = link.recvmsg(PACKET_LIMIT_BYTES + 1, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
+    packet, ancillary, flags, _ = link.recvmsg(words.PACKET_LIMIT_BYTES + 1, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
     found = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -329,6 +338,13 @@ def _told(packet: bytes) -> readings.Readings | None:
     except BadPacket:
         return None  # `parse` says better what is wrong
     return readings.from_fields(said) if said.get("verb") == readings.VERB else None
+
+
+def _refusal(packet: bytes, why: str) -> bytes:
+    """What a teller hears of a packet that is none, in its own words."""
+    if words.is_told(packet):
+        return words.answer_packet(words.Answer(ok=False, why=why))
+    return readings.answer(readings.Answer(ok=False, power_off_when_sealed=False, why=why))
 
 
 def _attachment(request: Request, descriptors: list[int], *, several: bool) -> bytes | None:

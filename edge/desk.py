@@ -1,7 +1,7 @@
 """CONTROL's desk: whatever people and the other processes say, dealt with in a session and between two.
 
 Runs on CONTROL alone; owns no thread. Each neighbour has its own clerk: the guard, the sensors, the panel with its
-loudspeaker, and those who ask over the control socket.
+loudspeaker, those who ask over the control socket, and the offload process.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from edge.desk_guard import GuardClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_requests import RequestClerk
 from edge.desk_sensors import SensorsClerk
+from edge.desk_store import StoreClerk
 from edge.guard_link import GuardBack, GuardLost, GuardSaid
-from edge.messages import Asked, RoomSays, SensorsTold
+from edge.messages import Asked, OffloadTold, RoomSays, SensorsTold
 from edge.prompts import PromptFailed, PromptPlayed, PromptsReady
 from edge.room import Room
 
@@ -29,13 +30,15 @@ class Desk:
     sensors: SensorsClerk
     panel: PanelClerk
     requests: RequestClerk
+    store: StoreClerk
 
     @classmethod
     def of(cls, room: Room, facts: Callable[[], dict[str, Any]]) -> Desk:
         """The clerks of one run; `facts` is what `status` answers of the session."""
         guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room)
-        requests = RequestClerk(room, panel, lambda: facts() | guard.facts() | sensors.facts())
-        return cls(guard=guard, sensors=sensors, panel=panel, requests=requests)
+        store = StoreClerk(room)
+        requests = RequestClerk(room, panel, lambda: facts() | guard.facts() | sensors.facts() | store.facts())
+        return cls(guard=guard, sensors=sensors, panel=panel, requests=requests, store=store)
 
     def handle(self, message: RoomSays) -> None:
         """One message. Raises StorageFault."""
@@ -44,6 +47,8 @@ class Desk:
                 self.guard.handle(message)
             case SensorsTold():
                 self.sensors.handle(message)
+            case OffloadTold():
+                self.store.handle(message)
             case Asked():
                 self.requests.handle(message)
             case Pressed() | PanelFailed() | PanelBack() | PromptsReady() | PromptPlayed() | PromptFailed():
@@ -53,3 +58,4 @@ class Desk:
         """Once in each of CONTROL's turns. Raises StorageFault."""
         self.sensors.turn()
         self.panel.turn()
+        self.store.turn()

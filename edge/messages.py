@@ -13,6 +13,8 @@ from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
 from edge.guard_link import GuardMessage
+from edge.offload.words import Answer as OffloadAnswer
+from edge.offload.words import Words
 from edge.origins import SourceOpened
 from edge.ports import PictureMeasure, SoundMeasure
 from edge.prompts import LoudspeakerMessage
@@ -115,7 +117,16 @@ class SensorsTold:
     answer: Callable[[SensorsAnswer], None]
 
 
-RoomSays = Asked | SensorsTold | GuardMessage | PanelMessage | LoudspeakerMessage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffloadTold:
+    """The offload process tells; `role` is who really did. `answer` takes the answer once and never waits."""
+
+    words: Words
+    role: Role
+    answer: Callable[[OffloadAnswer], None]
+
+
+RoomSays = Asked | SensorsTold | OffloadTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
 StoreSaid = DiskSaid | Rot | ScrubDone

@@ -39,7 +39,7 @@ class Verb(enum.StrEnum):
 
 
 class Role(enum.IntEnum):
-    """Who asks, as the system knows him by his user id; the number stands in REFUSED_REQUEST events."""
+    """Who asks or tells, as the system knows him by his user id; the number stands in REFUSED_REQUEST events."""
 
     NOBODY = 0
     OPERATOR = 1
@@ -55,7 +55,10 @@ RIGHTS: dict[Role, frozenset[Verb]] = {
     Role.OFFLOAD: frozenset({Verb.STATUS}),
     Role.SENSORS: frozenset(),
 }
-"""The sensors ask nothing; they tell, in packets of their own (`edge.sensors.readings`)."""
+"""The sensors ask nothing; they tell, in packets of their own (`edge.sensors.readings`), as the offload process does
+(`edge.offload.words`)."""
+TELLERS = frozenset({Role.SENSORS, Role.OFFLOAD})
+"""Who tells; what one of them tells, nobody else may."""
 NAMED_ACTOR = frozenset(
     {Verb.STOP, Verb.WITHHOLD, Verb.APPROVE, Verb.RESUME, Verb.CONSENT, Verb.CANNOT_RESUME, Verb.STATEMENT}
 )

@@ -14,7 +14,7 @@ from typing import Protocol
 from edge.buttons import PanelMessage
 from edge.guard.words import Lamp
 from edge.guard_link import GuardMessage
-from edge.messages import Asked, RoomSays, SensorsTold
+from edge.messages import Asked, OffloadTold, RoomSays, SensorsTold
 from edge.ports import HardwareFault
 from edge.prompts import Announcer, LoudspeakerMessage, Prompt
 from edge.session.effects import Announcement
@@ -65,7 +65,7 @@ class Surroundings:
     guard: Callable[[Callable[[GuardMessage], None]], Guard] | None = None
     panel: Callable[[Callable[[PanelMessage], None]], Panel] | None = None
     loudspeaker: Callable[[Callable[[LoudspeakerMessage], None]], Announcer] | None = None
-    control: Callable[[Callable[[Asked | SensorsTold], None]], ControlSocket] | None = None
+    control: Callable[[Callable[[Asked | SensorsTold | OffloadTold], None]], ControlSocket] | None = None
     supervisor: Supervisor | None = None
 
 

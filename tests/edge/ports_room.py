@@ -18,7 +18,9 @@ from edge.config import Camera, Config, Key, Microphone, Segment, Spool
 from edge.guard.words import Lamp, Pair, Reason
 from edge.guard_link import GuardBack, GuardLost, GuardSaid
 from edge.last_good import InForce
-from edge.messages import Asked, RoomSays, SensorsTold, StopRequested, StoreSaid
+from edge.messages import Asked, OffloadTold, RoomSays, SensorsTold, StopRequested, StoreSaid
+from edge.offload.words import Answer as OffloadAnswer
+from edge.offload.words import Words
 from edge.ports import (
     ClockReading,
     Deliver,
@@ -328,6 +330,13 @@ class Room:
         answers: list[Any] = []
         self._post(SensorsTold(readings=readings, answer=answers.append))
         return bool(answers[0].power_off_when_sealed)
+
+    def offload_tells(self, words: Words, role: Role = Role.OFFLOAD) -> OffloadAnswer:
+        """What the offload process says over the control socket, and what CONTROL answers within the same turn."""
+        answers: list[OffloadAnswer] = []
+        self._post(OffloadTold(words=words, role=role, answer=answers.append))
+        (answer,) = answers
+        return answer
 
     def speak(self, seconds: float = 3.0) -> None:
         """Somebody says something, loud enough to be heard."""

@@ -28,7 +28,8 @@ from edge.control import (
     peer_of,
 )
 from edge.control_client import NobodyAnswers, ask
-from edge.messages import Asked, SensorsTold
+from edge.messages import Asked, OffloadTold, SensorsTold
+from edge.offload import words
 from edge.requests import PACKET_LIMIT_BYTES, Answer, Request, Role, Verb, packet_of
 from edge.sensors import readings
 from edge.sensors.readings import Answer as SensorsAnswer
@@ -37,6 +38,7 @@ from tests.required import unavailable
 
 NOBODY = 65_534
 STATUS = packet_of(Request(verb=Verb.STATUS))
+ALIVE = words.OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)
 READING = readings.request(readings.Readings(power=None, board=None, gas=None))
 LIMIT_SECONDS = 20.0
 
@@ -45,17 +47,19 @@ class Desk:
     """Stands where CONTROL does: keeps what was asked and answers at once, unless it is told to be silent."""
 
     def __init__(self, *, silent: bool = False) -> None:
-        self.asked: list[Asked | SensorsTold] = []
+        self.asked: list[Asked | SensorsTold | OffloadTold] = []
         self._silent = silent
         self.heard = threading.Event()
 
-    def post(self, message: Asked | SensorsTold) -> None:
+    def post(self, message: Asked | SensorsTold | OffloadTold) -> None:
         self.asked.append(message)
         self.heard.set()
         if self._silent:
             return
         if isinstance(message, SensorsTold):
             message.answer(SensorsAnswer(ok=True, power_off_when_sealed=False))
+        elif isinstance(message, OffloadTold):
+            message.answer(words.Answer(ok=message.role is Role.OFFLOAD, why=message.role.name))
         else:
             message.answer(Answer(ok=True, facts={"role": message.role.name, "verb": message.request.verb}))
 
@@ -175,8 +179,37 @@ def test_nobody_but_the_sensors_tells_readings(folder: Path) -> None:
     assert (answer.ok, desk.asked) == (False, [])
 
 
+def test_the_offload_process_tells_as_itself_and_is_answered_in_its_own_words(folder: Path) -> None:
+    desk = Desk()
+    name = pwd.getpwuid(NOBODY).pw_name
+    with serving(Control(socket=folder / "control", offload_user=name), desk):
+        told = exchange_as(NOBODY, folder / "control", words.packet_of(ALIVE))
+        as_root = exchange(folder / "control", words.packet_of(ALIVE))
+    assert words.parse_answer(told) == words.parse_answer(as_root) == words.Answer(ok=True, why="OFFLOAD")
+    assert [said.words for said in desk.asked if isinstance(said, OffloadTold)] == [ALIVE, ALIVE]
+
+
+def test_whoever_else_tells_in_the_offload_process_s_words_is_told_by_his_own_role(folder: Path) -> None:
+    desk = Desk()
+    name = pwd.getpwuid(NOBODY).pw_name
+    with serving(Control(socket=folder / "control", console_user=name), desk):
+        told = exchange_as(NOBODY, folder / "control", words.packet_of(ALIVE))
+    assert words.parse_answer(told) == words.Answer(ok=False, why="CONSOLE")
+
+
+def test_a_malformed_telling_is_answered_with_its_fault(folder: Path) -> None:
+    desk = Desk()
+    with serving(Control(socket=folder / "control"), desk), connected(folder / "control") as link:
+        for packet in (words.packet_of(ALIVE)[:-1], b"\xa1" + b"\x00" * 70_000):
+            link.send(packet)
+            assert words.parse_answer(link.recv(1 << 16)).ok is False
+        link.send(words.packet_of(ALIVE))
+        assert words.parse_answer(link.recv(1 << 16)).ok
+    assert len(desk.asked) == 1
+
+
 def test_a_user_or_group_that_is_not_on_this_machine_gives_nobody_a_role() -> None:
-    assert peer_of(NOBODY, Control()) == Peer(role=Role.NOBODY, tells=False)
+    assert peer_of(NOBODY, Control()) == Peer(role=Role.NOBODY, tells=frozenset())
 
 
 # -- hostile packets ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,223 @@
+"""What the offload process tells, as entries: receipts of what the journal states, trouble with the store, its silence.
+
+CONTROL only. A receipt is written for content that the journal or a durable boundary states and for no other; whether
+a store is the designated one is decided here, by the configuration and by the disk it lies on. The answer names the
+entry, so that the sender knows what is journaled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from edge.books import Books
+from edge.holdings import Holdings, LedgerFault
+from edge.messages import OffloadTold
+from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, telling_of
+from edge.requests import Role
+from edge.room import Room
+from liuhen.kinds import Commitments, Receipt
+from liuhen.registry import EVENTS, EventCode, ObjectKind, RecordLabel, RetentionMode
+from liuhen.store_names import StoreUrl, parse_store_url, store_hash
+
+NS_PER_MS = 1_000_000
+SILENT_NS = 10 * 10**9
+"""The offload process tells every two seconds; five times nothing is silence."""
+FIRST_WORD_NS = 60 * 10**9
+"""So long it may take to start before it counts as silent."""
+EVENTS_A_MINUTE = 30
+MINUTE_NS = 60 * 10**9
+VERB_BASE = 1000
+"""A telling stands in REFUSED_REQUEST as its number above this."""
+
+UNWELL = (
+    EventCode.STORE_UNREACHABLE,
+    EventCode.STORE_REFUSES,
+    EventCode.STORE_UNTRUSTED,
+    EventCode.STORE_FULL,
+    EventCode.STORE_CLOCK_OFF,
+)
+"""What a store that is reached again is over with; what it holds wrongly stays a warning until somebody has looked."""
+
+
+class StoreClerk:
+    """See the module."""
+
+    def __init__(self, room: Room) -> None:
+        """Nothing was told yet."""
+        self._room = room
+        self._began_ns = room.now_ns
+        self._heard_ns: int | None = None
+        self._lost = False
+        self._told_ns: deque[int] = deque(maxlen=EVENTS_A_MINUTE)
+        self._named: set[bytes] = set()
+        self.alive: OffloadAlive | None = None
+        """What the offload process said last of its queue."""
+        self.books: Books | None = None
+        if room.tools.config.store.place is not None:
+            self.books = Books(room.tools.spool, room.tools.journal, room.tools.clock.boottime_ns)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self.books is not None:
+            self.books.close()
+
+    def handle(self, told: OffloadTold) -> None:
+        """One telling, answered at once. Raises StorageFault."""
+        if told.role is not Role.OFFLOAD:
+            self._refused(told)
+            told.answer(Answer(ok=False, why="此用户不是入库进程 / this user is not the offload process"))
+            return
+        self._hear()
+        match told.words:
+            case OffloadAlive() as alive:
+                self.alive = alive
+                told.answer(Answer(ok=True))
+            case StoreTold() as said:
+                told.answer(self._event(said))
+            case ReceiptsTold() as said:
+                told.answer(self._receipts(told, said))
+
+    def turn(self) -> None:
+        """Keep the books up, and notice silence. Raises StorageFault."""
+        if self.books is None:
+            return
+        self.books.turn()
+        since_ns = self._heard_ns if self._heard_ns is not None else self._began_ns
+        limit_ns = SILENT_NS if self._heard_ns is not None else FIRST_WORD_NS
+        if self._lost or self._room.now_ns - since_ns < limit_ns:
+            return
+        self._lost = True
+        self._warn(EventCode.OFFLOAD_LOST, ((self._room.now_ns - since_ns) // NS_PER_MS,))
+
+    def _hear(self) -> None:
+        now_ns = self._room.now_ns
+        if self._lost:
+            since_ns = self._heard_ns if self._heard_ns is not None else self._began_ns
+            self._room.event(EventCode.OFFLOAD_BACK, ((now_ns - since_ns) // NS_PER_MS,))
+            self._room.warnings.pop(EventCode.OFFLOAD_LOST.name, None)
+        self._heard_ns, self._lost = now_ns, False
+
+    def _refused(self, told: OffloadTold) -> None:
+        self._room.event(EventCode.REFUSED_REQUEST, (VERB_BASE + telling_of(told.words), told.role))
+
+    def _warn(self, code: EventCode, measured: tuple[int, ...]) -> int:
+        seq = self._room.event(code, measured)
+        self._room.warnings[code.name] = EVENTS[code].words_zh
+        self._room.tools.say(EVENTS[code].words_zh, EVENTS[code].words_en)
+        return seq
+
+    # -- events of the store ------------------------------------------------------------------------------------------
+
+    def _event(self, said: StoreTold) -> Answer:
+        now_ns = self._room.now_ns
+        if len(self._told_ns) == EVENTS_A_MINUTE and now_ns - self._told_ns[0] < MINUTE_NS:
+            return Answer(ok=False, why="事件过多，请稍后再报 / too many events; tell it later")
+        self._told_ns.append(now_ns)
+        if said.code is EventCode.STORE_BACK:
+            for code in UNWELL:
+                self._room.warnings.pop(code.name, None)
+            return Answer(ok=True, seq=self._room.event(said.code, said.measured))
+        return Answer(ok=True, seq=self._warn(said.code, said.measured))
+
+    # -- receipts -----------------------------------------------------------------------------------------------------
+
+    def _receipts(self, told: OffloadTold, said: ReceiptsTold) -> Answer:
+        if self.books is None:
+            return Answer(ok=False, why="本机未配置存储库 / no store is configured here")
+        self.books.turn()
+        ledger = self.books.ledger
+        if ledger is None:
+            return Answer(ok=False, why=f"台账尚未跟上，请稍后再报 / the books are behind: {self.books.trouble}")
+        place = parse_store_url(said.store)
+        if place.scheme == "file" and said.mode is not RetentionMode.NONE:
+            self._refused(told)
+            return Answer(ok=False, why="目录存储没有锁定 / a folder locks nothing")
+        try:
+            return self._journaled(told, said, ledger, place)
+        except LedgerFault as fault:
+            return Answer(ok=False, why=f"台账无法读取 / the books cannot be read: {fault}")
+
+    def _journaled(self, told: OffloadTold, said: ReceiptsTold, ledger: Holdings, place: StoreUrl) -> Answer:
+        """The receipt of what is known and new. Raises StorageFault, LedgerFault."""
+        store, designated = store_hash(place), self._designated(place)
+        known = [row for row in said.rows if _is_stated(ledger, row)]
+        unknown = tuple(row[1] for row in said.rows if row not in known)
+        if unknown:
+            self._refused(told)
+        told_before = [_told_before(ledger, row, store, designated=designated) for row in known]
+        fresh = tuple(row for row, seq in zip(known, told_before, strict=True) if seq is None)
+        if not fresh:
+            return Answer(
+                ok=True, seq=max((seq for seq in told_before if seq is not None), default=None), unknown=unknown
+            )
+        body = Receipt(
+            store=store,
+            designated=int(designated),
+            mode=said.mode,
+            server_key=said.server_key,
+            objects=fresh,
+            records=self._name_of(place, store, designated=designated),
+        )
+        return Answer(ok=True, seq=self._room.tools.journal.append(body, session_id=None).seq, unknown=unknown)
+
+    def _name_of(self, place: StoreUrl, store: bytes, *, designated: bool) -> Commitments:
+        """Which store this is and who designated it, as a record; once in a run. Raises StorageFault."""
+        if store in self._named:
+            return ()
+        by = self._room.tools.config.store.designated_by if designated else ""
+        named = self._room.keep(RecordLabel.STORE, f"{place.text}\n{by}".strip())
+        self._named.add(store)
+        return (named,)
+
+    def _designated(self, place: StoreUrl) -> bool:
+        """The configured one, if it is designated and lies on no disk of this recorder."""
+        tools = self._room.tools
+        if not tools.config.store.designated or place != tools.config.store.place:
+            return False
+        own = [tools.spool.root, tools.config.spool.directory, tools.config.spool.mirror]
+        return place.scheme != "file" or not lies_on(Path(place.place), [path for path in own if path is not None])
+
+    def facts(self) -> dict[str, Any]:
+        """For `status`."""
+        if self.books is None:
+            return {"offload": None}
+        alive = self.alive
+        said = None
+        if alive is not None:
+            said = {
+                "waiting_objects": alive.waiting_objects,
+                "waiting_bytes": alive.waiting_bytes,
+                "oldest_seconds": alive.oldest_seconds,
+                "bytes_per_second": alive.bytes_per_second,
+                "unreachable": alive.unreachable,
+            }
+        heard = "lost" if self._lost else "heard" if self._heard_ns is not None else "not heard"
+        return {"offload": {"process": heard, "books": self.books.trouble, "queue": said}}
+
+
+def lies_on(folder: Path, disks: list[Path]) -> bool:
+    """Whether a folder is on the same device as one of these; one that cannot be asked counts as if it were."""
+    try:
+        device = folder.stat().st_dev
+        return any(device == disk.stat().st_dev for disk in disks)
+    except OSError:
+        return True
+
+
+def _is_stated(ledger: Holdings, row: ObjectRow) -> bool:
+    """Whether the journal states this content, and the bytes that were read back can be its."""
+    what, content, digest = row[0], row[1], row[2]
+    whole = what == ObjectKind.RECORD or digest == content
+    return whole and ledger.knows(what, content)
+
+
+def _told_before(ledger: Holdings, row: ObjectRow, store: bytes, *, designated: bool) -> int | None:
+    """The receipt that says the same already: a sender that lost its answer tells it once more."""
+    what, content, digest, _, version, until_ms, _ = row
+    for receipt in ledger.receipts_of(what, content):
+        same = (receipt.store, receipt.version, receipt.hash) == (store, version, digest)
+        if same and receipt.designated == designated and receipt.retained_until_ms == until_ms:
+            return receipt.seq
+    return None
