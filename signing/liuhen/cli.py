@@ -20,12 +20,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from liuhen import archive, endorsement
+from liuhen import archive, endorsement, store_cli
 from liuhen.archive import Scope, Target
 from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
 from liuhen.findings import printable
 from liuhen.report import Language, Report, to_json, to_text
+from liuhen.store_archive import StoreArchive
+from liuhen.store_reader import StoreTrouble
 from liuhen.verify import Request, verify
 from liuhen.verify_ahead import WorkerError
 
@@ -71,7 +73,12 @@ def _parser() -> _Parser:
         epilog="退出码 / exit code: 0 完好且有担保 intact and vouched · 1 否 not · 2 输入不可用 unusable input",
     )
     add = parser.add_argument
-    add("path", type=Path, metavar="PATH", help="档案、场次目录或段文件 / archive, session directory or segment file")
+    add(
+        "path",
+        metavar="PATH|URL",
+        help="档案、场次目录、段文件，或存储地址 file:/目录、s3://主机/桶 / archive, session directory, segment file, "
+        "or a store: file:/directory, s3://host/bucket",
+    )
     add("--trust", type=Path, metavar="FILE", help="信任文件，来自档案之外 / trust file, from outside the archive")
     add("--integrity-only", action="store_true", help="只问内容是否完好 / ask only whether the bytes are intact")
     add("--json", action="store_true", help="输出 JSON / print one JSON object")
@@ -85,6 +92,23 @@ def _parser() -> _Parser:
     )
     add(
         "--language", choices=list(Language), default=Language.ZH, help="报告语言 / language of the report (default zh)"
+    )
+    store = parser.add_argument_group("存储 / a store")
+    add = store.add_argument
+    add("--log", metavar="HEX", help="存储中的哪部日志 / which log of the store")
+    add(
+        "--credentials",
+        type=Path,
+        metavar="FILE",
+        help="s3:// 的凭据文件，两行，0600 / its credential, two lines",
+    )
+    add("--ca", type=Path, metavar="FILE", help="s3:// 服务器的 CA 文件 / CA file of its server")
+    add("--witness", type=Path, metavar="FILE", help="所信任见证的公钥文件 / public keys of the witnesses to believe")
+    add(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="工作目录，可续做 / work directory, to go on after a break",
     )
     return parser
 
@@ -132,10 +156,28 @@ def _say(line: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    target = _target(options.path)
+    if store_cli.names_store(options.path):
+        try:
+            with store_cli.opened_archive(options) as store:
+                surroundings = Path(store.access.url.place) if store.access.url.scheme == "file" else None
+                target = Target(scope=Scope.ARCHIVE, path=store.root, root=store.root)
+                return _judged(options, target, surroundings, store)
+        except StoreTrouble as error:
+            raise UnusableError(error.zh, error.en) from error
+    given = [f"--{name}" for name in store_cli.OPTIONS if getattr(options, name) is not None]
+    if given:
+        raise UnusableError(f"{given[0]} 只用于存储地址", f"{given[0]} goes with the URL of a store only")
+    target = _target(Path(options.path))
+    return _judged(options, target, _surroundings(target), None)
+
+
+def _judged(options: argparse.Namespace, target: Target, surroundings: Path | None, store: StoreArchive | None) -> int:
     session = target.session if options.session is None else _session(options.session, target)
-    trust, trust_sha256 = _trust(options.trust, target)
-    progress = _Progress(target.root or target.path) if sys.stderr.isatty() else None
+    trust, trust_sha256 = _trust(options.trust, surroundings)
+    progress = None
+    if sys.stderr.isatty():
+        total = archive.total_bytes(target.root or target.path) if store is None else store.total_bytes
+        progress = _Progress(total)
     report = _verify(
         Request(
             target=target,
@@ -145,6 +187,7 @@ def _run(options: argparse.Namespace) -> int:
             whole_file_hash=options.sha256,
             on_read=progress.read if progress else _no_progress,
             trust_sha256=trust_sha256,
+            store=store,
             jobs=options.jobs or min(MOST_JOBS, len(os.sched_getaffinity(0))),
         )
     )
@@ -225,11 +268,11 @@ def _session(text: str, target: Target) -> bytes:
     return session
 
 
-def _trust(path: Path | None, target: Target) -> tuple[Trust | None, bytes | None]:
+def _trust(path: Path | None, surroundings: Path | None) -> tuple[Trust | None, bytes | None]:
     """The trust file and its SHA-256."""
     if path is None:
         return None, None
-    if _lies_inside(path, _surroundings(target)):
+    if _lies_inside(path, surroundings):
         raise UnusableError(
             f"信任文件 {path} 在档案之内，不能采信；请使用另行取得的信任文件",
             f"the trust file {path} lies inside the archive and proves nothing; use one obtained separately",
@@ -290,8 +333,8 @@ class _Progress:
     WIDTH = 30
     EVERY_SECONDS = 0.1
 
-    def __init__(self, path: Path) -> None:
-        self._total = max(1, archive.total_bytes(path))
+    def __init__(self, total_bytes: int) -> None:
+        self._total = max(1, total_bytes)
         self._read = 0
         self._shown_at = 0.0
         self._clock: Callable[[], float] = time.monotonic

@@ -56,6 +56,16 @@ class Code(enum.StrEnum):
     ENDORSEMENT_EARLY = "endorsement-early"
     DEMO = "demo"
 
+    STORE_DELETE_MARKER = "store-delete-marker"
+    STORE_FOREIGN = "store-foreign"
+    STORE_VERSION_DIFFERS = "store-version-differs"
+    STORE_VERSION_DUPLICATE = "store-version-duplicate"
+    STORE_SLICE_WRONG = "store-slice-wrong"
+    STORE_FORK = "store-fork"
+    WITNESS_REFUSED = "witness-refused"
+    WITNESS_DIFFERS = "witness-differs"
+    WITNESS_AHEAD = "witness-ahead"
+
     JOURNAL_FILE_MISSING = "journal-file-missing"
     ENVELOPE_REFUSED = "envelope-refused"
     JOURNAL_TORN_TAIL = "journal-torn-tail"
@@ -205,6 +215,46 @@ MEANINGS: dict[Code, Meaning] = {
         "the journal says this key was compromised; later entries are not believed: {}",
     ),
     Code.DEMO: Meaning(_N, "A5", "演示：密钥仅为演示用途背书", "demo: the key is endorsed for demonstration only"),
+    Code.STORE_DELETE_MARKER: Meaning(
+        _W,
+        "B1",
+        "存储中有人给对象加了删除标记，内容仍按版本读取：{}",
+        "somebody marked an object of the store as deleted; it is read by version all the same: {}",
+    ),
+    Code.STORE_FOREIGN: Meaning(
+        _N, "B1", "存储中有不属于此日志的对象：{}", "the store holds what is no part of this log: {}"
+    ),
+    Code.STORE_VERSION_DIFFERS: Meaning(
+        _W,
+        "B2",
+        "存储中有一个版本与其名称所称的内容不符，未予采信：{}",
+        "a version in the store is not what its name says and was not believed: {}",
+    ),
+    Code.STORE_VERSION_DUPLICATE: Meaning(
+        _N, "B2", "同一对象在存储中有多个相同版本：{}", "the store has the same object more than once: {}"
+    ),
+    Code.STORE_SLICE_WRONG: Meaning(
+        _W, "B3", "日志分片与其名称不符：{}", "a slice of the journal is not what its name says: {}"
+    ),
+    Code.STORE_FORK: Meaning(
+        _B,
+        "B3",
+        "存储中的日志分片相互矛盾：第 {} 号条目",
+        "slices of the journal contradict each other: entry {}",
+    ),
+    Code.WITNESS_REFUSED: Meaning(_N, "B4", "一份见证未被采信：{}", "a witness statement was not believed: {}"),
+    Code.WITNESS_DIFFERS: Meaning(
+        _B,
+        "B4",
+        "见证见过的是另一部日志：{}",
+        "a pinned witness saw another journal than this one: {}",
+    ),
+    Code.WITNESS_AHEAD: Meaning(
+        _B,
+        "B4",
+        "见证见过此处没有的条目：{}",
+        "a pinned witness saw entries that are not here: {}",
+    ),
     Code.JOURNAL_FILE_MISSING: Meaning(
         _B,
         "J1",

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from liuhen.findings import Code, Finding, Severity, Verdict, printable
 from liuhen.report_room import Room, device_lines, room_json, session_json, session_lines, summary
-from liuhen.report_store import store_json, store_lines
+from liuhen.report_store import store_json, store_lines, witness_json, witness_lines
 from liuhen.report_words import Language as Language  # noqa: PLC0414 -- part of this module for its users
 from liuhen.report_words import Words, iso, moment_of
+from liuhen.store_archive import WitnessClaim
 from liuhen.verify_session import SessionSummary
 from liuhen.verify_store import StoreSummary
 
@@ -103,6 +104,8 @@ class Report:
     segment: int | None = None
     room: Room | None = None
     stores: tuple[StoreSummary, ...] = ()
+    cosigned: tuple[WitnessClaim, ...] = ()
+    asked_witnesses: bool = False
 
 
 def label_of(label: str, kid: bytes) -> str:
@@ -143,6 +146,7 @@ def to_json(report: Report) -> dict[str, object]:
         "unsealed_bytes": report.unsealed_bytes,
         "torn_journal_bytes": report.torn_journal_bytes,
         **room_json(report.room or Room()),
+        "witnessed": [witness_json(claim) for claim in report.cosigned] if report.asked_witnesses else None,
         "stores": [store_json(store) for store in report.stores],
         "limits": [{"code": code, "what_zh": zh, "what_en": en} for code, zh, en in limits(report)],
     }
@@ -223,6 +227,8 @@ def _answers(report: Report, words: Words, integrity_only: bool) -> list[str]:
     lines += [words.say(f"留痕校验报告：{head}", f"Liuhen verification: {head}"), f"  {report.path}", ""]
     lines += [_intact_line(report, words), _vouched_line(report, words)]
     lines.append(_complete_line(report, words))
+    if report.asked_witnesses:
+        lines += witness_lines(report.cosigned, words)
     if report.room is not None:
         lines += summary(report.room, report.sessions, words)
     lines += ["", *_identity_lines(report, words)]

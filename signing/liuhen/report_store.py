@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from liuhen.registry import RetentionMode
 from liuhen.report_words import Words, iso
+from liuhen.store_archive import WitnessClaim
 from liuhen.verify_store import StoreSummary
 
 _STORE_DIGITS = 16
@@ -24,6 +25,30 @@ def store_lines(stores: Iterable[StoreSummary], words: Words) -> list[str]:
         return []
     title = words.say("入库情况（设备自称，未在此核验）：", "In stores (the device's claim, not verified here):")
     return [title, *lines, ""]
+
+
+def witness_lines(claims: Iterable[WitnessClaim], words: Words) -> list[str]:
+    """How far pinned witnesses have seen this very journal: a second pair of eyes than the device's own."""
+    lines = []
+    for claim in claims:
+        kid, time = claim.kid.hex()[:_STORE_DIGITS], words.time(claim.utc_ms)
+        lines.append(
+            words.say(
+                f"      见证 {kid} 于 {time} 见证至第 {claim.size - 1} 号条目，并核对 {claim.media} 个媒体文件",
+                f"     witness {kid} saw it up to entry {claim.size - 1} at {time}, and re-hashed {claim.media} media",
+            )
+        )
+    return lines or [words.say("      没有所给见证的有效见证", "     no statement of a pinned witness covers it")]
+
+
+def witness_json(claim: WitnessClaim) -> dict[str, object]:
+    """One witness of the report."""
+    return {
+        "witness": claim.kid.hex(),
+        "up_to_entry": claim.size - 1,
+        "time": iso(claim.utc_ms),
+        "media": claim.media,
+    }
 
 
 def _line(store: StoreSummary, words: Words) -> str:

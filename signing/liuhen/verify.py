@@ -8,6 +8,7 @@ hold ends in a Report; only what the system refuses to read (permissions, a dire
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,9 +22,11 @@ from liuhen.findings import Code, Findings, Place, Severity
 from liuhen.reader import CHUNK_BYTES
 from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, DeviceKey, GivenTrust, Report, Vouched, age_days, label_of
 from liuhen.report_room import Presented, Room
+from liuhen.store_archive import StoreArchive, WitnessClaim
 from liuhen.verify_ahead import Ahead
 from liuhen.verify_aside import Aside
 from liuhen.verify_bare import BareSegments
+from liuhen.verify_cosigned import CosignedCheck
 from liuhen.verify_journal import Chain, Item, items
 from liuhen.verify_keeping import KeepingCheck
 from liuhen.verify_keys import KeyRing
@@ -53,11 +56,13 @@ class Request:
     on_read: Callable[[int], None] = _ignore
     jobs: int = 1
     trust_sha256: bytes | None = None
+    store: StoreArchive | None = None
+    """Where the archive is filled from; its journal has been put together by then."""
 
 
 def verify(request: Request) -> Report:
     """Verify and report. Raises OSError where the system lets nobody read a directory or, for permissions, a file."""
-    findings = Findings()
+    findings = Findings() if request.store is None else request.store.findings
     ring = KeyRing(findings=findings, given=request.trust)
     target = request.target
     request = replace(request, session=request.session or target.session)
@@ -87,6 +92,7 @@ class _Archive:
             whole_file_hash=request.whole_file_hash,
             only=request.session,
             pool=pool,
+            store=request.store,
         )
         self._pool = pool
         self._chain = Chain(findings, ring)
@@ -94,6 +100,7 @@ class _Archive:
         self._sessions = Sessions(findings, self._media)
         self._keeping = KeepingCheck(findings, self._media.wanted, request.now_ms)
         self._store = StoreCheck(findings, self._media.wanted, self._keeping.keeping)
+        self._cosigned = CosignedCheck(findings, () if request.store is None else request.store.witnesses)
         self._clocks = SessionClocks()
         self._aside = Aside(findings, self._media.wanted)
         self._seen = SeenCheck(findings)
@@ -108,7 +115,8 @@ class _Archive:
         self._heads.conclude(self._chain.end_seq, lambda: self._items(_ignore))  # S9, J15
         self._media.conclude(self._keeping.segments, self._store.segments)  # S1, J21, J26
         self._check_records()  # J18
-        self._aside.conclude(self._root)  # J22
+        self._aside.conclude(self._root, *self._elsewhere())  # J22
+        self._conclude_store()  # B1, B4
         self._ring.conclude()  # A2 to A5
         return _report(self._request, self._findings, self._ring, self._answers())
 
@@ -147,6 +155,7 @@ class _Archive:
         if entry is None:
             return
         self._clocks.accept(entry.common.session_id, entry.common.clock[3])
+        self._cosigned.accept(entry, self._tree)  # B4
         self._tree.accept(entry, self._chain.breaks)  # J13
         self._sessions.accept(entry, self._chain)  # J9 to J12, J15, J16, S1 to S7
         self._keeping.accept(entry)  # J21
@@ -155,11 +164,22 @@ class _Archive:
         self._seen.accept(entry)  # J15
         self._ring.apply(entry)  # J14
 
+    def _elsewhere(self) -> tuple[Callable[[bytes, int, bytes], bool], ...]:
+        store = self._request.store
+        return () if store is None else (store.holds_quarantined,)
+
+    def _conclude_store(self) -> None:
+        self._cosigned.conclude(self._tree, self._chain.end_seq)
+        if self._request.store is not None:
+            self._request.store.conclude()
+
     def _check_records(self) -> None:
         """Step J18."""
         named = self._sessions.records
         for commitment, seq in named.items():
-            self._check_record(commitment, Place(entry=seq))
+            store = self._request.store
+            with contextlib.nullcontext() if store is None else store.record(commitment):
+                self._check_record(commitment, Place(entry=seq))
         if self._request.session is None:
             for name in archive.record_names(self._root):
                 if bytes.fromhex(name) not in named:
@@ -216,6 +236,7 @@ class _Archive:
             unsynchronised=self._clocks.unsynchronised(),
             room=self._room(),
             stores=tuple(self._store.stores.values()),
+            cosigned=tuple(self._cosigned.agreed.values()),
         )
 
     def _room(self) -> Room:
@@ -334,6 +355,7 @@ class _Answers:
     segment: int | None = None
     room: Room | None = None
     stores: tuple[StoreSummary, ...] = ()
+    cosigned: tuple[WitnessClaim, ...] = ()
 
 
 _FOLLOWS_REFERENCE = (2, 3)
@@ -350,7 +372,7 @@ def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answe
             trust_age_days=age_days(request.trust.issued_ms, request.now_ms),
         )
     return Report(
-        path=str(request.target.path),
+        path=str(request.target.path) if request.store is None else request.store.access.url.text,
         demo=ring.demo,
         intact=not findings.has(Severity.BROKEN),
         vouched=vouched,
@@ -370,6 +392,8 @@ def _report(request: Request, findings: Findings, ring: KeyRing, answers: _Answe
         segment=answers.segment,
         room=answers.room,
         stores=answers.stores,
+        cosigned=answers.cosigned,
+        asked_witnesses=request.store is not None and bool(request.store.pins),
     )
 
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import IO, Generic, TypeVar
 
 from liuhen.errors import FormatError
+from liuhen.store_reader import StoreTrouble
 from liuhen.verify_segment import Desk, Job, Seen
 
 START_AFTER_BYTES = 32 * 1024 * 1024
@@ -47,6 +48,7 @@ class Failure:
     what: str
     system: tuple[object, ...] | None = None
     bug: bool = False
+    store: tuple[str, str] | None = None
 
     @staticmethod
     def of(error: Exception) -> Failure:
@@ -54,6 +56,8 @@ class Failure:
         match error:
             case FormatError():
                 return Failure(where=error.where, what=error.what)
+            case StoreTrouble():
+                return Failure(where="", what="", store=(error.zh, error.en))
             case OSError():
                 return Failure(where="", what="", system=(error.errno, error.strerror, error.filename))
             case _:
@@ -61,6 +65,8 @@ class Failure:
 
     def again(self) -> Exception:
         """The exception, for the caller."""
+        if self.store is not None:
+            return StoreTrouble(*self.store)
         if self.bug:
             return WorkerError(f"{self.where}: {self.what}")
         return FormatError(self.where, self.what) if self.system is None else OSError(*self.system)

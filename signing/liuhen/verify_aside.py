@@ -33,6 +33,11 @@ class _Row:
     seq: int
 
 
+def _nowhere(_session: bytes, _segment: int, _hash: bytes) -> bool:
+    """There is no store."""
+    return False
+
+
 class Aside:
     """Takes believed entries in order. `wanted` says which sessions are asked for."""
 
@@ -74,8 +79,8 @@ class Aside:
                 words = (f"第 {first} 至 {last} 号条目", f"entries {first} … {last}")
                 self._findings.add(Code.LOSS_ANNOUNCED, place, zh=words[0], en=words[1])
 
-    def conclude(self, root: Path) -> None:
-        """Step J22, once the whole journal is read."""
+    def conclude(self, root: Path, elsewhere: Callable[[bytes, int, bytes], bool] = _nowhere) -> None:
+        """Step J22, once the whole journal is read. `elsewhere`: whether a store holds bytes of this hash."""
         if not self._rows:
             return
         files = archive.quarantined_files(root, self._rows.keys(), most=MOST_FILES_PER_SEGMENT)
@@ -83,7 +88,7 @@ class Aside:
             place = Place(session=session, segment=segment)
             hashes = [self._hash(root, path, place) for path in files.get((session, segment), ())]
             for row in rows:
-                if row.hash in hashes:
+                if row.hash in hashes or elsewhere(session, segment, row.hash):
                     continue
                 strange = any(found not in {r.hash for r in rows} for found in hashes)
                 code = Code.QUARANTINE_ALTERED if strange else Code.QUARANTINE_ABSENT

@@ -19,6 +19,7 @@ from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.kinds import Head, Identity, Segment
 from liuhen.ranges import Ranges
 from liuhen.reader import CHUNK_BYTES
+from liuhen.store_archive import StoreArchive
 from liuhen.verify_ahead import Ahead
 from liuhen.verify_journal import Chain, Item, hashes_of, holds
 from liuhen.verify_keys import KeyRing
@@ -74,6 +75,7 @@ class Media:
     whole_file_hash: bool
     only: bytes | None
     pool: Ahead
+    store: StoreArchive | None = None
     absent: list[Absent] = field(default_factory=list)
     read: dict[bytes, Ranges] = field(default_factory=dict)
 
@@ -103,7 +105,8 @@ class Media:
 
     def _stated_job(self, session: bytes, statement: Segment) -> Job:
         path = self._path(session, statement.number)
-        return Job(path=path, root=self.root, statement=statement, whole_file_hash=self.whole_file_hash)
+        source = None if self.store is None else self.store.stated(session, statement)
+        return Job(path=path, root=self.root, statement=statement, whole_file_hash=self.whole_file_hash, source=source)
 
     def stated(self, session: bytes, statement: Segment, entry: Entry, chain: Chain) -> Outcome | None:
         """Verify the file of a believed statement; None where it is absent, not asked for, or was read before."""
@@ -111,6 +114,8 @@ class Media:
         itself = SegmentCheck()
         check_statement(statement, itself)
         itself.tell(self.findings, place)
+        if self.store is not None:
+            self.store.claim(statement)
         if not self.wanted(session) or self._was_read(session, statement.number):
             return None
         path = self._path(session, statement.number)
@@ -235,7 +240,14 @@ class Media:
                 self._still_here(session, left)
 
     def _still_here(self, session: bytes, hashes: Set[bytes]) -> None:
-        """Step J21: files that a `destroyed` entry names by their hash; read again, for only that tells which."""
+        """Step J21: files that a `destroyed` entry names by their hash; read again, for only that tells which.
+
+        In a store a name is a hash, and what was not absent was there.
+        """
+        if self.store is not None:
+            for _ in hashes if self.wanted(session) else ():
+                self.findings.add(Code.DESTROYED_STILL_HERE, Place(session=session), zh="在存储中", en="in the store")
+            return
         for number in self.numbers(session):
             path = archive.segment_path(archive.session_path(self.root, session), number)
             digest = hashlib.sha256()

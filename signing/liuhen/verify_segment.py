@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from liuhen import archive, cose, reader
 from liuhen.archive import Limited
@@ -112,6 +113,17 @@ class Desk:
 
     buffer: bytearray = field(default_factory=lambda: bytearray(reader.CHUNK_BYTES))
     on_read: Callable[[int], None]
+    readers: dict[object, object] = field(default_factory=dict)
+    """The stores this process reads, each opened once."""
+
+
+class Source(Protocol):
+    """A file that is brought to its path for as long as it is read, by whichever process reads it."""
+
+    def presented(
+        self, path: Path, tell: Callable[[Code, str], None], readers: dict[object, object]
+    ) -> AbstractContextManager[Path]:
+        """Where it lies now. Raises FileNotFoundError, OSError, StoreTrouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +135,20 @@ class Job:
     statement: Segment | None = None
     whole_file_hash: bool = False
     may_be_open: bool = False
+    source: Source | None = None
 
     def read(self, desk: Desk) -> Seen:
-        """Raises what opening and reading raise (FormatError, OSError)."""
-        check, statement = SegmentCheck(), self.statement
+        """Raises what opening and reading raise (FormatError, OSError; StoreTrouble where there is a source)."""
+        check = SegmentCheck()
+        if self.source is None:
+            return self._read(self.path, check, desk)
+        with self.source.presented(self.path, lambda code, en: check.add(code, en=en), desk.readers) as path:
+            return self._read(path, check, desk)
+
+    def _read(self, path: Path, check: SegmentCheck, desk: Desk) -> Seen:
+        statement = self.statement
         whole = hashlib.sha256() if self.whole_file_hash else None
-        with archive.opened(self.path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
+        with archive.opened(path, root=self.root, limit_bytes=SEGMENT_LIMIT_BYTES) as file:
             check_size(file, check)
             cursor = Cursor(file, whole=whole, on_read=desk.on_read, buffer=desk.buffer)
             if statement is None:

@@ -31,6 +31,10 @@ class Tree:
         if self._peaks is not None:
             self._peaks.append(merkle.leaf_hash(entry.envelope.encoded))
 
+    def root_of(self, size: int) -> bytes | None:
+        """The root over the first `size` entries, if exactly these are what has been read; else None."""
+        return None if self._peaks is None or self._peaks.size != size else self._peaks.root()
+
     def _check(self, seq: int, body: Checkpoint) -> None:
         place = Place(entry=seq)
         if body.size != seq:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from liuhen.registry import (
     Purpose,
     RefusalCode,
 )
+from liuhen.store_directory import DirectoryReader
+from liuhen.store_reader import ObjectVersion
 from tests.signing.after_rot import append_seen, rot_announced, set_aside
 from tests.signing.archives import (
     FRAGMENT_NS,
@@ -55,6 +57,7 @@ from tests.signing.archives import (
 from tests.signing.checking import TRUST, assert_untouched, check
 from tests.signing.kept import PAST_MS, kept_archive
 from tests.signing.room import approve, clear, forbid, gap_since, give, owe, withhold
+from tests.signing.stored import WITNESS, Shelf, shelve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +304,96 @@ def _(root: Path) -> Case:
 @story(Code.DEMO)
 def _(root: Path) -> Case:
     return ended(begun(root, purpose=Purpose.DEMO))
+
+
+# --- B: store --------------------------------------------------------------------------------------------------------
+
+
+def shelved(root: Path) -> Shelf:
+    closed_archive(root)
+    return shelve(root, root.parent / "store")
+
+
+def read_from(shelf: Shelf, root: Path, reader: type[DirectoryReader] = DirectoryReader) -> Case:
+    work = root.parent / "work"
+    return Case(path=work, options={"store": shelf.archive(work, pins=[WITNESS], reader=reader)})
+
+
+class Marked(DirectoryReader):
+    """A directory that says of its first object that it was deleted, as a server with versions can."""
+
+    def versions(self, prefix: str) -> Iterator[ObjectVersion]:
+        for number, version in enumerate(super().versions(prefix)):
+            if number == 0:
+                yield replace(version, version_id="marker", is_delete_marker=True)
+            yield version
+
+
+class Doubled(DirectoryReader):
+    """A directory that has everything twice."""
+
+    def versions_of(self, key: str) -> list[ObjectVersion]:
+        return super().versions_of(key) * 2
+
+
+@story(Code.STORE_DELETE_MARKER)
+def _(root: Path) -> Case:
+    return read_from(shelved(root), root, Marked)
+
+
+@story(Code.STORE_FOREIGN)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    (shelf.slices()[0].parent / "notes.txt").write_text("x")
+    return read_from(shelf, root)
+
+
+@story(Code.STORE_VERSION_DIFFERS)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    flip(shelf.slices()[0], 100)
+    return read_from(shelf, root)
+
+
+@story(Code.STORE_VERSION_DUPLICATE)
+def _(root: Path) -> Case:
+    return read_from(shelved(root), root, Doubled)
+
+
+@story(Code.STORE_SLICE_WRONG)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    shelf.slice(3, 9, shelf.entries[0])
+    return read_from(shelf, root)
+
+
+@story(Code.STORE_FORK)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    other = shelve(closed_archive(root.parent / "other", seed=1, sessions=1, segments=1).root, root.parent / "second")
+    shelf.slice(0, len(other.entries) - 1, b"".join(other.entries))
+    return read_from(shelf, root)
+
+
+@story(Code.WITNESS_REFUSED)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    shelf.witness(3, by=signer("somebody"))
+    return read_from(shelf, root)
+
+
+@story(Code.WITNESS_DIFFERS)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    shelf.witness(3, root=bytes(32))
+    return read_from(shelf, root)
+
+
+@story(Code.WITNESS_AHEAD)
+def _(root: Path) -> Case:
+    shelf = shelved(root)
+    shelf.witness(len(shelf.entries) + 1, root=bytes(32))
+    return read_from(shelf, root)
 
 
 # --- J: journal ------------------------------------------------------------------------------------------------------
