@@ -84,14 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, spool, config, export, ctl):
+    for command in (demo, config, export, ctl):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     doctor.add_parser(commands, _clock)
     first_start.add_parser(commands, _open_token)
     guard.add_parser(commands, _guard_start)
     sensors.add_parser(commands, _sensors_start)
-    for act in (records, retention, destroy):
+    for act in (records, retention, destroy, spool):
         act.add_parser(commands, _clock, _open_token)
     return parser
 

@@ -84,7 +84,7 @@ def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed,
         rows = allowed.contents[start : start + ROWS_LIMIT]
         body = Destroyed(contents=rows, basis=0, records=named)
         journal.append(body, session_id=allowed.session, clock=allowed.clock)
-    carried = _remove(spool, ledger, {content: allowed.session for content in allowed.contents})
+    carried = remove_contents(spool, ledger, {content: allowed.session for content in allowed.contents})
     spool.write(durable.Remove(path=pending))
     return carried
 
@@ -94,7 +94,7 @@ def finish(spool: Spool, ledger: Ledger) -> Carried:
 
     What was brought back since and must be kept again, by a hold or a longer term, stays.
     """
-    carried = _remove(spool, ledger, ledger.still_to_go()) if ledger.whole else Carried()
+    carried = remove_contents(spool, ledger, ledger.still_to_go()) if ledger.whole else Carried()
     pending = spool.root / PENDING_FILE
     if pending.exists():
         spool.write(durable.Remove(path=pending))
@@ -117,8 +117,8 @@ def destroyed_files(root: Path, ledger: Ledger) -> list[Path]:
     return [path for content, files in found for path, digest in files if digest == content[1]]
 
 
-def _remove(spool: Spool, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
-    """Remove the files, each only if its bytes are those that the journal names."""
+def remove_contents(spool: Spool, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
+    """Remove the files, each only if its bytes are those that the journal names. Raises StorageFault."""
     removed, kept = 0, []
     for content, session in contents.items():
         for path, digest in _files(spool.root, ledger, content, session):

@@ -31,7 +31,13 @@ LEVEL_LIMIT_BYTES = 4 << 20
 LEVEL_LIMIT_FILES = 16
 """So much may be copied while nothing else is written; if more is missing, another round comes first."""
 ROUNDS_LIMIT = 20
-STATE_FILES = ("device/slot-0.cbor", "device/slot-1.cbor", "device/destroying", "device/scrub.cbor")
+STATE_FILES = (
+    "device/slot-0.cbor",
+    "device/slot-1.cbor",
+    "device/destroying",
+    "device/reclaiming",
+    "device/scrub.cbor",
+)
 """Local state that a start on the other disk alone can use."""
 STATE_LIMIT_BYTES = 1 << 20
 

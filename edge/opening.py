@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge import destruction, durable, journal, journal_slots, mirror_opening, read_back, recovery
+from edge import destruction, durable, journal, journal_slots, mirror_opening, read_back, reclaiming, recovery
 from edge.config import Config
 from edge.custody import Custody, Held, LogFacts, LogKeys, OpenToken, hold, no_token, open_custody, require_confirmation
 from edge.durable import StorageFault
@@ -231,7 +231,7 @@ class Opening:
         yield from read_back.events_of(self._missing, clock.boottime_ns())
 
     def _finish_destructions(self) -> None:
-        """A destruction that a power cut interrupted; one that cannot be finished now hinders no recording."""
+        """What a power cut interrupted of a destruction or a reclaim; one that cannot go on hinders no recording."""
         try:
             destruction.finish_destructions(self.spool)
         except (JournalError, StorageFault) as error:
@@ -239,6 +239,13 @@ class Opening:
                 f"有一项销毁尚未完成，暂时无法核实或执行（{error}）；请稍后执行 `liuhen destroy --finish`",
                 f"a destruction is unfinished and cannot be checked or carried out now ({error}); "
                 "run `liuhen destroy --finish` later",
+            )
+        try:
+            reclaiming.finish_reclaims(self.spool)
+        except (JournalError, StorageFault) as error:
+            self._onlooker.say(
+                f"有一项空间清理尚未完成（{error}）；录制照常，下次启动时继续",
+                f"a reclaim of space is unfinished ({error}); recording goes on, the next start finishes it",
             )
 
     def _tell(self, setback: Setback) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge import durable, journal
-from edge.destruction import read_ledger
 from edge.durable import StorageFault
 from edge.journal import JournalError
+from edge.reclaiming import read_books
 from edge.spool import Spool
 from liuhen import archive, cbor
 from liuhen.boxes import UUID_HEADER_BYTES
@@ -222,10 +222,11 @@ class Scrub:
         return Rot(session=session, segment=statement.number, fragment=part.fragment, seq=seq, good_elsewhere=good)
 
     def _gone(self) -> frozenset[bytes]:
-        """File hashes of segments that were destroyed by order; asked for only once a file is missing."""
+        """File hashes of segments that went by order, or to a store; asked for only once a file is missing."""
         if self._destroyed is None:
-            ledger = read_ledger(self._root)
-            self._destroyed = frozenset(digest for what, digest in ledger.destroyed if what == ContentKind.SEGMENT)
+            books = read_books(self._root)
+            gone = (*books.ledger.destroyed, *books.reclaimed)
+            self._destroyed = frozenset(digest for what, digest in gone if what == ContentKind.SEGMENT)
         return self._destroyed
 
 

@@ -1,4 +1,7 @@
-"""`liuhen spool init|ls|scrub`: prepare a disk, list what is on one, look for rot. Reading needs no lock and no key."""
+"""`liuhen spool init|ls|scrub|reclaim`: prepare a disk, list what is on one, look for rot, give back space.
+
+Reading needs no lock and no key; reclaiming is an act of its own (`edge.commands.reclaim`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import journal
+from edge.commands import reclaim
+from edge.commands.acts import MakeClock
+from edge.custody import OpenToken, no_token
 from edge.journal import JournalError
 from edge.scrub import Place, Scrub
 from edge.spool import Identity, SpoolError, create_mirror, create_spool, segment_files
@@ -19,8 +25,12 @@ from liuhen.errors import FormatError, KeyFileError
 from liuhen.kinds import Segment, Session, SessionEnd
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command line."""
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    clock: MakeClock,
+    open_token: OpenToken = no_token,
+) -> None:
+    """Describe the command line. Reclaiming alone opens the log, and needs clock and key for it."""
     parser = commands.add_parser("spool", help="本机存储：初始化、列出 / prepare and list the local store")
     verbs = parser.add_subparsers(dest="verb", required=True)
     init = verbs.add_parser("init", help="为设备初始化存储目录 / prepare a directory for a device")
@@ -39,7 +49,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     scrub = verbs.add_parser("scrub", help="重读已存的段查找损坏，不作改动 / read stored segments again for rot")
     scrub.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
     scrub.add_argument("--mirror", type=Path, metavar="DIR", help="另一块盘上的镜像 / the mirror on the other disk")
-    parser.set_defaults(work=run)
+    for verb in (init, ls, scrub):
+        verb.set_defaults(work=run)
+    reclaim.add_parser(verbs, clock, open_token)
 
 
 def run(arguments: argparse.Namespace) -> int:

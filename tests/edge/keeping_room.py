@@ -10,7 +10,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.commands import destroy, export, records, retention
+from edge.commands import destroy, export, records, retention, spool
 from edge.destruction import read_ledger
 from edge.ports import ClockReading, SyncState
 from edge.retention import Ledger
@@ -65,7 +65,7 @@ class Person:
         parser = argparse.ArgumentParser()
         commands = parser.add_subparsers(required=True)
         export.add_parser(commands)
-        for act in (records, retention, destroy):
+        for act in (records, retention, destroy, spool):
             act.add_parser(commands, self.clock)
         parsed = parser.parse_args(list(words))
         code: int = parsed.work(parsed)

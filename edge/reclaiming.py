@@ -1,0 +1,66 @@
+"""Giving back the space of media that a store holds: first the journal says so, then the files go.
+
+Owns no thread; called by a person's command between sessions, and by a start. On return of `reclaim` the `reclaimed`
+entries are durable and every file they name is gone from its directory, durably, on the mirror too. A cut in between is
+finished by the next start; what was held meanwhile stays.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge import durable
+from edge import journal as journal_files
+from edge.destruction import Carried, remove_contents
+from edge.journal import Journal
+from edge.reclaim import Plan, ReclaimBooks
+from edge.spool import Spool
+from liuhen.kinds import Commitments, Reclaimed
+
+PENDING_FILE = "device/reclaiming"
+"""Local state: a reclaim is being carried out. Its absence spares a start the reading of the whole journal."""
+
+
+def read_books(root: Path) -> ReclaimBooks:
+    """Fold the whole journal of a spool. Raises JournalError."""
+    books = ReclaimBooks()
+    directory = root / "journal"
+    for number in journal_files.file_numbers(directory):
+        for entry in journal_files.entries_of(journal_files.file_path(directory, number)):
+            books.accept(entry)
+    return books
+
+
+def reclaim(spool: Spool, journal: Journal, books: ReclaimBooks, planned: Plan, records: Commitments = ()) -> Carried:
+    """Carry out a plan: entries first, then the files. Raises StorageFault; what is left then, `finish` does.
+
+    The entries bear the reading that the plan rests on: a clock that is lost in between would unfound them.
+    """
+    if not planned.parts:
+        return Carried()
+    pending = spool.root / PENDING_FILE
+    if not pending.exists():
+        spool.write(durable.Create(path=pending, content=b""))
+    for part in planned.parts:
+        body = Reclaimed(
+            contents=part.contents, receipts=part.receipts, witness=part.witness, order=part.order, records=records
+        )
+        journal.append(body, session_id=part.session, clock=part.clock)
+    going = {content: part.session for part in planned.parts for content in part.contents}
+    carried = remove_contents(spool, books.ledger, going)
+    spool.write(durable.Remove(path=pending))
+    return carried
+
+
+def finish_reclaims(spool: Spool) -> Carried:
+    """What a start does after recovery: nothing, unless a reclaim was being carried out when the device was cut off.
+
+    Reads the whole journal then, and only then. Raises StorageFault, JournalError.
+    """
+    pending = spool.root / PENDING_FILE
+    if not pending.exists():
+        return Carried()
+    books = read_books(spool.root)
+    carried = remove_contents(spool, books.ledger, books.still_to_go()) if books.ledger.whole else Carried()
+    spool.write(durable.Remove(path=pending))
+    return carried
