@@ -1,0 +1,97 @@
+"""A line to the store that goes wrong at a chosen byte: a TCP proxy on loopback, below TLS, with one mode at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CHUNK_BYTES = 16384
+TURN_SECONDS = 0.1
+
+
+class Mode(enum.Enum):
+    """What happens to a connection."""
+
+    PASS = enum.auto()
+    CUT_REQUEST = enum.auto()
+    """Closed when so many bytes have gone to the server."""
+    SWALLOW_ANSWER = enum.auto()
+    """After so many bytes to the server its answers are thrown away; closed when it has answered."""
+    CUT_ANSWER = enum.auto()
+    """Closed when so many bytes have come from the server."""
+    HOLD_ANSWER = enum.auto()
+    """After so many bytes to the server nothing comes back any more, and nothing is closed."""
+
+
+class BadLine:
+    """Listens on `port`; every connection goes to the store's port. Change `mode` and `limit_bytes` between calls."""
+
+    def __init__(self, store_port: int) -> None:
+        self.mode = Mode.PASS
+        self.limit_bytes = 0
+        self._store_port = store_port
+        self._closing = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(TURN_SECONDS)
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept, name="bad line")]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """End every connection and wait for the threads."""
+        self._closing.set()
+        for thread in list(self._threads):
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                near, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            thread = threading.Thread(target=self._carry, args=(near,), name="bad line's connection")
+            self._threads.append(thread)
+            thread.start()
+
+    def _carry(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError):
+            near.setblocking(True)
+            with socket.create_connection(("127.0.0.1", self._store_port), timeout=5) as far:
+                counted = {near: 0, far: 0}
+                while not self._closing.is_set() and self._turn(near, far, counted):
+                    pass
+
+    def _turn(self, near: socket.socket, far: socket.socket, counted: dict[socket.socket, int]) -> bool:
+        ready, _, _ = select.select([near, far], [], [], TURN_SECONDS)
+        for source in ready:
+            chunk = source.recv(CHUNK_BYTES)
+            if not chunk:
+                return False
+            counted[source] += len(chunk)
+            if source is near and self.mode is Mode.CUT_REQUEST and counted[near] > self.limit_bytes:
+                return False
+            if source is far and self.mode is Mode.CUT_ANSWER and counted[far] > self.limit_bytes:
+                return False
+            if source is far and counted[near] > self.limit_bytes:
+                if self.mode is Mode.SWALLOW_ANSWER:
+                    return False
+                if self.mode is Mode.HOLD_ANSWER:
+                    continue
+            (far if source is near else near).sendall(chunk)
+        return True
+
+
+@contextmanager
+def bad_line(store_port: int) -> Iterator[BadLine]:
+    """A line for as long as the context lasts."""
+    line = BadLine(store_port)
+    try:
+        yield line
+    finally:
+        line.close()
