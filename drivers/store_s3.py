@@ -31,8 +31,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from drivers.store_answers import code_of, fault_of_answer, time_of
 from drivers.store_faults import check_key, check_prefix, store_fault
-from drivers.store_transport import NETWORK_ERRORS, Body, Transport, network_fault
+from drivers.store_transport import NETWORK_ERRORS, Body, Misnamed, Transport, network_fault
 from edge.store import FaultClass, Nature, Put, Retained, StoreFault, Version
+from edge.store_trial import Answer, DeleteTrial, PutTrial, RetainTrial, Trial, VersioningTrial
 from liuhen.errors import KeyFileError
 from liuhen.keys import read_private_file
 from liuhen.registry import RetentionMode
@@ -40,6 +41,7 @@ from liuhen.store_names import StoreUrl
 
 REGION = "us-east-1"
 PAGE = 1000
+HTTP_SERVER_ERROR = 500
 UNUSED = "signed-elsewhere"
 NO_VERSION = "null"
 """What the API calls the one version of an object in a bucket that keeps none."""
@@ -50,10 +52,6 @@ LONGEST_CREDENTIAL_BYTES = 512
 CREDENTIAL_REMEDY = (
     "凭据文件须为两行（访问密钥、私有密钥），且只有所有者可读（0600）",
     "the credential's file has two lines, access key and secret key, readable by its owner alone (0600)",
-)
-TLS_REMEDY = (
-    "请在配置中写明存储服务器的 CA 文件；只有本机回环地址可以不用 TLS",
-    "name the CA file of the store's server in the configuration; only loopback goes without TLS",
 )
 
 
@@ -77,13 +75,20 @@ def read_credential(path: Path) -> Credential:
     return Credential(access_key=lines[0], secret_key=lines[1])
 
 
+def read_named_credential(path: Path | None) -> Credential:
+    """From a file that has to be named. Raises StoreFault (DENIED)."""
+    if path is None:
+        raise store_fault(FaultClass.DENIED, "no credential was named", remedy=CREDENTIAL_REMEDY)
+    return read_credential(path)
+
+
 def system_utc() -> datetime:
     """The machine's clock."""
     return datetime.now(UTC)
 
 
 class S3Store:
-    """Implements `edge.store.Store` and `edge.store_doctor.TrialStore`."""
+    """Implements `edge.store.Store` and `edge.store_trial.TrialStore`."""
 
     def __init__(
         self,
@@ -95,10 +100,12 @@ class S3Store:
         utc_now: Callable[[], datetime] = system_utc,
         conditional: bool = False,
     ) -> None:
-        """Connects to nothing yet. `conditional` where the doctor saw it honoured. Raises StoreFault (UNTRUSTED)."""
-        if ca_file is None and not is_loopback(url.place):
-            raise store_fault(FaultClass.UNTRUSTED, f"{url.text}: no CA file", remedy=TLS_REMEDY)
-        endpoint = f"{'http' if ca_file is None else 'https'}://{url.place}"
+        """Connects to nothing yet. `conditional` where the doctor saw it honoured. Raises StoreFault (UNTRUSTED).
+
+        Without a CA file the system's is trusted, and on loopback there is no TLS.
+        """
+        self.is_plain = ca_file is None and is_loopback(url.place)
+        endpoint = f"{'http' if self.is_plain else 'https'}://{url.place}"
         self._url = url
         self._conditional = conditional
         self._offset = timedelta()
@@ -112,6 +119,45 @@ class S3Store:
     def sign_with_offset(self, offset: timedelta) -> None:
         """Sign as if the clock were so much further on; the clock itself is left alone."""
         self._offset = offset
+
+    def attempt(self, trial: Trial) -> Answer:
+        """See TrialStore."""
+        try:
+            answer = self._tried(trial)
+        except ClientError as error:
+            status = int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+            at, code = time_of(error.response["ResponseMetadata"]), code_of(error.response)
+            if status >= HTTP_SERVER_ERROR:
+                raise fault_of_answer(error.response, body_was_sent=False) from error
+            return Answer(accepted=False, status=status, code=code, store_time=at)
+        except (BotoCoreError, *NETWORK_ERRORS) as error:
+            raise network_fault(error) from error
+        metadata = answer["ResponseMetadata"]
+        return Answer(
+            accepted=True,
+            status=int(metadata["HTTPStatusCode"]),
+            version_id=_version_id(answer),
+            store_time=time_of(metadata),
+        )
+
+    def _tried(self, trial: Trial) -> Mapping[str, Any]:
+        client, bucket = self._client, self._url.bucket
+        answer: Mapping[str, Any]
+        match trial:
+            case PutTrial():
+                answer = client.put_object(Bucket=bucket, Key=check_key(trial.key), **_put_arguments(trial))
+            case DeleteTrial():
+                bypass = {"BypassGovernanceRetention": True} if trial.bypass else {}
+                answer = client.delete_object(**self._named(trial.key, trial.version_id), **bypass)
+            case RetainTrial():
+                retention = {"Mode": trial.mode.name, "RetainUntilDate": trial.until.astimezone(UTC)}
+                answer = client.put_object_retention(
+                    **self._named(trial.key, trial.version_id), Retention=retention, BypassGovernanceRetention=True
+                )
+            case VersioningTrial():
+                wanted = {"Status": "Enabled" if trial.enabled else "Suspended"}
+                answer = client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=wanted)
+        return answer
 
     def nature(self) -> Nature:
         """See Store. Whether the lock is enforced is the doctor's to say."""
@@ -257,7 +303,10 @@ class _Auth(S3SigV4Auth):  # type: ignore[misc]
     def payload(self, request: AWSRequest) -> str:
         """The hash that is signed."""
         body = request.body
-        return body.sha256.hex() if isinstance(body, Body) else hashlib.sha256(body or b"").hexdigest()
+        return body.sha256.hex() if isinstance(body, Body | Misnamed) else str(super().payload(request))
+
+    def _should_sha256_sign_payload(self, _request: AWSRequest) -> bool:
+        return True
 
     def _modify_request_before_signing(self, request: AWSRequest) -> None:
         request.context["timestamp"] = self._signing_time().astimezone(UTC).strftime(SIGV4_TIMESTAMP)
@@ -304,6 +353,23 @@ def _translated(body: Body | None = None) -> Iterator[None]:
         raise fault_of_answer(error.response, body_was_sent=sent) from error
     except (BotoCoreError, *NETWORK_ERRORS) as error:
         raise network_fault(error, body) from error
+
+
+def _put_arguments(trial: PutTrial) -> dict[str, Any]:
+    """A PUT as botocore takes it; what the trial says wrongly of its body goes out as it is."""
+    arguments: dict[str, Any] = {
+        "Body": trial.body if trial.payload_sha256 is None else Misnamed(trial.body, sha256=trial.payload_sha256),
+        "ContentLength": len(trial.body),
+        "ContentMD5": _base64(trial.md5),
+    }
+    if trial.checksum_sha256 is not None:
+        arguments["ChecksumSHA256"] = _base64(trial.checksum_sha256)
+    if trial.only_if_absent:
+        arguments["IfNoneMatch"] = "*"
+    if trial.retain_until is not None:
+        arguments["ObjectLockMode"] = RetentionMode.COMPLIANCE.name
+        arguments["ObjectLockRetainUntilDate"] = trial.retain_until.astimezone(UTC)
+    return arguments
 
 
 def _listed(one: Mapping[str, Any], *, is_delete_marker: bool) -> Version:

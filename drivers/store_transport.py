@@ -8,6 +8,7 @@ the server's certificate has, and whether a body was sent whole before the answe
 from __future__ import annotations
 
 import hashlib
+import io
 import ssl
 import threading
 from http.client import HTTPException
@@ -29,6 +30,8 @@ from edge.store import FaultClass, StoreFault
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 MOST_CONNECTIONS = 8
+SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Debian's, by name: the library's own way to it can be led elsewhere by a variable (SSL_CERT_FILE)."""
 CHUNK_BYTES = 1 << 16
 NETWORK_ERRORS = (HTTPError, HTTPException, OSError)
 """What urllib3 lets out while a request is made or an answer is read."""
@@ -76,11 +79,19 @@ class Body:
         return store_fault(FaultClass.DAMAGED, f"{self._what}: {words}")
 
 
+class Misnamed(io.BytesIO):
+    """Bytes under a hash that need not be theirs: what the doctor sends to see whether a store minds."""
+
+    def __init__(self, content: bytes, *, sha256: bytes) -> None:
+        super().__init__(content)
+        self.sha256 = sha256
+
+
 class Transport:
     """Connections to one endpoint. `send` is a handler of botocore's `before-send`."""
 
     def __init__(self, endpoint: str, ca_file: Path | None) -> None:
-        """`endpoint` is http:// or https:// with host and port; `ca_file` is read now. Raises StoreFault."""
+        """`endpoint` is http(s):// with host and port. Reads the CA file (None: the system's). Raises StoreFault."""
         parts = urlsplit(endpoint)
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         shape: dict[str, Any] = {"port": parts.port, "timeout": timeout, "maxsize": MOST_CONNECTIONS, "retries": False}
@@ -164,7 +175,7 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_verify_locations(cafile=ca_file)
+        context.load_verify_locations(cafile=ca_file or SYSTEM_CA_FILE)
     except (OSError, TypeError) as error:
         raise store_fault(FaultClass.UNTRUSTED, f"CA file {ca_file}: {error}") from error
     return context

@@ -29,6 +29,7 @@ from edge.commands import (
     retention,
     sensors,
     spool,
+    store,
 )
 from edge.commands.overrides import CommandLine, seconds, with_spool
 from edge.companions import Companions
@@ -37,9 +38,12 @@ from edge.guard.process import GuardStart
 from edge.last_good import InForce, in_force, usual_copy
 from edge.ports import Clock
 from edge.sensors.process import Say, SensorsStart
+from edge.store import Store
+from edge.store_trial import TrialStore
 from edge.streams import prepare
 from edge.terminal import Terminal, guarded, record, record_service
 from liuhen.registry import StopCause
+from liuhen.store_names import StoreUrl
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     doctor.add_parser(commands, _clock)
+    store.add_parser(commands, _clock, store.Openers(server=_open_server, directory=_open_directory))
     first_start.add_parser(commands, _open_token)
     guard.add_parser(commands, _guard_start)
     sensors.add_parser(commands, _sensors_start)
@@ -129,6 +134,19 @@ def _sensors_start(config: configuration.Config, say: Say) -> SensorsStart:
         alive=supervisor.alive,
         stopping=supervisor.stopping,
     )
+
+
+def _open_server(access: store.Access) -> TrialStore:
+    from drivers.store_s3 import S3Store, read_named_credential  # noqa: PLC0415 -- as below
+
+    credential = read_named_credential(access.credential_file)
+    return S3Store(access.url, credential, ca_file=access.ca_file, region=access.region)
+
+
+def _open_directory(url: StoreUrl) -> Store:
+    from drivers.store_directory import DirectoryStore  # noqa: PLC0415 -- as below
+
+    return DirectoryStore(url)
 
 
 def _clock() -> Clock:

@@ -158,7 +158,7 @@ def test_the_environment_changes_nothing(ceph: CephStore, tmp_path: Path, key: s
         "ceph = CephStore(cluster=Cluster(Path(sys.argv[1])))\n"
         "print(put(at_port(ceph, ceph.cluster.port), sys.argv[2], b'whole').version.key)\n"
     )
-    command = [sys.executable, "-c", script, ceph.cluster.folder, key]
+    command: list[str | Path] = [sys.executable, "-c", script, ceph.cluster.folder, key]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | poison, capture_output=True, text=True, check=False, timeout=60
     )
