@@ -25,17 +25,19 @@ from edge.commands import (
     first_start,
     guard,
     keys,
+    offload,
     records,
     retention,
     sensors,
     spool,
     store,
 )
-from edge.commands.overrides import CommandLine, seconds, with_spool
-from edge.companions import Companions
+from edge.commands.overrides import CommandLine, add_store, seconds, with_spool, with_store
+from edge.companions import Companions, last_sending, offload_command
 from edge.custody import TokenPort
 from edge.guard.process import GuardStart
 from edge.last_good import InForce, in_force, usual_copy
+from edge.offload.program import Offload
 from edge.ports import Clock
 from edge.sensors.process import Say, SensorsStart
 from edge.store import Store
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--config", type=Path, metavar="FILE")
     run.add_argument("--spool", type=Path, metavar="DIR")
     run.add_argument("--seconds", type=seconds, metavar="N")
+    add_store(run)
     run.add_argument(
         "--emergency",
         action="store_true",
@@ -96,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     first_start.add_parser(commands, _open_token)
     guard.add_parser(commands, _guard_start)
     sensors.add_parser(commands, _sensors_start)
+    offload.add_parser(commands, _make_offload)
     for act in (records, retention, destroy, spool):
         act.add_parser(commands, _clock, _open_token)
     return parser
@@ -149,6 +153,12 @@ def _open_directory(url: StoreUrl) -> Store:
     return DirectoryStore(url)
 
 
+def _make_offload(choice: offload.Choice, say: Say) -> Offload:
+    from drivers.offloading import make_offload  # noqa: PLC0415 -- as below
+
+    return make_offload(choice, say)
+
+
 def _clock() -> Clock:
     from drivers.system_clock import SystemClock  # noqa: PLC0415 -- as below
 
@@ -164,8 +174,8 @@ def _open_token(settings: configuration.Token) -> TokenPort:
 def _run(parsed: argparse.Namespace) -> int:
     def work() -> int:
         loaded = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
-        chosen = with_spool(loaded, parsed.spool)
-        with _companions(chosen, parsed.config):
+        chosen = with_store(with_spool(loaded, parsed.spool), parsed.store)
+        with last_sending(chosen, parsed.config), _companions(chosen, parsed.config):
             return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed))
 
     return guarded(work)
@@ -203,13 +213,16 @@ def _service_start(
 
 
 def _companions(chosen: configuration.Config, config_file: Path | None) -> Companions:
-    """Guard and sensors, where the configuration has something for them to do."""
+    """Guard, sensors and offload, where the configuration has something for them to do."""
     named = ["--config", str(config_file)] if config_file is not None else []
     wanted = {
         "guard": chosen.has_guard,
         "sensors": chosen.has_sensors,
     }
-    return Companions([[sys.executable, "-m", "edge", name, *named] for name, on in wanted.items() if on])
+    commands = [[sys.executable, "-m", "edge", name, *named] for name, on in wanted.items() if on]
+    if chosen.store.url:
+        commands.append(offload_command(chosen, config_file))
+    return Companions(commands)
 
 
 def _start(

@@ -406,6 +406,7 @@ class Running:
             "ordinal": known.ordinal,
             "run": self.opening.run,
             "durable": self.recorder.durable_fragments if self.recorder is not None else 0,
+            "queue_ms": self.recorder.queue_ms if self.recorder is not None else 0,
             "inhibitions": sorted(one.name.lower() for one in state.inhibitions),
             "to_approve": state.to_approve,
             "unexplained": sorted(state.unexplained),

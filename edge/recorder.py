@@ -771,6 +771,11 @@ class Recorder:
         return self._reached().fragments
 
     @property
+    def queue_ms(self) -> int:
+        """How much media waits for the disk now."""
+        return self._tools.stretches.newest.packets.depth_ns() // 1_000_000
+
+    @property
     def wants_attention(self) -> bool:
         """Whether somebody should look, although it is recorded."""
         return bool(self._counts.warnings)

@@ -26,8 +26,16 @@ if __name__ == "__main__":
 
 from edge import config as configuration
 from edge.app import Start, conduct_threads
-from edge.commands.overrides import CommandLine, amended_digest, open_descriptor, ppm, seconds
-from edge.companions import Companions
+from edge.commands.overrides import (
+    CommandLine,
+    add_store,
+    amended_digest,
+    open_descriptor,
+    ppm,
+    seconds,
+    with_store,
+)
+from edge.companions import Companions, last_sending, offload_command
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
 from edge.streams import prepare
@@ -96,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="模拟世界的套接字目录，供另一终端操纵 / folder of the world's sockets, for its levers",
     )
+    add_store(parser)
     parser.add_argument("--microphone-ppm", type=ppm, default=0.0, metavar="N")
     parser.add_argument(
         "--emergency", action="store_true", help="同 liuhen run --emergency / as with liuhen run --emergency"
@@ -146,10 +155,15 @@ def chains(config: Config) -> tuple[Callable[[], PictureChain], Callable[[], Sou
 def _simulate(parsed: argparse.Namespace) -> int:
     spool: Path = (parsed.spool or Path("recordings/spool")).absolute()
     base = configuration.load(parsed.config) if parsed.config is not None else Config()
-    base = replace(base, spool=replace(base.spool, directory=spool))
+    base = with_store(replace(base, spool=replace(base.spool, directory=spool)), parsed.store)
     if parsed.config is None:
         keys = parsed.keys.absolute() if parsed.keys is not None else spool.with_name(f"{spool.name}.keys")
         base = _with_demo_key(base, demo_identity(spool, keys, now_utc_ms=time.time_ns() // 1_000_000), parsed.truth)
+    with last_sending(base, parsed.config):
+        return _recorded(base, parsed)
+
+
+def _recorded(base: Config, parsed: argparse.Namespace) -> int:
     try:
         return _port_level(base, parsed, real_time=False) if parsed.virtual else _in_world(base, parsed)
     except UnusableFootage as error:
@@ -202,13 +216,15 @@ def _in_world(base: Config, parsed: argparse.Namespace) -> int:
 
 
 def _companions(base: Config, parsed: argparse.Namespace, ready: WorldReady, folder: Path) -> Companions:
-    """Guard and sensors on the world's pins and serial lines, where the configuration has something for them to do."""
+    """Guard and sensors on the world's pins and serial lines, and offload, where there is something for them to do."""
     named = ["--config", str(parsed.config)] if parsed.config is not None else []
     commands = []
     if base.has_guard:
         commands.append([sys.executable, "-m", "sim.guard", "--pins", str(ready.pins), *named])
     if base.has_sensors:
         commands.append([sys.executable, "-m", "sim.sensors", "--field", str(folder / "around"), *named])
+    if base.store.url:
+        commands.append(offload_command(base, parsed.config))
     return Companions(commands)
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from edge.config import Config
+from edge.settings_control import Control
+from liuhen.errors import FormatError
+from liuhen.store_names import parse_store_url
 
 LONGEST_SECONDS = 366 * 86_400
 LARGEST_PPM = 10_000.0
@@ -64,6 +67,41 @@ def with_spool(config: Config, directory: Path | None) -> Config:
         return config
     spool = replace(config.spool, directory=directory.absolute())
     return replace(config, spool=spool, digest=amended_digest(config, f"--spool {directory.name}"))
+
+
+def store_url(text: str) -> str:
+    """A store from the command line: its URL in the one spelling, or a folder's path. Raises ArgumentTypeError."""
+    try:
+        return parse_store_url(text if ":" in text else f"file:{Path(text).absolute()}").text
+    except FormatError as error:
+        words = "file:/绝对路径 或 s3://主机[:端口]/桶，其中不得有口令 / a file: or s3:// URL without a secret in it"
+        raise argparse.ArgumentTypeError(words) from error
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that may be given another store."""
+    parser.add_argument(
+        "--store",
+        type=store_url,
+        metavar="URL",
+        help="中心存储库：file:/目录 或 s3://主机/桶；不写则按配置 / the central store; else the configuration's",
+    )
+
+
+def with_store(config: Config, url: str | None) -> Config:
+    """The same configuration with another store. On a laptop the control socket then stands beside the spool."""
+    if url is None:
+        return config
+    control, default = config.control, Control()
+    if control.socket == default.socket and not default.socket.parent.is_dir():
+        spool = config.spool.directory
+        control = replace(control, socket=spool.with_name(f"{spool.name}.control"))
+    return replace(
+        config,
+        store=replace(config.store, url=url),
+        control=control,
+        digest=amended_digest(config, f"--store {url}"),
+    )
 
 
 def amended_digest(config: Config, choice: str) -> bytes:

@@ -34,12 +34,11 @@ from edge.offload.sender import (
     LocalDiffers,
     LocalUnreadable,
     Outcome,
-    Pace,
     Sender,
     send_beacon,
 )
 from edge.offload.state import Owner, State, StateFault, StateLost, open_state, remove_state
-from edge.offload.streams import Broken, Streams
+from edge.offload.streams import Broken, BudgetPace, Streams
 from edge.ports import Clock
 from edge.store import Store
 from liuhen.hashing import sha256
@@ -56,13 +55,6 @@ UNREADABLE_NS = 60 * NS_PER_SECOND
 FOREIGN_KEPT = 64
 BEACON_NUMBER = -2
 """Stands for a beacon among the numbers on their way."""
-
-
-@dataclass(slots=True)
-class SigningClock:
-    """What is added to our clock when requests are signed; the store's driver reads it."""
-
-    ahead_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +78,18 @@ class OffloadStart:
     state_folder: Path
     clock: Clock
     tell: Tell
-    pace: Pace
-    signing: SigningClock
+    rate: Callable[[], int | None]
+    """Bytes per second that may go now, both ways together; None: no limit."""
+    sign_ahead: Callable[[int], None]
+    """Told by how many ms the store's clock is ahead of ours: requests are signed by its time."""
     jitter: Callable[[], float]
     look: Callable[[], yielding.Look]
     say: Say
     show: Callable[[Report], None] = lambda _report: None
     settings: Settings = field(default_factory=Settings)
     reached: Callable[[str], None] = lambda _point: None
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    """Waits so many seconds for the end; whoever moves a clock of his own moves it here."""
     ready: Callable[[], None] = lambda: None
     alive: Callable[[], None] = lambda: None
     stopping: Callable[[], None] = lambda: None
@@ -107,6 +103,7 @@ class Offload:
         self._start = start
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._pace = BudgetPace(start.rate, start.clock.boottime_ns, partial(start.wait, self._stopping))
         self._streams = streams(self._wake.set, self._stopping)
         self._state: State | None = None
         self._state_again_ns = 0
@@ -119,13 +116,17 @@ class Offload:
         self._meter = Meter()
         self._turn = 0
         self._newest = b""
+        self._settled = False
         self._next: dict[str, int] = {}
         self._busy_ns: int | None = None
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Turn until `stop`; on return every stream has ended but one that a store holds up beyond its limits."""
+    def run(self, *, until_done: bool = False) -> None:
+        """Turn until `stop`; on return every stream has ended but one that a store holds up beyond its limits.
+
+        `until_done` also ends when everything that is sealed is at the store, told or not.
+        """
         self._start.ready()
         try:
             while not self._stopping.is_set():
@@ -133,6 +134,8 @@ class Offload:
                 self._wake.clear()
                 if not self._stopping.is_set():
                     self.look()
+                    if until_done and self._is_done():
+                        self.stop()
         finally:
             self._start.stopping()
             self.close()
@@ -141,6 +144,9 @@ class Offload:
         """End the loop soon."""
         self._stopping.set()
         self._wake.set()
+
+    def _is_done(self) -> bool:
+        return self._settled and not self._streams.under_way
 
     def close(self) -> None:
         """End the streams, then the state."""
@@ -224,6 +230,7 @@ class Offload:
             return
         if found.reached != reached:
             self._take_in(state, found)
+        self._settled = not found.more and not state.waiting(0, ()).objects
         if found.more:
             self._wake.set()
         else:
@@ -270,7 +277,7 @@ class Offload:
             spool=self._start.inventory.root(),
             store=self._start.store,
             steps=state,
-            pace=self._start.pace,
+            pace=self._pace,
             retention_ms=self._start.settings.retention_ms,
             foreign=lambda task, _version: self._foreign.append(task),
             reached=self._start.reached,
@@ -369,7 +376,7 @@ class Offload:
                 f"the store: {store_fault.what}. {store_fault.remedy_en}",
             )
         if verdict.sign_ahead_ms is not None:
-            self._start.signing.ahead_ms = verdict.sign_ahead_ms
+            self._start.sign_ahead(verdict.sign_ahead_ms)
         if verdict.alarm is not None:
             self._alarm(verdict.alarm, _measure_of(verdict, failed), now_ns)
         if task is not None:

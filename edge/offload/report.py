@@ -131,6 +131,12 @@ def _deadline(report: Report, now_utc_ms: int) -> Iterator[str]:
         yield "预测 forecast：按目前速度可按期入库 in time at this rate"
 
 
+def needs_somebody(report: Report, now_utc_ms: int) -> bool:
+    """Whether a person should look: silence, a deadline missed or about to be, content that differs."""
+    silent = now_utc_ms - report.utc_ms > STALE_SECONDS * 1000
+    return bool(silent or report.waiting.levels[-1] or report.short_seconds or report.waiting.differing)
+
+
 def beacon_bytes(newest: bytes, report: Report) -> bytes:
     """The object of a beacon (FORMAT.md 12.1): the newest signed entry, and what is said here unsigned."""
     waiting = report.waiting

@@ -7,6 +7,7 @@ journals what is told: it writes the receipt as an entry before it answers, and 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from edge.offload import yielding
 from edge.offload.courier import Tell
 from edge.offload.inventory import Inventory
-from edge.offload.program import Offload, OffloadStart, Settings, SigningClock
+from edge.offload.program import Offload, OffloadStart, Settings
 from edge.offload.report import Report
 from edge.offload.words import Answer, OffloadAlive, ReceiptsTold, StoreTold, Words, packet_of, parse
 from edge.ports import ClockReading, SyncState
@@ -46,13 +47,6 @@ class DeviceClock:
 
     def boottime_ns(self) -> int:
         return self.device.now_ns
-
-
-class FreePace:
-    """Lets everything through."""
-
-    def take(self, size: int) -> None:
-        """At once."""
 
 
 class RecorderDesk:
@@ -139,7 +133,8 @@ class Bench:
     device: Device = field(init=False)
     desk: RecorderDesk = field(init=False)
     store: VirtualStore = field(init=False)
-    signing: SigningClock = field(default_factory=SigningClock)
+    ahead_ms: int = 0
+    rate: int | None = None
     said: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     offload: Offload = field(init=False)
@@ -150,7 +145,7 @@ class Bench:
         self.device.start()
         self.desk = RecorderDesk(self.device)
         clockwork = Clockwork(utc_ms=lambda: self.device.utc_ms, passes=self.device.pass_ns)
-        self.store = VirtualStore(clockwork, sign_ahead_ms=lambda: self.signing.ahead_ms)
+        self.store = VirtualStore(clockwork, sign_ahead_ms=lambda: self.ahead_ms)
         self.offload = self.another()
 
     def another(self, store: Store | None = None, tell: Tell | None = None) -> Offload:
@@ -168,8 +163,9 @@ class Bench:
             state_folder=self.folder / "state",
             clock=DeviceClock(self.device),
             tell=self.desk.tell if tell is None else tell,
-            pace=FreePace(),
-            signing=self.signing,
+            rate=lambda: self.rate,
+            wait=self._wait,
+            sign_ahead=self._sign_ahead,
             jitter=dice.random,
             look=lambda: self.look,
             say=lambda _zh, en: self.said.append(en),
@@ -179,6 +175,13 @@ class Bench:
         )
         self.offload = Offload(start, VirtualStreams)
         return self.offload
+
+    def _wait(self, _stopping: threading.Event, seconds: float) -> bool:
+        self.device.pass_ns(int(seconds * SECOND_NS))
+        return False
+
+    def _sign_ahead(self, ahead_ms: int) -> None:
+        self.ahead_ms = ahead_ms
 
     def turn(self, turns: int = 1, seconds: float = 0.2) -> None:
         """So many turns of the loop, with time between them."""

@@ -1,0 +1,152 @@
+"""`liuhen offload`: bring what was sealed to the central store, until SIGTERM; `liuhen offload status`: how it stands.
+
+Exit codes: 0 clean or everything is there, 1 something is late or differs, 2 usage or no store configured, 4 the spool
+cannot be read, 6 another one runs, or none has run yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import config as configuration
+from edge.commands.overrides import add_store, with_spool, with_store
+from edge.config import Config
+from edge.offload import report
+from edge.offload.places import Busy, Places, places_of
+from edge.offload.program import Offload
+from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+
+EXIT_RUNNING = 6
+STATUS_LIMIT_BYTES = 1 << 20
+
+Say = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was chosen on the command line. `once`: end when there is nothing left that can be done."""
+
+    config: Config
+    places: Places
+    recorder: Path
+    once: bool
+
+
+MakeOffload = Callable[[Choice, Say], Offload]
+"""What a composition root offers. Raises SpoolError where the spool is none."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], make: MakeOffload) -> None:
+    """Describe the command line."""
+    parser = commands.add_parser(
+        "offload", help="入库进程：送交中心存储库并回读核对 / bring what is sealed to the central store, read it back"
+    )
+    _add_choices(parser)
+    parser.add_argument(
+        "--recorder", type=Path, metavar="SOCKET", help="录制进程的控制套接字，不写则按配置 / else the configuration's"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="送完现有内容即结束 / end when everything there is now has been sent"
+    )
+    parser.set_defaults(work=lambda parsed: serve(parsed, make))
+    verbs = parser.add_subparsers(dest="verb")
+    status = verbs.add_parser("status", help="待入库、期限、速度、预测 / what waits, deadlines, rate, forecast")
+    _add_choices(status)
+    status.add_argument("--json", action="store_true", help="机器可读 / for a program")
+    status.set_defaults(work=show)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE")
+    parser.add_argument("--spool", type=Path, metavar="DIR")
+    add_store(parser)
+
+
+def serve(parsed: argparse.Namespace, make: MakeOffload) -> int:
+    """Run the process under a configuration; returns the exit code."""
+
+    def work() -> int:
+        config = _chosen(parsed)
+        if config.store.place is None:
+            complain(
+                "未配置中心存储库 / no store is configured",
+                "请在配置中写明 store.url，或使用 --store",
+                "set store.url in the configuration, or use --store",
+            )
+            return EXIT_USAGE
+        places = places_of(config.spool.directory)
+        recorder = parsed.recorder or config.control.socket
+        try:
+            places.lock()
+            offload = make(Choice(config=config, places=places, recorder=recorder, once=parsed.once), _say)
+        except Busy:
+            complain(
+                "已有入库进程在运行 / another offload process runs",
+                "请先结束它；它的状态可用 liuhen offload status 查看",
+                "end it first; liuhen offload status says how it stands",
+            )
+            return EXIT_RUNNING
+        with _ending_on_signals(offload.stop):
+            offload.run(until_done=parsed.once)
+        return EXIT_CLEAN
+
+    return guarded(work)
+
+
+def show(parsed: argparse.Namespace) -> int:
+    """Print how it stands; 1 where something is late, differs or is silent, 6 where nothing has run yet."""
+
+    def work() -> int:
+        places = places_of(_chosen(parsed).spool.directory)
+        try:
+            with places.status.open("rb") as file:
+                packet = file.read(STATUS_LIMIT_BYTES)
+            told = report.parse(packet)
+        except (OSError, report.BadReport):
+            complain(
+                f"{places.status}：没有入库状态 / nothing is known of offload",
+                "请确认入库进程已启动（liuhen offload）",
+                "check that the offload process runs (liuhen offload)",
+            )
+            return EXIT_RUNNING
+        now_ms = time.time_ns() // 1_000_000
+        if parsed.json:
+            sys.stdout.write(packet.decode() + "\n")
+        else:
+            sys.stdout.writelines(f"{line}\n" for line in report.lines(told, now_ms))
+        return EXIT_FAULT if report.needs_somebody(told, now_ms) else EXIT_CLEAN
+
+    return guarded(work)
+
+
+def _chosen(parsed: argparse.Namespace) -> Config:
+    config = configuration.load(parsed.config) if parsed.config is not None else Config()
+    return with_store(with_spool(config, parsed.spool), parsed.store)
+
+
+@contextmanager
+def _ending_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    def handle(_number: int, _frame: object) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(words_zh: str, words_en: str) -> None:
+    try:
+        sys.stderr.write(f"offload: {words_zh} | {words_en}\n")
+        sys.stderr.flush()
+    except OSError:
+        return  # nobody reads the log any more; sending goes on
