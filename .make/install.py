@@ -435,7 +435,7 @@ def enable(target: Target, changes: Sequence[str]) -> None:
         tell_system(["udevadm", "trigger", *(f"--subsystem-match={name}" for name in DEVICES)])
         say(
             "nothing was started or restarted; between sessions: "
-            "systemctl restart liuhen-guard liuhen-sensors liuhen-recorder"
+            "systemctl restart liuhen-guard liuhen-sensors liuhen-offload liuhen-recorder"
         )
 
 

@@ -105,11 +105,11 @@ def create_file(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     sync_directory(path.parent)
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """A small file replaced whole: after a power cut it is the old one or the new one. Raises StorageFault."""
     fresh = path.with_name(f".{path.name}.new")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
@@ -246,7 +246,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    """`replace_file`."""
+    """`replace_file` of a spool: the group may read it, for `offload` reads the slices."""
 
     path: Path
     content: bytes
@@ -292,7 +292,7 @@ def carry_out(change: Change) -> None:
         case Create():
             create_file(change.path, change.content)
         case Replace():
-            replace_file(change.path, change.content)
+            replace_file(change.path, change.content, mode=0o640)
         case Shorten():
             shorten(change.path, change.size_bytes)
         case Remove():

@@ -7,6 +7,7 @@ can be deleted and is found again. In virtual time `look` is called by whoever m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -149,9 +150,13 @@ class Offload:
         return self._settled and not self._streams.under_way
 
     def close(self) -> None:
-        """End the streams, then the state."""
-        if self._streams.close() and self._state is not None:
-            self._state.close()
+        """End the streams, say how it stands, let the state go."""
+        ended = self._streams.close()
+        if self._state is not None:
+            with contextlib.suppress(StateLost, StateFault):  # the next life makes it anew
+                self._start.show(self._report(self._state))
+            if ended:
+                self._state.close()
         self._start.store.close()
 
     def look(self) -> None:

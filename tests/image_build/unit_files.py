@@ -116,6 +116,7 @@ def complaints(rootfs: Path, commands: frozenset[str]) -> list[str]:
     lines = [f"{unit.name}: {line}" for unit in units.values() for line in _of_unit(unit, set(units), commands)]
     lines += [f"{unit.name}: {line}" for unit in units.values() for line in _of_devices(unit, rootfs)]
     lines += _of_waiting(units)
+    lines += _of_networks(units)
     lines += _of_restarts(units)
     lines += _of_users(rootfs, units)
     lines += _of_presets(rootfs, units)
@@ -148,12 +149,22 @@ def _of_commands(unit: Unit, commands: frozenset[str]) -> Iterator[str]:
 
 def _of_waiting(units: dict[str, Unit]) -> Iterator[str]:
     """Design 3: a dead process is a signal to the others, never a reason to wait."""
-    for name in ("liuhen-recorder.service", "liuhen-guard.service", "liuhen-sensors.service"):
+    for name in (f"liuhen-{one}.service" for one in ("recorder", "guard", "sensors", "offload")):
         waits_for = units[name].words("Requires", "Requisite", "BindsTo", "After", "PartOf")
         if waits := set(waits_for) - {"liuhen-firststart.service"}:
             yield f"{name}: depends on {' '.join(sorted(waits))}"
         if units[name].last("Restart") != "always":
             yield f"{name}: is not started again"
+
+
+def _of_networks(units: dict[str, Unit]) -> Iterator[str]:
+    """Design 3: `offload` alone has a network; sensors ask a server on this machine."""
+    for unit in units.values():
+        reaches = set(unit.words("IPAddressAllow")) - (
+            {"localhost"} if unit.name == "liuhen-sensors.service" else set()
+        )
+        if reaches and unit.name != "liuhen-offload.service":
+            yield f"{unit.name}: reaches {' '.join(sorted(reaches))} over the network"
 
 
 def _of_restarts(units: dict[str, Unit]) -> Iterator[str]:
