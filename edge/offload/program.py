@@ -38,7 +38,7 @@ from edge.offload.sender import (
     Sender,
     send_beacon,
 )
-from edge.offload.state import Owner, State, StateFault, StateLost, open_state, remove_state
+from edge.offload.state import Owner, State, StateFault, StateLost, Waiting, open_state, remove_state
 from edge.offload.streams import Broken, BudgetPace, Streams
 from edge.ports import Clock
 from edge.store import Store
@@ -50,6 +50,9 @@ TICK_SECONDS = 0.2
 STREAMS = 2
 MEASURE_NS = NS_PER_SECOND
 SHOW_NS = 2 * NS_PER_SECOND
+COUNT_NS = NS_PER_SECOND
+COUNT_MANY_NS = 20 * NS_PER_SECOND
+MANY = 5_000
 STATE_AGAIN_NS = 10 * NS_PER_SECOND
 FORGET_NS = 3600 * NS_PER_SECOND
 UNREADABLE_NS = 60 * NS_PER_SECOND
@@ -118,6 +121,7 @@ class Offload:
         self._turn = 0
         self._newest = b""
         self._settled = False
+        self._counted: Waiting | None = None
         self._next: dict[str, int] = {}
         self._busy_ns: int | None = None
 
@@ -153,6 +157,7 @@ class Offload:
         """End the streams, say how it stands, let the state go."""
         ended = self._streams.close()
         if self._state is not None:
+            self._counted = None
             with contextlib.suppress(StateLost, StateFault):  # the next life makes it anew
                 self._start.show(self._report(self._state))
             if ended:
@@ -235,7 +240,7 @@ class Offload:
             return
         if found.reached != reached:
             self._take_in(state, found)
-        self._settled = not found.more and not state.waiting(0, ()).objects
+        self._settled = not found.more and not state.is_anything_waiting()
         if found.more:
             self._wake.set()
         else:
@@ -302,13 +307,18 @@ class Offload:
         self._streams.begin(BEACON_NUMBER, partial(send_beacon, self._start.store, key_of(name), content))
 
     def _report(self, state: State) -> Report:
+        """How it stands now. What waits is counted seldom where it is much: the count goes over all of it."""
         utc_ms, nature = self._start.clock.read().utc_ms, self._start.store.nature()
+        now_ns = self._start.clock.boottime_ns()
+        every_ns = COUNT_NS if self._counted is None or self._counted.objects < MANY else COUNT_MANY_NS
+        if self._counted is None or self._due("count", every_ns, now_ns):
+            self._counted = state.waiting(utc_ms, LEVELS_PERCENT)
         return Report(
             utc_ms=utc_ms,
             url=self._start.url,
             label_zh=nature.label_zh,
             label_en=nature.label_en,
-            waiting=state.waiting(utc_ms, LEVELS_PERCENT),
+            waiting=self._counted,
             bytes_per_second=self._meter.bytes_per_second,
             paused=self._yielding.reasons,
             fault="" if self._line.closed else self._fault,

@@ -176,38 +176,35 @@ class State:
         with self._reading() as link:
             return [_task(row) for row in link.execute(asked, (now_ns, limit))]
 
-    def waiting(self, utc_ms: int, levels: Sequence[int]) -> Waiting:
-        """What is on its way, in numbers; `levels` are percentages of a term."""
+    def is_anything_waiting(self) -> bool:
+        """Whether the store is still to be asked about anything."""
         with self._reading() as link:
-            where = f"stage IN ({_WAITING})"
-            objects, size, oldest = link.execute(
-                f"SELECT count(*), coalesce(sum(size), 0), min(sealed_ms) FROM objects WHERE {where}"
-            ).fetchone()
-            (proof,) = link.execute(
-                f"SELECT count(*) FROM objects WHERE {where} AND kind < {int(Kind.SEGMENT)}"
-            ).fetchone()
-            (due,) = link.execute(
-                f"SELECT min(due_ms) FROM objects WHERE {where} AND kind >= {int(Kind.SEGMENT)}"
-            ).fetchone()
-            used = [
-                link.execute(
-                    f"SELECT count(*) FROM objects WHERE {where} AND due_ms < {NO_DEADLINE_MS} "
-                    "AND (:now - sealed_ms) * 100 >= (due_ms - sealed_ms) * :level",
-                    {"now": utc_ms, "level": level},
-                ).fetchone()[0]
-                for level in (*levels, 100)
-            ]
+            return link.execute(f"SELECT 1 FROM objects WHERE stage IN ({_WAITING}) LIMIT 1").fetchone() is not None
+
+    def waiting(self, utc_ms: int, levels: Sequence[int]) -> Waiting:
+        """What is on its way, in numbers, by one pass over it; `levels` are percentages of a term."""
+        used = "".join(
+            f", total(due_ms < {NO_DEADLINE_MS} AND (:now - sealed_ms) * 100 >= (due_ms - sealed_ms) * {int(level)})"
+            for level in (*levels, 100)
+        )
+        media_due = f"min(CASE WHEN kind >= {int(Kind.SEGMENT)} THEN due_ms END)"
+        asked = (
+            f"SELECT count(*), total(size), total(kind < {int(Kind.SEGMENT)}), min(sealed_ms), {media_due}{used} "
+            f"FROM objects WHERE stage IN ({_WAITING})"
+        )
+        with self._reading() as link:
+            objects, size, proof, oldest, due, *counts = link.execute(asked, {"now": utc_ms}).fetchone()
             untold, differing, receipted = (
                 link.execute(f"SELECT count(*) FROM objects WHERE stage = {int(stage)}").fetchone()[0]
                 for stage in (Stage.RETAINED, Stage.LOCAL_DIFFERS, Stage.RECEIPTED)
             )
         return Waiting(
             objects=objects,
-            size=size,
-            proof=proof,
+            size=int(size),
+            proof=int(proof),
             oldest_ms=oldest,
             earliest_due_ms=None if due is None or due >= NO_DEADLINE_MS else due,
-            levels=tuple(used),
+            levels=tuple(int(count) for count in counts),
             untold=untold,
             differing=differing,
             receipted=receipted,
