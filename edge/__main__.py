@@ -22,6 +22,7 @@ from edge.commands import (
     destroy,
     doctor,
     export,
+    fetch,
     first_start,
     guard,
     keys,
@@ -46,6 +47,7 @@ from edge.streams import prepare
 from edge.terminal import Terminal, guarded, record, record_service
 from liuhen.registry import StopCause
 from liuhen.store_names import StoreUrl
+from liuhen.store_reader import StoreAccess, StoreTrouble
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_parser(commands, _clock)
     store.add_parser(commands, _clock, store.Openers(server=_open_server, directory=_open_directory))
     first_start.add_parser(commands, _open_token)
+    fetch.add_parser(commands, _clock, _open_store)
     guard.add_parser(commands, _guard_start)
     sensors.add_parser(commands, _sensors_start)
     offload.add_parser(commands, _make_offload)
@@ -169,6 +172,18 @@ def _open_token(settings: configuration.Token) -> TokenPort:
     from drivers.token import open_token  # noqa: PLC0415 -- as below
 
     return open_token(settings)
+
+
+def _open_store(access: StoreAccess) -> Store:
+    from drivers.store_directory import DirectoryStore  # noqa: PLC0415 -- as below
+
+    if access.url.scheme == "file":
+        return DirectoryStore(access.url)
+    from drivers.store_s3 import S3Store, read_credential  # noqa: PLC0415 -- heavy, for a server alone
+
+    if access.credentials is None:
+        raise StoreTrouble("请用 --credentials 给出凭据文件", "name the credential's file with --credentials")
+    return S3Store(access.url, read_credential(access.credentials), ca_file=access.ca)
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -221,6 +221,18 @@ def make_directory(path: Path) -> None:
     sync_directory(path.parent)
 
 
+def flush_file(path: Path) -> None:
+    """Flush a file that was written elsewhere. Raises StorageFault."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+
+
 def sync_directory(path: Path) -> None:
     """Flush a directory, so that names made in it survive a power cut. Raises StorageFault."""
     try:

@@ -27,6 +27,10 @@ LABELS = {
     "reported_at": "报告时间 when it was reported",
 }
 """Every field, with what a person is asked for."""
+NEVER_IN_ARGV = (
+    *("actor", "by", "name", "reason", "text", "ground", "citation", "reported-to", "reported-at"),
+    *("purpose", "approval"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,19 @@ def add_said(parser: argparse.ArgumentParser, fields: tuple[Field, ...]) -> None
         "read the fields from a file, - for standard input: JSON, or name=value lines; else they are asked for",
     )
     parser.add_argument("--ask", action="store_true", help="可不填的项也逐项询问 / ask for the optional ones too")
-    for name in ("actor", "by", "name", "reason", "text", "ground", "citation", "reported-to", "reported-at"):
+    for name in (
+        "actor",
+        "by",
+        "name",
+        "reason",
+        "text",
+        "ground",
+        "citation",
+        "reported-to",
+        "reported-at",
+        "purpose",
+        "approval",
+    ):
         parser.add_argument(f"--{name}", action=_Refusing, nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("argv_text", action=_Refusing, nargs="*", help=argparse.SUPPRESS)
 

@@ -1,0 +1,324 @@
+"""A copy of a log, or of sessions of it, out of a store, for a custodian: said in the store before the first byte.
+
+Reads the store by version and hash (`liuhen.store_archive`), writes one thing into it: the signed statement of who
+copies what for, by whose approval (FORMAT.md 12.5; Jiaozuo Art. 18, 20). No content is written anywhere before that
+statement was read back. What lies in the target already is hashed again and, where it is right, not copied again. Runs
+in the caller's thread; durable on return.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from edge import durable
+from edge.store import FaultClass, Store, StoreFault
+from liuhen import archive, cose, records, sealed_records
+from liuhen.boxes import SEGMENT_LIMIT_BYTES
+from liuhen.entry import Entry
+from liuhen.errors import FormatError
+from liuhen.findings import Code
+from liuhen.hashing import record_hash
+from liuhen.keeping import Keeping
+from liuhen.kinds import Access, Recovered, Segment
+from liuhen.store_archive import StoreArchive
+from liuhen.store_names import AccessName, MediaName, Name, QuarantineName, RecordName, key_of, parse_key, prefix_of
+from liuhen.store_objects import Taken, hashes_to, take
+from liuhen.store_statements import objects_copied, sign_access
+from liuhen.verify_journal import items
+
+SESSIONS_IN_A_STATEMENT = 1024
+CHUNK_BYTES = 1 << 20
+NAME_DIGITS = 16
+MARK = "fetched-from-log"
+"""File in `device/` that says which log a target is a copy of: local state, proves nothing."""
+
+Content = MediaName | RecordName | QuarantineName
+
+
+class FetchRefused(Exception):
+    """The copy cannot begin; nothing of the content was written."""
+
+    def __init__(self, what: str, remedy_zh: str, remedy_en: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy_zh = remedy_zh
+        self.remedy_en = remedy_en
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """Who copies what for, by whose approval: asked of a person, and said in the store alone."""
+
+    actor: str
+    purpose: str
+    approval: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custodian:
+    """Whose copy it is: the key that signs, and the key that opens records, if there is one."""
+
+    signer: cose.Signer
+    opens: X25519PrivateKey | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """What the journal names of the chosen sessions and the store holds; the session of a record is its first owner."""
+
+    content: list[tuple[bytes | None, Content]] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    """What the journal names and the store does not hold, as paths of the copy."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fetched:
+    """What came of it. `differing` and `closed` are paths that are not in the copy."""
+
+    segments: int = 0
+    records: int = 0
+    quarantined: int = 0
+    already: int = 0
+    differing: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    """Records that are encrypted for somebody else, or that the key does not open."""
+
+
+def prepare(target: Path, log_id: bytes) -> None:
+    """A new or empty directory, or one that an earlier fetch of this log began. Raises FetchRefused, StorageFault."""
+    mark = target / "device" / MARK
+    if target.exists() and any(target.iterdir()):
+        if not mark.is_file() or mark.read_text(encoding="ascii", errors="replace").strip() != log_id.hex():
+            raise FetchRefused(
+                f"{target} 不是空目录 / is not empty",
+                "请给出新目录，或此前复制同一日志的目录",
+                "name a new directory, or one in which a copy of this very log was begun",
+            )
+        return
+    for folder in (*reversed(target.absolute().parents), target, target / "device"):
+        if not folder.is_dir():
+            durable.make_directory(folder)
+    durable.create_file(mark, log_id.hex().encode("ascii"))
+
+
+def plan(store: StoreArchive, sessions: frozenset[bytes]) -> Plan:
+    """What is to be copied: of these sessions, or of all where none is named. The journal is there by now."""
+    held = _held(store)
+    found = Plan()
+    for session, name in _named(store, held):
+        if sessions and session not in sessions:
+            continue
+        if name in held:
+            found.content.append((session, name))
+        else:
+            found.absent.append(_path_of(name))
+    return found
+
+
+def statements(found: Plan, *, log_id: bytes, said: Purpose, utc_ms: int) -> list[Access]:
+    """What the custodian signs: more than one statement only where there are more sessions than one may name."""
+    by_session: dict[bytes | None, list[bytes]] = {}
+    for session, name in found.content:
+        by_session.setdefault(session, []).append(name.digest)
+    sessions = sorted(session for session in by_session if session is not None)
+    made = []
+    for first in range(0, max(1, len(sessions)), SESSIONS_IN_A_STATEMENT):
+        part = sessions[first : first + SESSIONS_IN_A_STATEMENT]
+        digests = [digest for session in part for digest in by_session[session]]
+        digests += by_session.get(None, []) if first == 0 else []
+        made.append(
+            Access(
+                version=1,
+                log_id=log_id,
+                utc_ms=utc_ms,
+                actor=said.actor,
+                purpose=said.purpose,
+                approval=said.approval,
+                sessions=tuple(part),
+                objects=objects_copied(digests),
+            )
+        )
+    return made
+
+
+def leave(into: Store, source: StoreArchive, signer: cose.Signer, statement: Access) -> AccessName:
+    """Put a statement into the store and read it back. Raises StoreFault, StoreTrouble, FetchRefused, FormatError."""
+    encoded = sign_access(signer, statement)
+    digest = hashlib.sha256(encoded).digest()
+    at = datetime.fromtimestamp(statement.utc_ms / 1000, UTC)
+    name = AccessName(log_id=source.log_id, at=at, digest=digest)
+    md5 = hashlib.md5(encoded, usedforsecurity=False).digest()
+    try:
+        into.put(key_of(name), BytesIO(encoded), size=len(encoded), md5=md5, sha256=digest)
+    except StoreFault as fault:
+        if fault.fault is not FaultClass.AMBIGUOUS:  # it may have arrived: the reading back tells
+            raise
+    if not hashes_to(source.reader, name, limit_bytes=cose.ENTRY_LIMIT_BYTES, tell=_ignore):
+        raise FetchRefused(
+            "查阅声明未能从存储读回 / the access statement could not be read back",
+            "没有复制任何内容；请稍后重试或联系存储管理员",
+            "nothing was copied; try again, or tell whoever keeps the store",
+        )
+    return name
+
+
+def copy(store: StoreArchive, found: Plan, custodian: Custodian) -> Fetched:
+    """Everything of a plan into the target, each object hashed on its way. Raises StoreTrouble, StorageFault."""
+    fetched = Fetched()
+    for folder in ("sessions", "records", "quarantine"):
+        durable.make_directory(store.root / folder)
+    for name in dict.fromkeys(name for _, name in found.content):
+        match name:
+            case RecordName():
+                _copy_record(store, name, custodian, fetched)
+            case MediaName() | QuarantineName():
+                _copy_bytes(store, name, fetched)
+    for _, path in archive.journal_files(store.root):
+        durable.flush_file(path)
+    durable.sync_directory(store.root / "journal")
+    for path in [*(store.root / "device" / "slices").iterdir(), *(store.root / "device" / "fetch").iterdir()]:
+        path.unlink()
+    return fetched
+
+
+# -- what there is -----------------------------------------------------------------------------------------------------
+
+
+def _held(store: StoreArchive) -> set[Name]:
+    """The content that the store holds of this log, by name."""
+    found: set[Name] = set()
+    for folder in ("media", "records", "quarantine"):
+        for version in store.reader.versions(prefix_of(store.log_id, folder)):
+            if version.is_delete_marker:
+                continue
+            try:
+                found.add(parse_key(version.key))
+            except FormatError:
+                continue  # told by the verifier (B1)
+    return found
+
+
+def _named(store: StoreArchive, held: set[Name]) -> list[tuple[bytes | None, Content]]:
+    """What the journal names, each once, in its order: segments, bytes in quarantine, records with every owner."""
+    keeping = Keeping()
+    found: dict[tuple[bytes | None, Content], None] = {}
+    for item in items(archive.journal_files(store.root), store.root, _pass):
+        if item.entry is not None:
+            keeping.accept(item.entry)
+            found |= dict.fromkeys(_stated(item.entry, store.log_id))
+    known = sorted((name for name in held if isinstance(name, RecordName)), key=lambda name: name.digest)
+    found |= dict.fromkeys((owner, name) for name in known for owner in keeping.owners.get(name.commitment, ()))
+    return list(found)
+
+
+def _stated(entry: Entry, log_id: bytes) -> Iterator[tuple[bytes | None, Content]]:
+    session, body = entry.common.session_id, entry.body
+    if isinstance(body, Segment) and session is not None:
+        yield session, MediaName(log_id=log_id, session=session, number=body.number, digest=body.file_hash)
+    elif isinstance(body, Recovered):
+        for of, number, _, digest in body.quarantined:
+            yield of, QuarantineName(log_id=log_id, session=of, number=number, digest=digest)
+
+
+def _path_of(name: Content) -> str:
+    match name:
+        case MediaName():
+            return f"sessions/{name.session.hex()}/{name.number:06d}.mp4"
+        case QuarantineName():
+            digits = name.digest.hex()[:NAME_DIGITS]
+            return f"quarantine/{name.session.hex()}-{name.number:06d}-{digits}.bin"
+        case RecordName():
+            return f"records/{name.commitment.hex()}.record"
+
+
+# -- copying -----------------------------------------------------------------------------------------------------------
+
+
+def _copy_bytes(store: StoreArchive, name: MediaName | QuarantineName, fetched: Fetched) -> None:
+    path = store.root / _path_of(name)
+    if _is_there(path, name.digest):
+        fetched.already += 1
+        return
+    content = _taken(store, name, SEGMENT_LIMIT_BYTES)
+    if content is None:
+        fetched.differing.append(_path_of(name))
+        return
+    durable.make_directory(path.parent)
+    durable.remove_file(path, missing_ok=True)
+    durable.create_file(path, content)
+    if isinstance(name, MediaName):
+        fetched.segments += 1
+    else:
+        fetched.quarantined += 1
+
+
+def _copy_record(store: StoreArchive, name: RecordName, custodian: Custodian, fetched: Fetched) -> None:
+    path = store.root / _path_of(name)
+    if path.is_file() and _plain(path.read_bytes(), name.commitment):
+        fetched.already += 1
+        return
+    content = _taken(store, name, sealed_records.SEALED_LIMIT_BYTES)
+    if content is None:
+        fetched.differing.append(_path_of(name))
+        return
+    plain = content if _plain(content, name.commitment) else _opened(content, name, custodian)
+    if plain is None:
+        fetched.closed.append(_path_of(name))
+        return
+    durable.remove_file(path, missing_ok=True)
+    durable.create_file(path, plain)
+    fetched.records += 1
+
+
+def _opened(content: bytes, name: RecordName, custodian: Custodian) -> bytes | None:
+    if custodian.opens is None:
+        return None
+    try:
+        return sealed_records.opened(content, custodian.opens, commitment=name.commitment, where="record")
+    except FormatError:
+        return None  # counted as one that this key does not open
+
+
+def _plain(content: bytes, commitment: bytes) -> bool:
+    return record_hash(content[: records.SALT_BYTES], content[records.SALT_BYTES :]) == commitment
+
+
+def _taken(store: StoreArchive, name: Content, limit_bytes: int) -> bytes | None:
+    """The object's bytes, of the version that hashes to its name; None where there is none."""
+    into = store.root / "device" / "fetch" / name.digest.hex()
+    try:
+        taken = take(store.reader, name, into, limit_bytes=limit_bytes, tell=_ignore)
+        return into.read_bytes() if taken is Taken.FOUND else None
+    finally:
+        into.unlink(missing_ok=True)
+
+
+def _is_there(path: Path, digest: bytes) -> bool:
+    """Whether an earlier copy was whole: its bytes are hashed again."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK_BYTES):
+            found.update(piece)
+    return found.digest() == digest
+
+
+def ended_well(fetched: Fetched, absent: Iterable[str]) -> bool:
+    """Whether the copy holds everything that was asked for; what is encrypted for others is no fault of it."""
+    return not fetched.differing and not list(absent)
+
+
+def _ignore(_code: Code, _words: str) -> None:
+    """What a verification of the store tells is not told here."""
+
+
+def _pass(_size: int) -> None:
+    """Nobody watches."""

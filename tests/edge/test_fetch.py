@@ -1,0 +1,307 @@
+"""`liuhen fetch`: a custodian's copy out of a store, said there before the first byte of content, and whole after."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from drivers.store_directory import DirectoryStore
+from edge import __main__ as program
+from edge import fetch
+from edge.fetch import Custodian, FetchRefused, Plan, Purpose
+from edge.store import FaultClass, Put, StoreFault
+from liuhen import keys, sealed_records
+from liuhen.findings import Code, Severity
+from liuhen.hashing import sha256
+from liuhen.kinds import Access
+from liuhen.store_names import MediaName
+from liuhen.store_statements import objects_copied, verify_access
+from tests.signing.archives import closed_archive, flip, signer
+from tests.signing.checking import assert_untouched, check, codes
+from tests.signing.kept import Kept, kept_archive
+from tests.signing.stored import Shelf, shelve
+from tests.signing.vector_store import custodian
+
+SAID = Purpose(actor="张三", purpose="复议审查", approval="（2026）第 12 号")
+CUSTODIAN = Custodian(signer=signer("custodian"))
+NOW_MS = 1_790_000_000_000
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    return kept_archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def shelf(kept: Kept, tmp_path: Path) -> Shelf:
+    return shelve(kept.closed(), tmp_path / "store")
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "custodian.pem"
+    keys.save_private_key(path, keys.generate())
+    return path
+
+
+@pytest.fixture
+def said_file(tmp_path: Path) -> Path:
+    path = tmp_path / "said"
+    path.write_text(f"actor={SAID.actor}\npurpose={SAID.purpose}\napproval={SAID.approval}\n", encoding="utf-8")
+    return path
+
+
+def statements_in(shelf: Shelf) -> list[Path]:
+    return sorted(path for path in (shelf.root / "v1" / shelf.log_id.hex()).glob("access/*/*") if path.is_file())
+
+
+def content_in(target: Path) -> list[str]:
+    return sorted(
+        path.relative_to(target).as_posix()
+        for path in target.rglob("*")
+        if path.is_file() and path.relative_to(target).parts[0] in ("sessions", "records", "quarantine")
+    )
+
+
+def run(shelf: Shelf, target: Path, key_file: Path, said_file: Path, *more: str) -> int:
+    words = ["fetch", f"file:{shelf.root}", str(target), "--key", str(key_file), "--from", str(said_file), *more]
+    return program.main(words)
+
+
+# --- the whole of it -------------------------------------------------------------------------------------------------
+
+
+def test_a_log_is_copied_and_verifies(shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path) -> None:
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 0
+    assert_untouched(check(tmp_path / "copy", whole_file_hash=True))
+    assert len(content_in(tmp_path / "copy")) == 6
+
+
+def test_the_statement_says_who_what_for_and_which_objects(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    run(shelf, tmp_path / "copy", key_file, said_file)
+    (path,) = statements_in(shelf)
+    said = verify_access(path.read_bytes(), keys.load_signer(key_file).public_key, where="test")
+    assert (said.actor, said.purpose, said.approval) == (SAID.actor, SAID.purpose, SAID.approval)
+    digests = [sha256((tmp_path / "copy" / name).read_bytes()) for name in content_in(tmp_path / "copy")]
+    assert said.objects == objects_copied(digests)
+    assert len(said.sessions) == 2
+
+
+def test_one_session_is_copied_with_its_record_and_nothing_of_another(
+    kept: Kept, shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    target = tmp_path / "copy"
+    assert run(shelf, target, key_file, said_file, "--session", kept.session.hex()) == 0
+    assert content_in(target) == [
+        f"records/{kept.record.hex()}.record",
+        f"sessions/{kept.session.hex()}/000000.mp4",
+        f"sessions/{kept.session.hex()}/000001.mp4",
+    ]
+    report = check(target, session=kept.session)
+    assert report.intact
+    assert report.vouched is not None
+    (path,) = statements_in(shelf)
+    assert verify_access(path.read_bytes(), keys.load_signer(key_file).public_key, where="t").sessions == (
+        kept.session,
+    )
+
+
+def test_what_is_there_already_is_hashed_and_not_copied_again(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "copy"
+    run(shelf, target, key_file, said_file)
+    good, torn = sorted((target / "sessions").glob("*/*.mp4"))[:2]
+    before = good.stat().st_ino
+    flip(torn, 500)
+    capsys.readouterr()
+    assert run(shelf, target, key_file, said_file) == 0
+    assert "段 segments 1，" in capsys.readouterr().out
+    assert good.stat().st_ino == before
+    assert_untouched(check(target, whole_file_hash=True))
+
+
+def test_nothing_is_left_of_the_work(shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path) -> None:
+    run(shelf, tmp_path / "copy", key_file, said_file)
+    left = [path.name for path in (tmp_path / "copy" / "device").rglob("*") if path.is_file()]
+    assert left == [fetch.MARK]
+
+
+# --- said first ------------------------------------------------------------------------------------------------------
+
+
+class Watching(DirectoryStore):
+    """A store that looks at the copy in the moment the statement comes."""
+
+    def __init__(self, shelf: Shelf, target: Path, *, refuses: bool = False) -> None:
+        super().__init__(shelf.url)
+        self.seen: list[list[str]] = []
+        self._target = target
+        self._refuses = refuses
+
+    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+        self.seen.append(content_in(self._target))
+        if self._refuses:
+            raise StoreFault(FaultClass.DENIED, key, remedy_zh="无权", remedy_en="no right")
+        return super().put(key, body, size=size, md5=md5, sha256=sha256)
+
+
+def fetched_by(store: Watching, shelf: Shelf, target: Path) -> fetch.Fetched:
+    source = shelf.archive(target, keep=True)
+    found = fetch.plan(source, frozenset())
+    for statement in fetch.statements(found, log_id=shelf.log_id, said=SAID, utc_ms=NOW_MS):
+        fetch.leave(store, source, CUSTODIAN.signer, statement)
+    return fetch.copy(source, found, CUSTODIAN)
+
+
+def test_no_content_is_written_before_the_statement_is_in_the_store(shelf: Shelf, tmp_path: Path) -> None:
+    store = Watching(shelf, tmp_path / "copy")
+    assert fetched_by(store, shelf, tmp_path / "copy").segments == 4
+    assert store.seen == [[]]
+
+
+def test_a_store_that_refuses_the_statement_gives_no_content(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(StoreFault):
+        fetched_by(Watching(shelf, tmp_path / "copy", refuses=True), shelf, tmp_path / "copy")
+    assert content_in(tmp_path / "copy") == []
+
+
+class Swallowing(Watching):
+    """A store that says yes and keeps nothing, or says nothing though it kept it."""
+
+    ambiguous = False
+
+    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+        if self.ambiguous:
+            super().put(key, body, size=size, md5=md5, sha256=sha256)
+            raise StoreFault(FaultClass.AMBIGUOUS, key)
+        return super().put("v1/other", io.BytesIO(b""), size=0, md5=_MD5, sha256=sha256_of(b""))
+
+
+_MD5 = bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")
+sha256_of = sha256
+
+
+def test_a_statement_that_cannot_be_read_back_gives_no_content(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(FetchRefused):
+        fetched_by(Swallowing(shelf, tmp_path / "copy"), shelf, tmp_path / "copy")
+    assert content_in(tmp_path / "copy") == []
+
+
+def test_a_statement_whose_answer_was_lost_is_looked_for(shelf: Shelf, tmp_path: Path) -> None:
+    store = Swallowing(shelf, tmp_path / "copy")
+    store.ambiguous = True
+    assert fetched_by(store, shelf, tmp_path / "copy").segments == 4
+
+
+def test_more_sessions_than_one_statement_names_make_more_statements() -> None:
+    found = Plan()
+    for number in range(fetch.SESSIONS_IN_A_STATEMENT + 1):
+        session = number.to_bytes(16, "big")
+        name = MediaName(log_id=bytes(16), session=session, number=0, digest=sha256(session))
+        found.content.append((session, name))
+    made = fetch.statements(found, log_id=bytes(16), said=SAID, utc_ms=NOW_MS)
+    assert [len(one.sessions) for one in made] == [fetch.SESSIONS_IN_A_STATEMENT, 1]
+    assert [one.objects[0] for one in made] == [fetch.SESSIONS_IN_A_STATEMENT, 1]
+    assert all(isinstance(one, Access) for one in made)
+
+
+# --- what is not whole -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_or_altered_in_the_store_is_told_and_is_no_success(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone, changed = shelf.media()[:2]
+    gone.unlink()
+    flip(changed, 100)
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 1
+    out = capsys.readouterr().out
+    assert "存储中没有 not in the store: sessions/" in out
+    assert "no version is what its name says" in out
+    assert codes(check(tmp_path / "copy")) == {Code.SEGMENT_MISSING}
+
+
+def test_a_record_opens_with_the_custodians_key_alone(
+    tmp_path: Path, kept: Kept, key_file: Path, said_file: Path
+) -> None:
+    path = kept.path_of(kept.record)
+    holder = custodian("one")
+    sealed = sealed_records.seal(path.read_bytes(), [holder.public_key().public_bytes_raw()])
+    path.unlink()
+    shelf = shelve(kept.closed(), tmp_path / "store")
+    shelf.record(kept.record, sealed)
+    opening = tmp_path / "opening.pem"
+    keys.save_new(opening, holder.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    assert run(shelf, tmp_path / "closed", key_file, said_file) == 0
+    assert codes(check(tmp_path / "closed"), Severity.NOTE) == {Code.RECORD_ABSENT}
+    assert run(shelf, tmp_path / "open", key_file, said_file, "--decrypt", str(opening)) == 0
+    assert_untouched(check(tmp_path / "open"))
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_a_directory_with_something_else_in_it_is_refused(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "letter").write_text("x")
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 2
+    assert statements_in(shelf) == []
+
+
+def test_a_copy_of_another_log_is_not_gone_on_with(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 0
+    other = shelve(closed_archive(tmp_path / "second", seed=2).root, tmp_path / "other store")
+    assert run(other, tmp_path / "copy", key_file, said_file) == 2
+
+
+@pytest.mark.parametrize("missing", ["actor", "purpose", "approval"])
+def test_without_a_purpose_and_an_approval_nothing_is_copied(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line for line in said_file.read_text(encoding="utf-8").splitlines() if not line.startswith(missing)]
+    said_file.write_text("\n".join(lines), encoding="utf-8")
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 2
+    assert f"缺少 {missing}" in capsys.readouterr().err
+    assert not (tmp_path / "copy").exists()
+    assert statements_in(shelf) == []
+
+
+def test_a_purpose_in_argv_is_refused_and_not_repeated(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(shelf, tmp_path / "copy", key_file, said_file, "--purpose", "secret reason")
+    assert "secret reason" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--session", "xyz"), ("--session", "ab" * 16), ("--log", "ab" * 16)])
+def test_what_is_not_there_is_refused(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, more: tuple[str, ...]
+) -> None:
+    assert run(shelf, tmp_path / "copy", key_file, said_file, *more) == 2
+    assert statements_in(shelf) == []
+
+
+def test_a_signing_key_that_others_can_read_is_refused(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    key_file.chmod(0o644)
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 2
+    assert statements_in(shelf) == []
+
+
+def test_an_opening_key_of_another_kind_is_refused(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    assert run(shelf, tmp_path / "copy", key_file, said_file, "--decrypt", str(key_file)) == 2
