@@ -49,7 +49,7 @@ def test_after_a_kill_it_recovers_and_after_an_orderly_stop_it_has_nothing_to_re
 
 def test_a_start_that_has_to_read_the_whole_journal_is_seen(measured: Recoveries) -> None:
     few = measured.orderly.short.read_bytes
-    assert measured.slotless_touched.read_bytes > 100 * READ_MORE_BYTES + few
+    assert measured.slotless_touched.read_bytes > 10 * READ_MORE_BYTES + few
     assert measured.slotless.wiring_seconds > 1.5 * measured.orderly.compared.short.wiring_seconds
 
 
@@ -88,7 +88,7 @@ def test_a_slower_start_one_more_file_and_many_more_bytes_are_faults() -> None:
     assert judged(examined(1.4)) == []
     assert judged(examined(1.6)) == ["after a kill a start takes 1.60 times as long"]
     assert len(judged(examined(1, "spool/journal/00000006.cbor", "spool/journal/00000007.cbor"))) == 1
-    assert judged(examined(1, read_bytes=9999)) == ["after a kill it reads 9999 against 100"]
+    assert judged(examined(1, read_bytes=999_999)) == ["after a kill it reads 999999 against 100"]
 
 
 def test_a_trace_is_read_by_folder_and_by_what_succeeded() -> None:
