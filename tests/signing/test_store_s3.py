@@ -75,11 +75,11 @@ def access(place: str, credentials: Path) -> StoreAccess:
     return StoreAccess(url=StoreUrl(scheme="s3", place=place, bucket="evidence"), credentials=credentials)
 
 
-def verified(access: StoreAccess, shelf: Shelf, work: Path) -> Report:
+def verified(access: StoreAccess, shelf: Shelf, work: Path, jobs: int = 1) -> Report:
     reader = open_store(access)
     store = StoreArchive(access=access, reader=reader, log_id=shelf.log_id, root=work, keep=False)
     store.assemble()
-    report = check(work, store=store)
+    report = check(work, store=store, jobs=jobs)
     reader.close()
     return report
 
@@ -171,3 +171,27 @@ def test_a_server_that_is_not_there_is_one_line(access: StoreAccess, capsys: pyt
     assert code == 2
     assert "无法访问存储" in err
     assert "secret" not in err
+
+
+def test_other_processes_read_the_store_by_themselves(
+    access: StoreAccess, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liuhen.verify_ahead.START_AFTER_BYTES", 1)
+    assert_untouched(verified(access, shelf, tmp_path / "work", jobs=3))
+
+
+def test_trouble_of_another_process_is_trouble_of_the_store(
+    access: StoreAccess, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own reader finds no credential any more: that is no verdict about the archive."""
+    monkeypatch.setattr("liuhen.verify_ahead.START_AFTER_BYTES", 1)
+    reader = open_store(access)
+    assert access.credentials is not None
+    spoiled = tmp_path / "spoiled"
+    spoiled.touch(mode=0o600)
+    broken = StoreAccess(url=access.url, credentials=spoiled)
+    store = StoreArchive(access=broken, reader=reader, log_id=shelf.log_id, root=tmp_path / "work", keep=False)
+    store.assemble()
+    with pytest.raises(StoreTrouble, match="two lines"):
+        check(tmp_path / "work", store=store, jobs=3)
+    reader.close()
