@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.books import Books
+from edge.desk_deadlines import DeadlineClerk
 from edge.holdings import Holdings, LedgerFault
 from edge.messages import OffloadTold
 from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, telling_of
@@ -55,8 +56,10 @@ class StoreClerk:
         self.alive: OffloadAlive | None = None
         """What the offload process said last of its queue."""
         self.books: Books | None = None
+        self.deadlines: DeadlineClerk | None = None
         if room.tools.config.store.place is not None:
             self.books = Books(room.tools.spool, room.tools.journal, room.tools.clock.boottime_ns)
+            self.deadlines = DeadlineClerk(room, self.books)
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -73,6 +76,8 @@ class StoreClerk:
         match told.words:
             case OffloadAlive() as alive:
                 self.alive = alive
+                if self.deadlines is not None:
+                    self.deadlines.alive = alive
                 told.answer(Answer(ok=True))
             case StoreTold() as said:
                 told.answer(self._event(said))
@@ -81,14 +86,15 @@ class StoreClerk:
 
     def turn(self) -> None:
         """Keep the books up, and notice silence. Raises StorageFault."""
-        if self.books is None:
+        if self.books is None or self.deadlines is None:
             return
         self.books.turn()
+        self.deadlines.turn()
         since_ns = self._heard_ns if self._heard_ns is not None else self._began_ns
         limit_ns = SILENT_NS if self._heard_ns is not None else FIRST_WORD_NS
         if self._lost or self._room.now_ns - since_ns < limit_ns:
             return
-        self._lost = True
+        self._lost = self.deadlines.silent = True
         self._warn(EventCode.OFFLOAD_LOST, ((self._room.now_ns - since_ns) // NS_PER_MS,))
 
     def _hear(self) -> None:
@@ -98,6 +104,8 @@ class StoreClerk:
             self._room.event(EventCode.OFFLOAD_BACK, ((now_ns - since_ns) // NS_PER_MS,))
             self._room.warnings.pop(EventCode.OFFLOAD_LOST.name, None)
         self._heard_ns, self._lost = now_ns, False
+        if self.deadlines is not None:
+            self.deadlines.silent = False
 
     def _refused(self, told: OffloadTold) -> None:
         self._room.event(EventCode.REFUSED_REQUEST, (VERB_BASE + telling_of(told.words), told.role))
@@ -118,8 +126,14 @@ class StoreClerk:
         if said.code is EventCode.STORE_BACK:
             for code in UNWELL:
                 self._room.warnings.pop(code.name, None)
+            self._trouble(None)
             return Answer(ok=True, seq=self._room.event(said.code, said.measured))
+        self._trouble(said.code)
         return Answer(ok=True, seq=self._warn(said.code, said.measured))
+
+    def _trouble(self, code: EventCode | None) -> None:
+        if self.deadlines is not None:
+            self.deadlines.trouble = code
 
     # -- receipts -----------------------------------------------------------------------------------------------------
 
@@ -181,8 +195,8 @@ class StoreClerk:
 
     def facts(self) -> dict[str, Any]:
         """For `status`."""
-        if self.books is None:
-            return {"offload": None}
+        if self.books is None or self.deadlines is None:
+            return {"offload": None, "deadlines": []}
         alive = self.alive
         said = None
         if alive is not None:
@@ -194,7 +208,10 @@ class StoreClerk:
                 "unreachable": alive.unreachable,
             }
         heard = "lost" if self._lost else "heard" if self._heard_ns is not None else "not heard"
-        return {"offload": {"process": heard, "books": self.books.trouble, "queue": said}}
+        return {
+            "offload": {"process": heard, "books": self.books.trouble, "queue": said},
+            "deadlines": self.deadlines.facts(),
+        }
 
 
 def lies_on(folder: Path, disks: list[Path]) -> bool:

@@ -23,6 +23,7 @@ from liuhen.keeping import ORDERS
 from liuhen.kinds import (
     Checkpoint,
     Destroyed,
+    Event,
     GapEnd,
     Hold,
     Order,
@@ -34,10 +35,11 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
 )
-from liuhen.registry import EndCause, HoldAct, ObjectKind
+from liuhen.registry import EndCause, EventCode, HoldAct, ObjectKind
 
-VERSION = 1
+VERSION = 2
 NS_PER_MS = 1_000_000
+DEADLINE_EVENTS = frozenset(code for code in EventCode if code.name.startswith("DEADLINE_"))
 
 _SCHEMA = """
 CREATE TABLE mark (
@@ -59,8 +61,10 @@ CREATE TABLE receipts (
 CREATE TABLE holds (seq INTEGER PRIMARY KEY, session BLOB);
 CREATE TABLE orders (seq INTEGER PRIMARY KEY, code INTEGER, session BLOB);
 CREATE TABLE slices (first INTEGER PRIMARY KEY, last INTEGER, content BLOB UNIQUE, size INTEGER);
-INSERT INTO mark VALUES (1, 0, 0, 0, 1, zeroblob(32), 0, 0, 0);
+CREATE TABLE told (code INTEGER, about INTEGER, measured INTEGER, seq INTEGER);
+CREATE INDEX told_about ON told (about, code);
 """
+_FIRST_MARK = "INSERT INTO mark VALUES (?, 0, 0, 0, 1, zeroblob(32), 0, 0, 0)"
 Numbered = tuple[int | None, int | None]
 """Number and size of a content."""
 NO_SESSION = b""
@@ -82,6 +86,21 @@ WHERE seq > ? AND gone_seq IS NULL AND NOT EXISTS (
 _WAITING_SLICES = """
 SELECT content FROM slices AS s WHERE last >= ? AND first <= ? AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = ? AND r.content = s.content AND r.store = ?) ORDER BY first"""
+_UNMET = """
+SELECT id, ordinal, first_seq, began_ms, end_seq, ended_ms, error_ms, media_end_ms, until_ms, permanent
+FROM sessions AS s WHERE NOT EXISTS (SELECT 1 FROM told WHERE about = s.first_seq AND code = ?)
+AND EXISTS (SELECT 1 FROM told WHERE about = s.first_seq AND code = ?) = ? ORDER BY ordinal LIMIT ?"""
+_TERMLESS = """
+SELECT id, ordinal, first_seq, began_ms, end_seq, ended_ms, error_ms, media_end_ms, until_ms, permanent
+FROM sessions WHERE ended_ms IS NOT NULL AND until_ms IS NULL AND permanent = 0 ORDER BY ordinal LIMIT ?"""
+_LEFT = """
+SELECT count(*), coalesce(sum(size), 0) FROM contents AS c WHERE session = ? AND gone_seq IS NULL AND NOT EXISTS (
+  SELECT 1 FROM receipts r WHERE r.what = c.what AND r.content = c.content AND r.designated = 1
+  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL)"""
+_SLICES_LEFT = """
+SELECT count(*), coalesce(sum(size), 0) FROM slices AS s WHERE last >= ? AND first <= ? AND NOT EXISTS (
+  SELECT 1 FROM receipts r WHERE r.what = ? AND r.content = s.content AND r.designated = 1
+  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL)"""
 _RECEIPTS = """
 SELECT seq, store, designated, mode, hash, size, version, retained_until_ms, store_utc_ms
 FROM receipts WHERE what = ? AND content = ? ORDER BY seq"""
@@ -250,14 +269,45 @@ class Holdings:
         for row in self._rows(_WAITING_SLICES, first, last, int(ObjectKind.JOURNAL), store):
             yield bytes(row[0])
 
-    def sliced_up_to(self, first: int) -> int:
-        """The last entry of an unbroken row of slices from the one with `first` on; `first - 1` where there is none."""
+    def sliced_up_to(self, first: int, last: int) -> int:
+        """How far an unbroken row of slices reaches, of those in this range; `first - 1` where none begins it."""
         reached = first - 1
-        for begin, end in self._rows("SELECT first, last FROM slices WHERE last >= ? ORDER BY first", first):
+        query = "SELECT first, last FROM slices WHERE last >= ? AND first <= ? ORDER BY first"
+        for begin, end in self._rows(query, first, last):
             if begin > reached + 1:
                 break
             reached = max(reached, end)
         return reached
+
+    def unmet(self, *, missed: bool, limit: int) -> list[SessionRow]:
+        """The oldest sessions of which no entry says that they are stored; `missed`: those told to be late, or not."""
+        codes = (int(EventCode.DEADLINE_MET), int(EventCode.DEADLINE_MISSED))
+        return [_session_row(row) for row in self._rows(_UNMET, *codes, int(missed), limit)]
+
+    def without_term(self, limit: int) -> list[SessionRow]:
+        """The oldest sessions that have ended and for which no entry sets a term."""
+        return [_session_row(row) for row in self._rows(_TERMLESS, limit)]
+
+    def left_of(self, session: SessionRow) -> tuple[bool, int]:
+        """Whether all of a session is in the designated store with its retention read back, and the bytes that are not.
+
+        All of it: segments, quarantined bytes, records, and the slices that hold its entries from first to last.
+        """
+        count, left_bytes = next(iter(self._rows(_LEFT, session.id)))
+        last = session.end_seq if session.end_seq is not None else 1 << 62
+        slices = next(iter(self._rows(_SLICES_LEFT, session.first_seq, last, int(ObjectKind.JOURNAL))))
+        sliced = session.end_seq is not None and self.sliced_up_to(session.first_seq, last) >= session.end_seq
+        return sliced and count == slices[0] == 0, left_bytes + slices[1]
+
+    def told_about(self, seq: int) -> list[tuple[int, int]]:
+        """(code, first measure) of every event about a deadline that refers to this entry."""
+        rows = self._rows("SELECT code, measured FROM told WHERE about = ? ORDER BY seq", seq)
+        return [(row[0], row[1]) for row in rows]
+
+    def years_without_calendar(self) -> set[int]:
+        """The years of which was told that no calendar is known."""
+        rows = self._rows("SELECT measured FROM told WHERE code = ?", int(EventCode.DEADLINE_NO_CALENDAR))
+        return {row[0] for row in rows}
 
     def holds_on(self, session: bytes) -> list[int]:
         """The entries that hold this session now, those on every session included."""
@@ -292,6 +342,8 @@ class Holdings:
                 self._stated(entry)
             case Receipt() as body:
                 self._receipt(seq, body)
+            case Event(code=code, refers_to=int(about), measured=measured) if code in DEADLINE_EVENTS:
+                self._write("INSERT INTO told VALUES (?, ?, ?, ?)", code, about, (measured or (0,))[0], seq)
             case Destroyed(contents=contents) | Reclaimed(contents=contents):
                 for what, content in contents:
                     self._write(
@@ -422,6 +474,8 @@ class Holdings:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         database = self._connected()
         database.executescript(_SCHEMA)
+        with database:
+            database.execute(_FIRST_MARK, (VERSION,))
         return database
 
     def _connected(self) -> sqlite3.Connection:
