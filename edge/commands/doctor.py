@@ -10,7 +10,7 @@ import argparse
 import json
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
             tell(json.dumps([_plain(row) for row in rows], ensure_ascii=False))
         else:
             for line in (line for row in rows for line in _lines(row)):
+                tell(line)
+            for line in _deadlines(status):
                 tell(line)
         return EXIT_FAULT if blocked(rows) else EXIT_CLEAN
 
@@ -151,6 +153,16 @@ def _lines(row: Row) -> tuple[str, ...]:
     item = CheckItem(row.item)
     first = f"{item.words_zh} {item.words_en}：{SIGNS[row.outcome]}"
     return (first, f"    → {row.fix_zh} / {row.fix_en}") if row.fix_zh else (first,)
+
+
+def _deadlines(status: Mapping[str, Any] | None) -> Iterator[str]:
+    """Sessions that are not in the designated store although their time is over: visible until they are."""
+    for row in (status or {}).get("deadlines", ()):
+        if row["missed"]:
+            yield (
+                f"入库期限 deadline：第 {row['session']} 场次逾期未入库，余 {row['bytes_left']} 字节 "
+                f"session {row['session']} is not stored in time, {row['bytes_left']} bytes are left"
+            )
 
 
 def _plain(row: Row) -> dict[str, Any]:
