@@ -275,12 +275,19 @@ class Offload:
             if self._beacon_waits(heads, now_ns):
                 self._begin_beacon(state)
                 continue
-            place, self._turn = queue.choose(heads, self._turn)
+            place, turn = queue.choose(heads, self._turn)
             task = None if place is None else state.task(place.number)
-            if task is None:
+            if task is None or not self._has_stream_for(task):
                 return
+            self._turn = turn
             self._line = retry.begun(self._line)
             self._streams.begin(task.number, partial(self._sender(state).live, task))
+
+    def _has_stream_for(self, task: Task) -> bool:
+        is_last = len(self._streams.under_way) == STREAMS - 1
+        if task.sealed.kind.proves or not is_last:
+            return True
+        return queue.media_may_use_last_stream(task.sealed.size, self._meter.bytes_per_second)
 
     def _sender(self, state: State) -> Sender:
         return Sender(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 NO_DEADLINE_MS = 1 << 62
 """Sorts after every instant a deadline can have."""
+PROOF_WAITS_SECONDS = 10
+"""So long what proves may wait for a stream that media has taken."""
 NEWEST_EVERY = 10
 """One turn of the media lane in so many is the newest object's: a live review works during a long catch-up."""
 
@@ -80,3 +82,11 @@ def choose(heads: Heads, media_turn: int) -> tuple[Place | None, int]:
     if media_turn % NEWEST_EVERY == NEWEST_EVERY - 1 and heads.newest is not None:
         return heads.newest, media_turn + 1
     return heads.earliest, media_turn + 1
+
+
+def media_may_use_last_stream(size: int, bytes_per_second: int) -> bool:
+    """Whether media may take the last free stream: only what is gone soon, for a slice must not wait behind a segment.
+
+    On a line whose rate is not known yet, or that is thin, one stream stays free for what proves.
+    """
+    return bytes_per_second > 0 and size <= bytes_per_second * PROOF_WAITS_SECONDS

@@ -17,7 +17,8 @@ from edge.offload.courier import Tell
 from edge.offload.inventory import Inventory
 from edge.offload.program import Offload, OffloadStart, Settings
 from edge.offload.report import Report
-from edge.offload.words import Answer, OffloadAlive, ReceiptsTold, StoreTold, Words, packet_of, parse
+from edge.offload.streams import Streams
+from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, Words, packet_of, parse
 from edge.ports import ClockReading, SyncState
 from edge.slices import Slice
 from edge.store import Store
@@ -58,6 +59,7 @@ class RecorderDesk:
         self.events: list[StoreTold] = []
         self.alive: OffloadAlive | None = None
         self.receipted: list[tuple[int, bytes]] = []
+        self.rows: list[ObjectRow] = []
         self.unknown: set[bytes] = set()
         self._sliced = 0
         self._offset = 0
@@ -83,6 +85,7 @@ class RecorderDesk:
     def _receipts(self, words: ReceiptsTold) -> Answer:
         rows = tuple(row for row in words.rows if row[1] not in self.unknown)
         self.receipted.extend((row[0], row[1]) for row in rows)
+        self.rows.extend(rows)
         body = Receipt(
             store=store_hash(parse_store_url(words.store)),
             designated=0,
@@ -152,7 +155,12 @@ class Bench:
         self.store = VirtualStore(clockwork, sign_ahead_ms=lambda: self.ahead_ms)
         self.offload = self.another()
 
-    def another(self, store: Store | None = None, tell: Tell | None = None) -> Offload:
+    def another(
+        self,
+        store: Store | None = None,
+        tell: Tell | None = None,
+        streams: Callable[[Callable[[], None], threading.Event], Streams] = VirtualStreams,
+    ) -> Offload:
         """Another life of the process over the same state."""
         used: Store = self.store if store is None else store
         url = parse_store_url(used.nature().url)
@@ -177,7 +185,7 @@ class Bench:
             settings=self.settings,
             reached=self.reached,
         )
-        self.offload = Offload(start, VirtualStreams)
+        self.offload = Offload(start, streams)
         return self.offload
 
     def _wait(self, _stopping: threading.Event, seconds: float) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from edge.offload.program import Settings
+from edge.offload.sender import Outcome
 from edge.offload.state import FILE
 from edge.offload.yielding import Look
 from liuhen.registry import EventCode
 from liuhen.store_names import parse_key
+from sim.store import VirtualStreams
 from tests.edge.offload.bench import HOUR_MS, Bench
 
 DAY_MS = 24 * HOUR_MS
@@ -370,6 +374,45 @@ def test_a_store_that_is_down_is_asked_by_one_object_at_a_time_and_not_more_ofte
     bench.store.levers.down = True
     bench.turn(3600, seconds=1)
     assert 10 < bench.store.asked < 60
+
+
+class ThinLine(VirtualStreams):
+    """Media is begun and does not come to an end: a line on which a segment takes half an hour."""
+
+    bench: Bench
+
+    def __init__(self, wake: Callable[[], None], stopping: threading.Event) -> None:
+        super().__init__(wake, stopping)
+        self.media: list[int] = []
+
+    @property
+    def under_way(self) -> tuple[int, ...]:
+        return (*self.media, *super().under_way)
+
+    def begin(self, number: int, life: Callable[[], Outcome]) -> None:
+        state = self.bench.offload._state
+        task = None if state is None else state.task(number)
+        if task is not None and not task.sealed.kind.proves:
+            self.media.append(number)
+        else:
+            super().begin(number, life)
+
+
+def test_case_7_on_a_thin_line_a_slice_never_waits_behind_two_segments(tmp_path: Path) -> None:
+    ThinLine.bench = bench = Bench(tmp_path)
+    bench.device.media_bytes = 500_000
+    bench.device.session(segments=3)
+    bench.desk.cut()
+    bench.another(streams=ThinLine)
+    bench.turn(20)
+    before = len(bench.store.puts)
+    bench.device.session(segments=3)
+    bench.desk.cut()
+    bench.turn(3)
+    sent = [key.split("/")[2] for key in bench.store.puts[before:]]
+    assert "journal" in sent
+    assert "checkpoint" in sent
+    assert not _media(bench)
 
 
 def test_beacons_say_what_waits_and_are_never_receipted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.offload.queue import NEWEST_EVERY, Heads, Kind, Place, choose, heads_of
+from edge.offload.queue import NEWEST_EVERY, Heads, Kind, Place, choose, heads_of, media_may_use_last_stream
 
 PLACES = st.lists(
     st.builds(
@@ -69,3 +69,9 @@ def test_an_object_without_a_deadline_waits_for_those_that_have_one() -> None:
 
 def test_an_empty_queue_has_nothing_to_send() -> None:
     assert choose(Heads(), 3) == (None, 3)
+
+
+def test_media_leaves_a_stream_to_what_proves_on_a_thin_line_or_one_that_is_not_known() -> None:
+    assert not media_may_use_last_stream(1, 0)
+    assert not media_may_use_last_stream(15_000_000, 8_000)
+    assert media_may_use_last_stream(15_000_000, 4_000_000)
