@@ -1,0 +1,109 @@
+"""A configured store is opened when it is asked, and anew once a credential or certificate was refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from drivers.store_opening import CREDENTIALS_VARIABLE, ConfiguredStore, configured_store
+from edge.settings_store import Store as Settings
+from edge.store import FaultClass, Store, StoreFault
+from liuhen.store_names import parse_store_url
+from sim.store import Clockwork, VirtualStore
+
+URL = parse_store_url("s3://store.example/liuhen")
+CONTENT = b"content"
+
+
+class Counter:
+    """Opens one and the same store, and counts."""
+
+    def __init__(self) -> None:
+        self.store = VirtualStore(Clockwork(utc_ms=lambda: 0))
+        self.opened: list[timedelta] = []
+
+    def open(self, ahead: timedelta) -> Store:
+        self.opened.append(ahead)
+        return self.store
+
+
+def _put(store: Store) -> str:
+    md5, sha256 = hashlib.md5(CONTENT, usedforsecurity=False).digest(), hashlib.sha256(CONTENT).digest()
+    return store.put("v1/a", io.BytesIO(CONTENT), size=len(CONTENT), md5=md5, sha256=sha256).version.version_id
+
+
+def test_every_call_goes_to_the_store_that_was_opened_once() -> None:
+    counter = Counter()
+    store = ConfiguredStore(URL, counter.open)
+    assert counter.opened == []
+    version = _put(store)
+    assert [one.version_id for one in store.versions("v1/")] == [version]
+    with store.open("v1/a", version) as reading:
+        assert reading.read(100) == CONTENT
+    until = datetime.now(UTC) + timedelta(days=9000)
+    store.extend("v1/a", version, until)
+    assert store.retained("v1/a", version).until == until
+    assert store.nature().worm
+    store.close()
+    assert counter.opened == [timedelta()]
+
+
+@pytest.mark.parametrize("lever", ["denied", "untrusted"])
+def test_case_14_after_a_refusal_credential_and_certificate_are_read_again(lever: str) -> None:
+    counter = Counter()
+    store = ConfiguredStore(URL, counter.open)
+    setattr(counter.store.levers, lever, True)
+    for _ in range(2):
+        with pytest.raises(StoreFault):
+            _put(store)
+    with pytest.raises(StoreFault):
+        list(store.versions("v1/"))
+    setattr(counter.store.levers, lever, False)
+    _put(store)
+    assert len(counter.opened) == 4
+
+
+def test_any_other_fault_opens_nothing_anew() -> None:
+    counter = Counter()
+    store = ConfiguredStore(URL, counter.open)
+    counter.store.levers.down = True
+    for _ in range(3):
+        with pytest.raises(StoreFault):
+            _put(store)
+    assert len(counter.opened) == 1
+
+
+def test_a_clock_that_is_off_opens_it_with_the_stores_own_time() -> None:
+    counter = Counter()
+    store = ConfiguredStore(URL, counter.open)
+    store.sign_ahead(20 * 60_000)
+    _put(store)
+    assert counter.opened == [timedelta(minutes=20)]
+
+
+def test_a_credential_that_is_not_there_is_the_fault_of_each_call_until_it_is(tmp_path: Path) -> None:
+    settings = Settings(url="s3://127.0.0.1:1/liuhen")
+    for environment in ({}, {CREDENTIALS_VARIABLE: str(tmp_path)}):
+        store = configured_store(settings, environment)
+        with pytest.raises(StoreFault) as denied:
+            _put(store)
+        assert denied.value.fault is FaultClass.DENIED
+        assert store.nature().url == "s3://127.0.0.1:1/liuhen"
+    credential = tmp_path / settings.credentials_name
+    credential.touch(0o600)
+    credential.write_text("access\nsecret\n", encoding="ascii")
+    with pytest.raises(StoreFault) as unreachable:
+        _put(store)
+    assert unreachable.value.fault is FaultClass.UNREACHABLE
+    store.close()
+
+
+def test_a_folder_needs_no_credential(tmp_path: Path) -> None:
+    store = configured_store(Settings(url=f"file:{tmp_path}"), {})
+    _put(store)
+    assert [one.key for one in store.versions("v1/")] == ["v1/a"]
+    assert not store.nature().worm
