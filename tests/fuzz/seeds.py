@@ -112,6 +112,16 @@ def journal() -> bytes:
     return b"".join(path.read_bytes() for path in sorted((VECTORS / "archive/spool/journal").iterdir()))
 
 
+def store_slice() -> bytes:
+    """A slice of two entries."""
+    return bytes.fromhex(vectors("store.json")["slice"]["content"])
+
+
+def store_octets(member: str, name: str) -> list[bytes]:
+    """One object of the vectors of a store."""
+    return [bytes.fromhex(vectors("store.json")[member][name])]
+
+
 def records() -> list[bytes]:
     """Record files."""
     return [path.read_bytes() for path in sorted((VECTORS / "archive/spool/records").iterdir())] or [bytes(40)]

@@ -53,7 +53,7 @@ from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
 from sim import scenario_file
 from sim.scenario_file import BadScenario
-from tests.fuzz import lines, seeds
+from tests.fuzz import lines, seeds, store_targets
 from tests.fuzz.engine import Broken, Run, Target
 from tests.fuzz.mutation import BOUNDARIES, mutated, mutated_value
 from tests.fuzz.mutation import encoded as encoded_value
@@ -481,6 +481,7 @@ def targets(folder: Path) -> dict[str, Target]:
         lines.targets(),
         _guard_packets(),
         _told(),
+        _store(),
     )
     found = [target for each in lists for target in each]
     return {target.name: target for target in found}
@@ -513,6 +514,27 @@ def _statements() -> list[Target]:
         _simple("record", _record, bytes_of, seeds.records(), 10),
         _simple("signature", _signature, bytes_of, signatures, 20),
         _simple("proof", _proof, values_of, _proofs(), 30),
+    ]
+
+
+def _store() -> list[Target]:
+    stored = seeds.vectors("store.json")
+    names = [row["key"] for row in (*stored["names"], stored["slice"], stored["record"])]
+    texts = [text.encode() for text in (*names, *(row["url"] for row in (*stored["urls"], *stored["respelt"])))]
+    parts = [seeds.store_slice(), *(seeds.entries()), *seeds.regression("slice")]
+    return [
+        _simple("witness", store_targets.witness, envelopes_of, seeds.store_octets("witness", "statement"), 40),
+        _simple("access", store_targets.access, envelopes_of, seeds.store_octets("access", "statement"), 40),
+        _simple("sealed", store_targets.sealed_record, values_of, seeds.store_octets("record", "content"), 30),
+        _simple("store-key", store_targets.store_key, bytes_of, texts, 30),
+        Target(
+            name="slice",
+            draw=bytes_of(parts),
+            prepare=store_targets.slices,
+            refusals=(),
+            share=20,
+            seeds=tuple(parts),
+        ),
     ]
 
 

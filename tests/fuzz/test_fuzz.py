@@ -73,6 +73,11 @@ NAMES = (
     "guard-latch",
     "offload-words",
     "offload-answer",
+    "witness",
+    "access",
+    "sealed",
+    "store-key",
+    "slice",
 )
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from liuhen import entry, sealed_records
 from liuhen.findings import Code, Severity, Verdict
@@ -16,10 +18,11 @@ from liuhen.kinds import Segment
 from liuhen.report import Language, to_json, to_text
 from liuhen.store_archive import StoreArchive, logs_in
 from liuhen.store_directory import DirectoryReader
-from liuhen.store_names import MediaName
+from liuhen.store_journal import JournalWriter
+from liuhen.store_names import MediaName, SliceName
 from liuhen.store_reader import Bytes, ObjectVersion, StoreAccess, StoreTrouble
 from tests.signing.after_rot import set_aside
-from tests.signing.archives import Device, closed_archive, flip, signer
+from tests.signing.archives import Device, closed_archive, entries, flip, signer
 from tests.signing.checking import assert_untouched, check, codes, only, verdicts
 from tests.signing.kept import LATER_MS, PAST_MS, kept_archive
 from tests.signing.stored import WITNESS, Shelf, shelve
@@ -398,3 +401,30 @@ def _statements(shelf: Shelf) -> Iterator[Segment]:
 
 def test_every_segment_of_the_journal_is_an_object(shelf: Shelf) -> None:
     assert len(list(_statements(shelf))) == len(shelf.media())
+
+
+# --- any slices ------------------------------------------------------------------------------------------------------
+
+
+def sliced(entries: list[bytes], parts: list[tuple[int, int]], folder: Path) -> tuple[bytes, list[str]]:
+    """The journal that such slices make, and what was told."""
+    (folder / "journal").mkdir(parents=True, exist_ok=True)
+    told: list[str] = []
+    with JournalWriter(folder / "journal", folder / "hashes", lambda code, words: told.append(words)) as writer:
+        for first, last in sorted(parts):
+            octets = b"".join(entries[first : last + 1])
+            writer.add(SliceName(log_id=bytes(16), first=first, last=last, digest=sha256(octets)), octets)
+    return (folder / "journal" / "00000000.cbor").read_bytes(), told
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=8))
+def test_b3_whatever_slices_there_are_each_entry_stands_once_and_none_is_invented(
+    device: Device, tmp_path: Path, parts: list[tuple[int, int]]
+) -> None:
+    whole = entries(device.root)
+    chosen = [(min(part), max(part)) for part in parts]
+    content, told = sliced(whole, chosen, tmp_path / "work")
+    covered = sorted({seq for first, last in chosen for seq in range(first, last + 1)})
+    assert content == b"".join(whole[seq] for seq in covered)
+    assert told == []
