@@ -125,6 +125,7 @@ class Code(enum.StrEnum):
     DUTY_ORDER = "duty-order"
     DUTY_OPEN = "duty-open"
     RECORD_RECLAIMED = "record-reclaimed"
+    QUARANTINE_RECLAIMED = "quarantine-reclaimed"
     RECLAIM_ORDER = "reclaim-order"
     RECLAIM_UNFOUNDED = "reclaim-unfounded"
 
@@ -431,6 +432,12 @@ MEANINGS: dict[Code, Meaning] = {
         "J26",
         "附录内容不在此处；签名条目称已入库，此处未核验：{}",
         "content not here; a signed entry says a store holds it, which is not verified here: {}",
+    ),
+    Code.QUARANTINE_RECLAIMED: Meaning(
+        _N,
+        "J26",
+        "移出的字节不在此处；签名条目称已入库，此处未核验：{}",
+        "bytes set aside are not here; a signed entry says a store holds them, which is not verified here: {}",
     ),
     Code.RECLAIM_ORDER: Meaning(
         _B, "J26", "清理条目所依据的条目不合规则：{}", "what a reclaim rests on breaks the rules: {}"

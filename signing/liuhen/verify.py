@@ -115,7 +115,7 @@ class _Archive:
         self._heads.conclude(self._chain.end_seq, lambda: self._items(_ignore))  # S9, J15
         self._media.conclude(self._keeping.segments, self._store.segments)  # S1, J21, J26
         self._check_records()  # J18
-        self._aside.conclude(self._root, *self._elsewhere())  # J22
+        self._aside.conclude(self._root, self._store.quarantined, *self._elsewhere())  # J22, J26
         self._conclude_store()  # B1, B4
         self._ring.conclude()  # A2 to A5
         return _report(self._request, self._findings, self._ring, self._answers())

@@ -7,7 +7,7 @@ that they belong to such a row, each once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,13 @@ class Aside:
                 words = (f"第 {first} 至 {last} 号条目", f"entries {first} … {last}")
                 self._findings.add(Code.LOSS_ANNOUNCED, place, zh=words[0], en=words[1])
 
-    def conclude(self, root: Path, elsewhere: Callable[[bytes, int, bytes], bool] = _nowhere) -> None:
-        """Step J22, once the whole journal is read. `elsewhere`: whether a store holds bytes of this hash."""
+    def conclude(
+        self, root: Path, reclaimed: Set[bytes], elsewhere: Callable[[bytes, int, bytes], bool] = _nowhere
+    ) -> None:
+        """Step J22, once the whole journal is read.
+
+        `reclaimed` went for founded entries; `elsewhere`: whether the store that is read holds bytes of this hash.
+        """
         if not self._rows:
             return
         files = archive.quarantined_files(root, self._rows.keys(), most=MOST_FILES_PER_SEGMENT)
@@ -92,6 +97,8 @@ class Aside:
                     continue
                 strange = any(found not in {r.hash for r in rows} for found in hashes)
                 code = Code.QUARANTINE_ALTERED if strange else Code.QUARANTINE_ABSENT
+                if row.hash in reclaimed and not strange:
+                    code = Code.QUARANTINE_RECLAIMED
                 zh, en = f"{row.size} 字节（第 {row.seq} 号条目）", f"{row.size} bytes (entry {row.seq})"
                 self._findings.add(code, place, zh=zh, en=en)
 

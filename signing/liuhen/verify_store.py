@@ -47,6 +47,9 @@ class StoreCheck:
         self.records: dict[bytes, int] = {}
         """Of each record whose local copy might go: the seq of the entry that says so."""
 
+        self.quarantined: set[bytes] = set()
+        """SHA-256 of bytes in quarantine whose local copy might go."""
+
     def accept(self, entry: Entry) -> None:
         """One believed entry in its place."""
         wrong = self._stored.accept(entry)
@@ -85,6 +88,8 @@ class StoreCheck:
             self.records.setdefault(digest, place.entry or 0)
         elif what == ContentKind.SEGMENT and place.session is not None:
             self.segments.setdefault(place.session, set()).add(digest)
+        elif what == ContentKind.QUARANTINED:
+            self.quarantined.add(digest)
 
     def _tell(self, barred: Counter[Bar], place: Place) -> None:
         for bar, count in barred.items():

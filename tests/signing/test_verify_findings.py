@@ -17,9 +17,10 @@ from liuhen import cbor, cose, entry
 from liuhen.findings import MEANINGS, Code
 from liuhen.hashing import ZERO_HASH, sha256
 from liuhen.keys import Trust
-from liuhen.kinds import Amend, Checkpoint, Choice, Gap, GapEnd, Refusal, Run
+from liuhen.kinds import Amend, Checkpoint, Choice, Gap, GapEnd, Reclaimed, Refusal, Run
 from liuhen.registry import (
     ChoiceCode,
+    ContentKind,
     DutyCode,
     EndCause,
     EntryClass,
@@ -877,6 +878,18 @@ def _(root: Path) -> Case:
     kept = kept_archive(root)
     kept.term(PAST_MS)
     kept.reclaim(kept.receipt(), order=kept.order())
+    return Case(path=kept.closed())
+
+
+@story(Code.QUARANTINE_RECLAIMED)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    _, aside = set_aside(kept.device)
+    kept.term(PAST_MS, session := bytes.fromhex(aside.name[:32]))
+    row = (int(ContentKind.QUARANTINED), sha256(aside.read_bytes()))
+    receipt, order = kept.receipt(contents=(row,)), kept.order()
+    kept.about(session, Reclaimed(contents=(row,), receipts=(receipt,), witness=None, order=order, records=()))
+    aside.unlink()
     return Case(path=kept.closed())
 
 
