@@ -23,7 +23,7 @@ def store_lines(stores: Iterable[StoreSummary], words: Words) -> list[str]:
     lines = [_line(store, words) for store in stores]
     if not lines:
         return []
-    title = words.say("入库情况（设备自称，未在此核验）：", "In stores (the device's claim, not verified here):")
+    title = words.say("入库情况（依设备的回执，系其自称）：", "In stores (by the device's receipts, its own claim):")
     return [title, *lines, ""]
 
 

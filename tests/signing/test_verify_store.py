@@ -58,7 +58,7 @@ def test_j26_the_report_says_what_receipts_name_and_that_it_is_a_claim(kept: Kep
     assert f"存储 {STORE.hex()[:16]}（指定存储）：已回读 2 段、1 份附录；合规锁定，最早保存至 2026" in zh
     assert f"最近回执为第 {receipt} 号条目" in zh
     assert "非 WORM" in zh
-    assert "入库情况（设备自称，未在此核验）" in zh
+    assert "入库情况（依设备的回执，系其自称）" in zh
     stores = to_json(report)["stores"]
     assert isinstance(stores, list)
     assert [(row["segments"], row["designated"], row["retention_unreported"]) for row in stores] == [
