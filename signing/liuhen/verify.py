@@ -113,7 +113,7 @@ class _Archive:
         self._read_journal()  # J2 to J17, and S1 to S7 for each segment as its statement passes
         self._sessions.conclude(self._chain)  # S8, S10
         self._heads.conclude(self._chain.end_seq, lambda: self._items(_ignore))  # S9, J15
-        self._media.conclude(self._keeping.segments, self._store.segments)  # S1, J21, J26
+        self._media.conclude(self._keeping.segments, self._store.segments, self._store.was_stored)  # S1, J21, J26
         self._check_records()  # J18
         self._aside.conclude(self._root, self._store.quarantined, *self._elsewhere())  # J22, J26
         self._conclude_store()  # B1, B4

@@ -25,6 +25,8 @@ from liuhen.verify_journal import Chain, Item, hashes_of, holds
 from liuhen.verify_keys import KeyRing
 from liuhen.verify_segment import NOTHING, Job, Outcome, SegmentCheck, check_statement
 
+WasStored = Callable[[bytes], bool]
+
 
 @dataclass(slots=True, kw_only=True)
 class Heads:
@@ -217,8 +219,14 @@ class Media:
         verdict = self.ring.verdict_by_seals(identity, head, place)
         return verdict if fits else Verdict.UNENDORSED
 
-    def conclude(self, destroyed: Mapping[bytes, Set[bytes]], reclaimed: Mapping[bytes, Set[bytes]]) -> None:
-        """Step S1 for what is absent, once every entry has been read: what founded ones excuse, by session."""
+    def conclude(
+        self, destroyed: Mapping[bytes, Set[bytes]], reclaimed: Mapping[bytes, Set[bytes]], was_stored: WasStored
+    ) -> None:
+        """Step S1 for what is absent, once every entry has been read: what founded ones excuse, by session.
+
+        Out of a store, `was_stored` tells what was taken away from what may not have come yet: whether a receipt
+        names it. Either way it is missing.
+        """
         gone: dict[bytes, set[bytes]] = {}
         for absent in self.absent:
             session = absent.place.session or b""
@@ -230,9 +238,12 @@ class Media:
                 self.findings.add(Code.SEGMENT_RECLAIMED, absent.place)
                 self.findings.verdicts[Verdict.IN_STORE] += absent.fragments
             else:
-                self.findings.add(
-                    Code.SEGMENT_MISSING, absent.place, zh=f"{absent.fragments} 片", en=f"{absent.fragments} fragments"
-                )
+                zh, en = f"{absent.fragments} 片", f"{absent.fragments} fragments"
+                if self.store is not None:
+                    was = was_stored(absent.file_hash)
+                    zh += "；回执称其曾入库" if was else "；没有回执称其已入库，可能尚未送达"
+                    en += "; a receipt says it was in a store" if was else "; no receipt names it: it may still come"
+                self.findings.add(Code.SEGMENT_MISSING, absent.place, zh=zh, en=en)
                 self.findings.verdicts[Verdict.MISSING_UNEXPLAINED] += absent.fragments
         for session, named in destroyed.items():
             left = named - gone.get(session, set())

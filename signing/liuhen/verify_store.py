@@ -17,6 +17,9 @@ from liuhen.kinds import Receipt, Reclaimed
 from liuhen.registry import ContentKind, ObjectKind
 from liuhen.stored import Bar, Stored
 
+NAME_BYTES = 8
+"""So much of a hash tells contents apart where they are only counted."""
+
 
 @dataclass(slots=True, kw_only=True)
 class StoreSummary:
@@ -67,6 +70,10 @@ class StoreCheck:
                 self._excuse(content[0], content[1], place)
         self._tell(Counter(barred.values()), place)
 
+    def was_stored(self, file_hash: bytes) -> bool:
+        """Whether any receipt names this segment."""
+        return any(file_hash[:NAME_BYTES] in store.segments for store in self.stores.values())
+
     def _count(self, body: Receipt, seq: int) -> None:
         found = self.stores.setdefault(body.store, StoreSummary(store=body.store, designated=bool(body.designated)))
         found.designated = bool(body.designated)
@@ -75,9 +82,9 @@ class StoreCheck:
         for what, content, _, _, _, until_ms, store_utc_ms in body.objects:
             found.last_store_utc_ms = store_utc_ms
             if what == ObjectKind.SEGMENT:
-                found.segments.add(content[:8])
+                found.segments.add(content[:NAME_BYTES])
             elif what == ObjectKind.RECORD:
-                found.records.add(content[:8])
+                found.records.add(content[:NAME_BYTES])
             if until_ms is None:
                 found.unlimited = True
             else:

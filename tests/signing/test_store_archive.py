@@ -112,6 +112,17 @@ def test_s1_a_segment_that_is_not_in_the_store_is_missing(shelf: Shelf, tmp_path
     assert codes(shelf.check(tmp_path / "work")) == {Code.SEGMENT_MISSING}
 
 
+def test_s1_what_a_receipt_names_was_taken_away_and_what_none_names_may_still_come(tmp_path: Path) -> None:
+    kept = kept_archive(tmp_path / "archive")
+    kept.receipt()
+    shelf = shelve(kept.closed(), tmp_path / "store")
+    for path in shelf.media():
+        path.unlink()
+    missing = [f for f in shelf.check(tmp_path / "work").findings if f.code is Code.SEGMENT_MISSING]
+    assert {(f.place.session == kept.session, "曾入库" in f.what_zh) for f in missing} == {(True, True), (False, False)}
+    assert sum("可能尚未送达" in f.what_zh for f in missing) == 2
+
+
 def test_b2_a_segment_with_other_bytes_is_told_and_what_holds_of_it_is_still_said(shelf: Shelf, tmp_path: Path) -> None:
     flip(shelf.media()[0], shelf.media()[0].stat().st_size - 400)
     report = shelf.check(tmp_path / "work")
