@@ -25,7 +25,7 @@ from edge.destruction import keep_record
 from edge.disk_watch import DiskSaid, DiskWatcher, Known, Side, Watched, known_disk, probe
 from edge.durable import StorageFault
 from edge.guard.words import Lamp
-from edge.guard_link import GuardLost, GuardMessage, GuardSaid
+from edge.guard_link import GuardLost, GuardMessage, GuardSaid, GuardWord, Leased
 from edge.journal import Journal
 from edge.journal_state import JournalState
 from edge.ladder import Limits as LadderLimits
@@ -46,6 +46,7 @@ from edge.opening import (
 )
 from edge.origins import OriginCheck, SourceOpened, substitutes
 from edge.packet_queue import LaneBounds, PacketQueue
+from edge.permit import Permit
 from edge.ports import FaultKind, Hardware, HardwareFault, SourceOrigin
 from edge.promised import Promised, open_what_opens
 from edge.recorder import Ended, Inbox, Recorder, Tools
@@ -63,6 +64,7 @@ from edge.spool import Spool
 from edge.status import Status
 from edge.stretch import Stretch, Stretches, Unstarted
 from edge.surroundings import NO_SURROUNDINGS, Neighbours, Surroundings
+from edge.waiting import Waiting, follow
 from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPorts
 from liuhen import keys
 from liuhen.keys import UnusableKey
@@ -181,7 +183,8 @@ class Running:
         self.opening = opening
         self.log = opening.log(start.hardware.clock)
         self.inbox = Inbox()
-        self.neighbours = Neighbours(start.surroundings, self.inbox.post, start.watcher.said)
+        self.permit = Permit(needed=start.config.interlock.enabled and start.surroundings.guard is not None)
+        self.neighbours = Neighbours(start.surroundings, self.inbox.post, start.watcher.said, self._guard_speaks)
         self.recorder: Recorder | None = None
         self.feed: Callable[[int], None] = lambda _fragments: None
         self._begun: OpenLog | None = None
@@ -310,6 +313,17 @@ class Running:
         """A message between two sessions; what WRITER says then is of a session that is over."""
         if not isinstance(message, WriterSays | Revived | SourceOpened | StopRequested):
             self.hear(message)
+            self.follow_cause()
+
+    def follow_cause(self, *, refused: int | None = None) -> None:
+        """See to the gap of a session that is open and waits; `refused` is a start just refused. Raises StorageFault"""
+        begun = self._begun
+        if self.recorder is not None or begun is None or begun.continuation is None:
+            return
+        waiting = Waiting(
+            journal=self.log, clock=self.start.hardware.clock, evidence=self.room.take_evidence(), refused=refused
+        )
+        begun.continuation = follow(begun.continuation, waiting)
 
     def turn(self) -> None:
         """Once in each of CONTROL's turns: what is overdue, the lamp, the supervisor. Raises StorageFault."""
@@ -364,6 +378,12 @@ class Running:
         durable = recorder.durable_fragments if recorder is not None else 0
         self.neighbours.guard.want(Lamp(lamp), session=open_session and not young, durable=durable)
 
+    def _guard_speaks(self, word: GuardWord) -> None:
+        """On the guard's thread: what may be written ends before anybody is told why."""
+        self.permit.hear(word)
+        if not isinstance(word, Leased):
+            self.inbox.post(word)
+
     def hear_the_guard(self) -> None:
         """Before anything is captured: what the interlock says. No word within two seconds is no permit.
 
@@ -372,7 +392,7 @@ class Running:
         if not self.start.config.interlock.enabled:
             return
         if self.neighbours.guard is None:
-            heard: GuardMessage = GuardLost(since_ns=self.room.now_ns)
+            heard: GuardMessage = self._nobody_speaks(self.room.now_ns)
         else:
             heard = self._first_word()
         permits = isinstance(heard, GuardSaid) and heard.permit
@@ -380,6 +400,7 @@ class Running:
         if not permits or standing:
             self.begun(resume=self.opening.may_stay_open(self.start.hardware.clock))
         self.desk.handle(heard)
+        self.follow_cause()
 
     def _first_word(self) -> GuardMessage:
         began_ns, waiting = self.room.now_ns, []
@@ -392,7 +413,11 @@ class Running:
                 waiting.append(message)
         for message in waiting:
             self.inbox.post(message)
-        return heard if heard is not None else GuardLost(since_ns=began_ns)
+        return heard if heard is not None else self._nobody_speaks(began_ns)
+
+    @staticmethod
+    def _nobody_speaks(since_ns: int) -> GuardLost:
+        return GuardLost(since_ns=since_ns, heard_ns=since_ns)
 
     def _facts(self) -> dict[str, Any]:
         state, known = self.room.state, self.log.state
@@ -444,7 +469,7 @@ def conduct_session(running: Running) -> Ended:
         running.begun(resume=opening.may_stay_open(start.hardware.clock))
         running.disks.turn()
         running.check_before_recording(seen)
-        _journal_refusal(running.room, refusal.code)
+        running.follow_cause(refused=_journal_refusal(running.room, refusal.code))
         running.room.signal(SessionEnded(at_ns=running.room.now_ns))
         raise refusal.refused from None
     _warn_of_clock(start)
@@ -523,7 +548,6 @@ def _stage(running: Running, plan: _Plan) -> Stage:
         ),
         plan.session_id,
     )
-    picture = plan.promised.picture
     check = OriginCheck(
         production=_purpose(running.opening) is Purpose.PRODUCTION, promised=plan.promised.formats, post=inbox.post
     )
@@ -535,7 +559,6 @@ def _stage(running: Running, plan: _Plan) -> Stage:
         sources=Sources(
             hardware=start.hardware,
             caption=caption_of(start.config, plan.ordinal, plan.session_id),
-            frame_ns=10**9 // (picture.frames_per_second if picture is not None else 1),
             say=start.watcher.said,
             admit=check.admit,
         ),
@@ -550,10 +573,15 @@ def _make_stretch(running: Running, plan: _Plan) -> Stretch:
     """A queue and a WRITER that has written nothing yet."""
     start, opening, log = running.start, running.opening, running.log
     camera = start.hardware.camera
-    packets = PacketQueue(picture=_lane(start.config, 1), sound=_lane(start.config, 6))
+    picture = plan.promised.picture
+    frames_per_second = picture.frames_per_second if picture is not None else 1
+    packets = PacketQueue(
+        picture=_lane(start.config, 1), sound=_lane(start.config, 6), frame_ns=10**9 // frames_per_second
+    )
+    running.permit.bind(packets)
     writer = Writer(
         queue=packets,
-        segmenter=Segmenter(cutting=_cutting(start.config), picture=plan.promised.picture, sound=plan.promised.sound),
+        segmenter=Segmenter(cutting=_cutting(start.config), picture=picture, sound=plan.promised.sound),
         spool=opening.spool,
         session=SessionFacts(
             log_id=opening.spool.identity.log_id,
@@ -619,7 +647,7 @@ def _stopped(start: Start, log: Journal, ended: Ended) -> Ended:
 
 def _give_back(start: Start) -> None:
     """Release what was claimed, so that a refused start leaves no device busy."""
-    Sources(hardware=start.hardware, caption="", frame_ns=0, say=start.watcher.said).stop()
+    Sources(hardware=start.hardware, caption="", say=start.watcher.said).stop()
 
 
 Made = TypeVar("Made", Reviver, ReviverAtOnce)
@@ -844,10 +872,11 @@ def _warn_of_clock(start: Start) -> None:
         )
 
 
-def _journal_refusal(room: Room, code: RefusalCode) -> None:
-    """A refused start is an entry, and opens the duty to report (Jiaozuo Art. 11, 20(1))."""
+def _journal_refusal(room: Room, code: RefusalCode) -> int:
+    """A refused start is an entry, and opens the duty to report (Jiaozuo Art. 11, 20(1)); returns its number."""
     seq = room.append(Refusal(code=code, measured=(), records=()))
     room.open_duty(DutyCode.REPORT, seq)
+    return seq
 
 
 def _journal_choices(config: Config, log: Journal) -> None:

@@ -36,14 +36,13 @@ def _admit_all(_stream: Stream, _found: Format, _origin: Origin) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What is captured with: the devices, the caption burned into the picture, one frame's length, who is told.
+    """What is captured with: the devices, the caption burned into the picture, who is told.
 
     `admit` is asked each time a device is opened.
     """
 
     hardware: Hardware
     caption: str
-    frame_ns: int
     say: Callable[[str, str], None]
     admit: Admit = _admit_all
 
@@ -154,7 +153,7 @@ class ThreadedCapture:
         """What is forbidden is cut off before any source is asked; otherwise all that was captured is let in first."""
         stretch.writer.end_cause = cause
         if at_ns is not None:
-            stretch.packets.cut_off(at_ns, frame_ns=self.sources.frame_ns)
+            stretch.packets.cut_off(at_ns)
         self.stop_sources()
         stretch.packets.close()
 

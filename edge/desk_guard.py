@@ -51,7 +51,7 @@ class GuardClerk:
             case GuardSaid():
                 self._said(message)
             case GuardLost():
-                self._lost(message.since_ns)
+                self._lost(message)
             case GuardBack():
                 self._back(message.boottime_ns)
 
@@ -85,14 +85,15 @@ class GuardClerk:
         measured = (0,) if code in (EventCode.INTERLOCK_NO_PULSE, EventCode.INTERLOCK_DISCREPANT) else ()
         return ((code, measured),)
 
-    def _lost(self, since_ns: int) -> None:
-        self.heard, self._lost_since_ns = None, since_ns
-        silent_ms = max(0, self._room.now_ns - since_ns) // NS_PER_MS
+    def _lost(self, lost: GuardLost) -> None:
+        """Its last word was good until its lease ran out: up to then recording was permitted, and not longer."""
+        self.heard, self._lost_since_ns = None, lost.heard_ns
+        silent_ms = max(0, self._room.now_ns - lost.heard_ns) // NS_PER_MS
         told: Told = ((EventCode.GUARD_LOST, (silent_ms,)),)
         if not self._interlock:
             self._room.event(*told[0])
             return
-        self._room.signal(Tripped(at_ns=since_ns), told=told)
+        self._room.signal(Tripped(at_ns=lost.since_ns), told=told)
 
     def _back(self, boottime_ns: int) -> None:
         since_ns, self._lost_since_ns, self._back_ns = self._lost_since_ns, None, boottime_ns

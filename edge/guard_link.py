@@ -1,8 +1,10 @@
 """The recorder's end of the guard's socket: what the guard says becomes messages, what the lamps should show goes out.
 
-Owns the thread GUARD, which connects, connects again, and ends with `close`; nothing on disk. A guard that has said
-nothing for a second is lost, which is posted once. The guard's own time counts, so that a word that waited in the
-socket of a process that was stopped is as old as it is. `post` is called on the thread and must not wait.
+Owns the thread GUARD, which connects, connects again, and ends with `close`; nothing on disk. Each word is a lease: it
+is good for a second from when it was spoken, and a guard whose lease has run out without another word is lost, which is
+posted once. The guard's own time counts, and nothing is judged while a word waits to be read: a recorder that stood
+still finds in the socket what was said meanwhile, and only what nobody said is silence. `post` is called on the thread
+and must not wait.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from edge.guard.lamp import Wish
 from edge.guard.packets import LONGEST_PACKET_BYTES, BadPacket, SaidPacket, read_said, wish_packet
 from edge.guard.words import NS_PER_MS, NS_PER_SECOND, Lamp, Pair, Reason
 
-SILENT_NS = NS_PER_SECOND
+LEASE_NS = NS_PER_SECOND
+"""How long a word is good for; the guard repeats it ten times in that time."""
 WISH_EVERY_NS = 500 * NS_PER_MS
 RETRY_NS = 200 * NS_PER_MS
 CLOSE_SECONDS = 5.0
@@ -32,7 +35,8 @@ CLOSE_SECONDS = 5.0
 class GuardSaid:
     """The guard's word, posted when it changes. `since_ns` is when `permit` last changed, `boottime_ns` when it spoke.
 
-    `pair` is what the loops show; `healthy` that a reset would be accepted; `lamp` what really shines.
+    `pair` is what the loops show; `healthy` that a reset would be accepted; `lamp` what really shines. It is good for
+    `lease_ns` from `boottime_ns` on; None is a word that cannot be lost on its way.
     """
 
     permit: bool
@@ -43,13 +47,22 @@ class GuardSaid:
     lamp: Lamp
     since_ns: int
     boottime_ns: int
+    lease_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """The guard says again what it said: it is good until then. For whoever keeps media back; nothing for CONTROL."""
+
+    until_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardLost:
-    """The guard has been silent for a second; nothing is known of the interlock after `since_ns`."""
+    """The lease of the guard's last word, spoken at `heard_ns`, ran out at `since_ns`; nothing is known after it."""
 
     since_ns: int
+    heard_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,28 +73,49 @@ class GuardBack:
 
 
 GuardMessage = GuardSaid | GuardLost | GuardBack
-Post = Callable[[GuardMessage], None]
+GuardWord = GuardMessage | Leased
+Post = Callable[[GuardWord], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hearing:
-    """What is known of the guard: when its last word was true, whether it is lost, what was posted last."""
+    """What is known of the guard: when its last word was true and until when it is good, whether it is lost, what was
+    posted last. Before the first word nothing is good, but the guard has its second to speak.
+    """
 
     true_ns: int
+    until_ns: int
     lost: bool = False
     posted: Said | None = None
 
 
-def hear(hearing: Hearing, packet: SaidPacket | None, now_ns: int) -> tuple[Hearing, tuple[GuardMessage, ...]]:
-    """Pure: take in one packet, or that none has come; what is to be posted."""
-    if packet is None or now_ns - packet.boottime_ns > SILENT_NS or packet.boottime_ns > now_ns:
-        if hearing.lost or now_ns - hearing.true_ns <= SILENT_NS:
-            return hearing, ()
-        return replace(hearing, lost=True, posted=None), (GuardLost(since_ns=hearing.true_ns),)
-    heard = Hearing(true_ns=packet.boottime_ns, posted=packet.said)
-    back: tuple[GuardMessage, ...] = (GuardBack(boottime_ns=packet.boottime_ns),) if hearing.lost else ()
-    news = () if packet.said == hearing.posted else (_message(packet),)
-    return heard, (*back, *news)
+def listening(now_ns: int) -> Hearing:
+    """Nothing was heard yet."""
+    return Hearing(true_ns=now_ns, until_ns=now_ns)
+
+
+def hear(hearing: Hearing, packet: SaidPacket | None, now_ns: int) -> tuple[Hearing, tuple[GuardWord, ...]]:
+    """Pure: take in the next packet, or that none was waiting at this time; what is to be posted.
+
+    A packet that was read late counts from when it was spoken: if no lease ran out before it, nothing was lost.
+    """
+    if packet is None or packet.boottime_ns > now_ns:
+        return _silence(hearing, now_ns)
+    hearing, lost = _silence(hearing, packet.boottime_ns)
+    if hearing.lost and now_ns - packet.boottime_ns > LEASE_NS:
+        return hearing, lost  # it was back, and may be gone again: only a word that is good now ends a silence
+    heard = Hearing(true_ns=packet.boottime_ns, until_ns=packet.boottime_ns + LEASE_NS, posted=packet.said)
+    back: tuple[GuardWord, ...] = (GuardBack(boottime_ns=packet.boottime_ns),) if hearing.lost else ()
+    again = packet.said == hearing.posted
+    return heard, (*lost, *back, Leased(until_ns=heard.until_ns) if again else _message(packet))
+
+
+def _silence(hearing: Hearing, until_ns: int) -> tuple[Hearing, tuple[GuardWord, ...]]:
+    """Nothing was said from the last word to this moment."""
+    if hearing.lost or until_ns - hearing.true_ns <= LEASE_NS:
+        return hearing, ()
+    lost = GuardLost(since_ns=hearing.until_ns, heard_ns=hearing.true_ns)
+    return replace(hearing, lost=True, posted=None), (lost,)
 
 
 def _message(packet: SaidPacket) -> GuardSaid:
@@ -95,6 +129,7 @@ def _message(packet: SaidPacket) -> GuardSaid:
         lamp=said.lamp,
         since_ns=said.since_ns,
         boottime_ns=packet.boottime_ns,
+        lease_ns=LEASE_NS,
     )
 
 
@@ -113,7 +148,7 @@ class GuardLink:
         self._ending = False
         self._connection: socket.socket | None = None
         self._retry_ns = 0
-        self._hearing = Hearing(true_ns=_now_ns())
+        self._hearing = listening(_now_ns())
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="GUARD", daemon=True)
         self._thread.start()
@@ -144,14 +179,20 @@ class GuardLink:
             while not self._ending:
                 self._connect()
                 self._send()
-                self._take(self._packet(self._wait()))
+                # Read before the look: that nothing waits is known of this moment, however late it is dealt with.
+                looked_ns = _now_ns()
+                packet = self._packet(self._wait(looked_ns))
+                self._take(packet, looked_ns if packet is None else _now_ns())
         finally:
             self._hang_up()
 
-    def _wait(self) -> bool:
+    def _wait(self, now_ns: int) -> bool:
         """Until the guard speaks, somebody wants something or something is due; whether the guard spoke."""
         connected = [self._connection.fileno()] if self._connection is not None else []
-        ready, _, _ = select.select([self._bell, *connected], [], [], RETRY_NS / NS_PER_SECOND)
+        # A lease that runs out is judged in the turn after it: cut this one short, and look once more at once.
+        left_ns = self._hearing.true_ns + LEASE_NS + NS_PER_MS - now_ns
+        wait_ns = RETRY_NS if self._hearing.lost else min(RETRY_NS, max(0, left_ns))
+        ready, _, _ = select.select([self._bell, *connected], [], [], wait_ns / NS_PER_SECOND)
         if self._bell in ready:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._bell)
@@ -169,8 +210,8 @@ class GuardLink:
         self._hang_up()
         return None
 
-    def _take(self, packet: SaidPacket | None) -> None:
-        self._hearing, messages = hear(self._hearing, packet, _now_ns())
+    def _take(self, packet: SaidPacket | None, now_ns: int) -> None:
+        self._hearing, messages = hear(self._hearing, packet, now_ns)
         for message in messages:
             self._post(message)
 

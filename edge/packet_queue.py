@@ -12,6 +12,9 @@ stream's own order, each lapse complete. `close` queues the lapses still open.
 Measures are not queued: the latest of each kind waits in a slot. `SourceLost` keeps its place in its stream's order (a
 hole open at that moment ends before it) and is never refused; a second one that finds the first still waiting, with no
 packet let in after it, says nothing new and is left out.
+
+Under an interlock a packet waits until the time in which it was captured is permitted (`permit_until`), and one of
+forbidden time is taken by nobody (`forbid`, and `cut_off` at the end of a stretch).
 """
 
 from __future__ import annotations
@@ -131,15 +134,19 @@ class _Lane:
 class PacketQueue:
     """See the module. Thread-safe; every method returns at once except `take`, which waits up to its limit."""
 
-    def __init__(self, *, picture: LaneBounds = PICTURE_BOUNDS, sound: LaneBounds = SOUND_BOUNDS) -> None:
-        """Start open and empty."""
-        self._condition = threading.Condition()
+    def __init__(
+        self, *, picture: LaneBounds = PICTURE_BOUNDS, sound: LaneBounds = SOUND_BOUNDS, frame_ns: int = 0
+    ) -> None:
+        """Start open and empty. A picture lasts `frame_ns` from its own time on, where something is forbidden."""
+        self._condition = threading.Condition()  # its lock may be taken again by its holder
         self._lanes = {Stream.PICTURE: _Lane(bounds=picture), Stream.SOUND: _Lane(bounds=sound)}
         self._items: deque[Packet | SourceLost | _Hole] = deque()
         self._measures: dict[type[Measure], Measure] = {}
         self._deepest_ns = 0
         self._closed = False
         self._discards = False
+        self._frame_ns = frame_ns
+        self._permitted_ns: int | None = None
 
     def deliver(self, item: Delivered) -> None:
         """Let in one item from a library's thread; what does not fit is counted. Never waits for room, never raises."""
@@ -161,10 +168,10 @@ class PacketQueue:
         Waiting measures come first: there are at most two, and the newest of a kind replaces the one before.
         """
         with self._condition:
-            self._condition.wait_for(lambda: self._items or self._measures or self._closed, timeout=limit_seconds)
+            self._condition.wait_for(lambda: self._ready() or self._measures or self._over(), timeout=limit_seconds)
             if self._measures:
                 return self._measures.pop(next(iter(self._measures)))
-            return self._next() if self._items else None
+            return self._next() if self._ready() else None
 
     def close(self) -> None:
         """Queue the open lapses and refuse every packet from now on; one that still comes is counted in a lapse."""
@@ -174,21 +181,33 @@ class PacketQueue:
                 self._items.extend(lane.hole for lane in self._lanes.values() if lane.hole is not None)
             self._condition.notify_all()
 
-    def cut_off(self, at_ns: int, *, frame_ns: int) -> None:
-        """Close at once and keep nothing captured from `at_ns` on; what is left out is no lapse, but forbidden.
+    def permit_until(self, until_ns: int) -> None:
+        """Let out what was captured up to then, and keep the rest waiting; without this everything is let out."""
+        with self._condition:
+            self._permitted_ns = until_ns
+            self._condition.notify_all()
 
-        A picture lasts `frame_ns` from its own time on. Of a sound packet only the arrival is known, which is late: one
-        that arrived before `at_ns` holds nothing later.
+    def cut_off(self, at_ns: int) -> None:
+        """Close at once and keep nothing captured from `at_ns` on."""
+        with self._condition:
+            self._closed = True
+            self.forbid(at_ns)
+
+    def forbid(self, at_ns: int) -> None:
+        """Keep nothing captured from `at_ns` on, nor let anything in; what is left out is no lapse, but forbidden.
+
+        Of a sound packet only the arrival is known, which is late: one that arrived before `at_ns` holds nothing later.
         """
         with self._condition:
-            self._closed = self._discards = True
+            self._discards = True
+            self._permitted_ns = None  # what is left lies before it
             for lane in self._lanes.values():
                 lane.hole = None
             kept: list[Packet | SourceLost | _Hole] = []
             for item in self._items:
                 if isinstance(item, _Hole):
                     continue
-                if _before(item, at_ns, frame_ns):
+                if _before(item, at_ns, self._frame_ns):
                     kept.append(item)
                 elif not isinstance(item, SourceLost):
                     self._lanes[_stream(item)].leave_from_the_end(item)
@@ -206,7 +225,7 @@ class PacketQueue:
     def ended(self) -> bool:
         """Closed, and everything taken."""
         with self._condition:
-            return self._closed and not self._items and not self._measures
+            return self._over() and not self._measures
 
     def depth_ns(self) -> int:
         """Boottime between the oldest and the newest waiting packet, of the stream where it is longest."""
@@ -218,6 +237,18 @@ class PacketQueue:
         with self._condition:
             deepest_ns, self._deepest_ns = self._deepest_ns, self._depth_ns()
             return deepest_ns
+
+    def _ready(self) -> bool:
+        """Whether the next item may be taken."""
+        if not self._items:
+            return False
+        item = self._items[0]
+        return (
+            self._permitted_ns is None or isinstance(item, _Hole) or _before(item, self._permitted_ns, self._frame_ns)
+        )
+
+    def _over(self) -> bool:
+        return self._closed and not self._items
 
     def _depth_ns(self) -> int:
         return max(lane.span_ns() for lane in self._lanes.values())

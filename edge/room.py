@@ -189,6 +189,11 @@ class Room:
         self.evidence += tuple(self.event(code, measured) for code, measured in told)
         return ()
 
+    def take_evidence(self) -> tuple[int, ...]:
+        """What led to the gap that is opened now."""
+        evidence, self.evidence = self.evidence[-EVIDENCE_LIMIT:], ()
+        return evidence
+
     @property
     def session_id(self) -> bytes | None:
         """The open session."""
@@ -255,8 +260,7 @@ class Room:
             case EndCapture():
                 hands.end_capture(effect.cause, effect.at_ns)
             case BeginGap():
-                evidence, self.evidence = self.evidence[-EVIDENCE_LIMIT:], ()
-                self.gap_opened(hands.begin_gap(effect.cause, effect.since_ns, evidence))
+                self.gap_opened(hands.begin_gap(effect.cause, effect.since_ns, self.take_evidence()))
             case EndGap():
                 hands.end_gap(effect.at_ns, resumed=effect.resumed)
             case EndSession():

@@ -128,7 +128,7 @@ class SelfCheck:
         try:
             return SourcesSeen(picture=_opens(self._hardware.camera), sound=_opens(self._hardware.microphone))
         finally:
-            Sources(hardware=self._hardware, caption="", frame_ns=0, say=self._room.tools.say).stop()
+            Sources(hardware=self._hardware, caption="", say=self._room.tools.say).stop()
 
     # -- what this run knows ------------------------------------------------------------------------------------------
 

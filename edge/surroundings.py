@@ -13,7 +13,7 @@ from typing import Protocol
 
 from edge.buttons import PanelMessage
 from edge.guard.words import Lamp
-from edge.guard_link import GuardMessage
+from edge.guard_link import GuardWord
 from edge.messages import Asked, OffloadTold, RoomSays, SensorsTold
 from edge.ports import HardwareFault
 from edge.prompts import Announcer, LoudspeakerMessage, Prompt
@@ -62,7 +62,7 @@ class ControlSocket(Protocol):
 class Surroundings:
     """How each is made; None where this recorder has none."""
 
-    guard: Callable[[Callable[[GuardMessage], None]], Guard] | None = None
+    guard: Callable[[Callable[[GuardWord], None]], Guard] | None = None
     panel: Callable[[Callable[[PanelMessage], None]], Panel] | None = None
     loudspeaker: Callable[[Callable[[LoudspeakerMessage], None]], Announcer] | None = None
     control: Callable[[Callable[[Asked | SensorsTold | OffloadTold], None]], ControlSocket] | None = None
@@ -76,8 +76,15 @@ NO_SURROUNDINGS = Surroundings()
 class Neighbours:
     """See the module. CONTROL's thread."""
 
-    def __init__(self, surroundings: Surroundings, post: Callable[[RoomSays], None], say: Callable[[str, str], None]):
-        """Nothing is made yet."""
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        post: Callable[[RoomSays], None],
+        say: Callable[[str, str], None],
+        guard_speaks: Callable[[GuardWord], None],
+    ) -> None:
+        """Nothing is made yet. `guard_speaks` is called on the guard's own thread, for every word."""
+        self._guard_speaks = guard_speaks
         self._surroundings = surroundings
         self._post = post
         self._say = say
@@ -89,7 +96,7 @@ class Neighbours:
         """Make them all; a panel that cannot be read is told and done without."""
         around = self._surroundings
         if around.guard is not None:
-            self.guard = around.guard(self._post)
+            self.guard = around.guard(self._guard_speaks)
             self._stack.callback(self.guard.close)
         if around.loudspeaker is not None:
             self._loudspeaker = around.loudspeaker(self._post)

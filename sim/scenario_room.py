@@ -15,7 +15,7 @@ from edge.app import Stage
 from edge.buttons import Act as Hand
 from edge.buttons import Button, Pressed
 from edge.guard.words import Lamp
-from edge.guard_link import GuardMessage
+from edge.guard_link import GuardWord
 from edge.messages import Asked, RoomSays, SensorsTold
 from edge.prompts import LoudspeakerMessage, Prompt, PromptPlayed, PromptVoice
 from edge.requests import Answer, Request, Role, Verb
@@ -136,7 +136,7 @@ class ScenarioRoom:
 
     # -- neighbours ---------------------------------------------------------------------------------------------------
 
-    def _guard(self, post: Callable[[GuardMessage], None]) -> _Guard:
+    def _guard(self, post: Callable[[GuardWord], None]) -> _Guard:
         clock = self._now.clock
         self.guard.hear_with(post, clock.boottime_ns())
         return _Guard(self.lamps, self.guard, clock.boottime_ns)

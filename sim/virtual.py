@@ -157,7 +157,7 @@ class VirtualCapture:
         """Stop the sources, write what is left and end the segment."""
         stretch.writer.end_cause = cause
         if at_ns is not None:
-            stretch.packets.cut_off(at_ns, frame_ns=self._sources.frame_ns)
+            stretch.packets.cut_off(at_ns)
         self._sources.stop()
         stretch.packets.close()
         stretch.writer.run()

@@ -16,7 +16,7 @@ from edge.guard.lamp import Heard, Wish, heard
 from edge.guard.latch import Latch, LatchRecord, found_at_start, mark_bytes
 from edge.guard.packets import SaidPacket
 from edge.guard.words import NS_PER_MS, NS_PER_SECOND, Drive, Lamp, Levels, Reason
-from edge.guard_link import GuardMessage, Hearing, hear
+from edge.guard_link import GuardWord, hear, listening
 from sim.pin_page import Rule
 from sim.wiring import Coil, Contact, Harness, Key, Wires, rules, settled
 
@@ -52,8 +52,8 @@ class VirtualGuard:
         self._now_ns = self._permit_changed_ns = self._pump_changed_ns = self._said_ns = 0
         self._told: Heard | None = None
         self._contact = Contact()
-        self._hearing = Hearing(true_ns=0)
-        self._post: Callable[[GuardMessage], None] = lambda _: None
+        self._hearing = listening(0)
+        self._post: Callable[[GuardWord], None] = lambda _: None
         self._powers: Callable[[bool], None] = lambda _: None
 
     # -- its life -----------------------------------------------------------------------------------------------------
@@ -84,9 +84,9 @@ class VirtualGuard:
         self.look(now_ns)
         self._state = None
 
-    def hear_with(self, post: Callable[[GuardMessage], None], now_ns: int) -> None:
+    def hear_with(self, post: Callable[[GuardWord], None], now_ns: int) -> None:
         """A recorder has connected: it hears this guard's word at once."""
-        self._post, self._hearing = post, Hearing(true_ns=now_ns)
+        self._post, self._hearing = post, listening(now_ns)
         self._say(now_ns)
 
     def want(self, lamp: Lamp, now_ns: int, *, session: bool, durable: int, buzzer: bool) -> None:

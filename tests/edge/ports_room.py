@@ -16,7 +16,7 @@ from edge.app import Refused, Stage, Start, run
 from edge.capture import Sources
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
 from edge.guard.words import Lamp, Pair, Reason
-from edge.guard_link import GuardBack, GuardLost, GuardSaid
+from edge.guard_link import LEASE_NS, GuardBack, GuardLost, GuardSaid, GuardWord
 from edge.last_good import InForce
 from edge.messages import Asked, OffloadTold, RoomSays, SensorsTold, StopRequested, StoreSaid
 from edge.offload.words import Answer as OffloadAnswer
@@ -46,7 +46,7 @@ from edge.sensors.readings import Readings
 from edge.station import serve
 from edge.status import Status
 from edge.stretch import Stretch, Unstarted
-from edge.surroundings import NO_SURROUNDINGS, Surroundings
+from edge.surroundings import NO_SURROUNDINGS, Guard, Surroundings
 from edge.writer import Resumption
 from liuhen import archive, keys
 from liuhen import verify as verifier
@@ -255,6 +255,7 @@ class Room:
         self.picture_late_ns = 0
         """How long a camera that is started again takes longer than usual."""
         self._stage: Stage | None = None
+        self._guard_speaks: Callable[[GuardWord], None] | None = None
         self.while_recovery_runs: Act = _nothing
         self.mends = False
         """Whether the recorder has lost sources started again."""
@@ -313,17 +314,30 @@ class Room:
     def guard_says(self, *, permit: bool, reason: Reason = Reason.NONE, healthy: bool = True) -> None:
         """The guard's word has changed just now."""
         now_ns = self.clock.now_ns
-        self._post(guard_word(now_ns, permit=permit, reason=reason, healthy=healthy))
+        self.guard_link(guard_word(now_ns, permit=permit, reason=reason, healthy=healthy))
 
     def lose_guard(self) -> None:
-        """The guard has been silent for a second."""
-        self._post(GuardLost(since_ns=self.clock.now_ns))
+        """The lease of the guard's last word has just run out."""
+        now_ns = self.clock.now_ns
+        self.guard_link(GuardLost(since_ns=now_ns, heard_ns=now_ns - LEASE_NS))
 
     def find_guard(self, *, permitting_since_ns: int) -> None:
         """The guard is heard again: it has permitted all along."""
         word = guard_word(permitting_since_ns, permit=True)
-        self._post(GuardBack(boottime_ns=self.clock.now_ns))
-        self._post(replace(word, boottime_ns=self.clock.now_ns))
+        self.guard_link(GuardBack(boottime_ns=self.clock.now_ns))
+        self.guard_link(replace(word, boottime_ns=self.clock.now_ns))
+
+    def guard_says_between_sessions(self, *, permit: bool, reason: Reason = Reason.NONE) -> None:
+        """The same while no session is conducted: the service's own turn takes it up."""
+        assert self._guard_speaks is not None
+        self._guard_speaks(guard_word(self.clock.now_ns, permit=permit, reason=reason))
+
+    def guard_link(self, *words: GuardWord) -> None:
+        """The recorder's end of the guard's socket has heard this; CONTROL and WRITER turn afterwards."""
+        assert self._guard_speaks is not None
+        for word in words:
+            self._guard_speaks(word)
+        self._turn(writes=True)
 
     def tell(self, readings: Readings) -> bool:
         """The sensors tell; returns whether the recorder asks for the power to go."""
@@ -379,18 +393,27 @@ class Room:
         in_force: InForce | None = None,
     ) -> Ended:
         """One run with one session in which these acts happen. Raises what `edge.app.run` raises."""
-        return run(
-            Start(
-                surroundings=surroundings,
-                config=config,
-                hardware=self.hardware(),
-                watcher=self.onlooker,
-                stop=threading.Event(),
-                conduct=lambda stage: self._conduct(stage, acts),
-                service=service,
-                in_force=in_force,
-                last_exit=config.spool.directory.with_name("last-exit"),
-            )
+        return run(self.start(config, *acts, surroundings=surroundings, service=service, in_force=in_force))
+
+    def start(
+        self,
+        config: Config,
+        *acts: Act,
+        surroundings: Surroundings = NO_SURROUNDINGS,
+        service: bool = False,
+        in_force: InForce | None = None,
+    ) -> Start:
+        """What a run or a service in this room is started with; these acts happen in each of its sessions."""
+        return Start(
+            surroundings=self._listening_in(surroundings),
+            config=config,
+            hardware=self.hardware(),
+            watcher=self.onlooker,
+            stop=threading.Event(),
+            conduct=lambda stage: self._conduct(stage, acts),
+            service=service,
+            in_force=in_force,
+            last_exit=config.spool.directory.with_name("last-exit"),
         )
 
     def serve(self, config: Config, *acts: Act, surroundings: Surroundings = NO_SURROUNDINGS) -> int:
@@ -403,18 +426,20 @@ class Room:
             finally:
                 stop.set()
 
-        return serve(
-            Start(
-                surroundings=surroundings,
-                config=config,
-                hardware=self.hardware(),
-                watcher=self.onlooker,
-                stop=stop,
-                conduct=conduct,
-                service=True,
-                last_exit=config.spool.directory.with_name("last-exit"),
-            )
-        )
+        start = self.start(config, surroundings=surroundings, service=True)
+        return serve(replace(start, stop=stop, conduct=conduct))
+
+    def _listening_in(self, surroundings: Surroundings) -> Surroundings:
+        """The same neighbours; what the guard's end is told by is kept."""
+        guard = surroundings.guard
+        if guard is None:
+            return surroundings
+
+        def made(post: Callable[[GuardWord], None]) -> Guard:
+            self._guard_speaks = post
+            return guard(post)
+
+        return replace(surroundings, guard=made)
 
     def _conduct(self, stage: Stage, acts: tuple[Act, ...]) -> Ended:
         self._stage = stage

@@ -15,7 +15,17 @@ import pytest
 from edge.guard.core import Said
 from edge.guard.packets import LeaseGiven, SaidPacket, gas_role_packet, lease_packet
 from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
-from edge.guard_link import SILENT_NS, GuardBack, GuardLink, GuardLost, GuardMessage, GuardSaid, Hearing, hear
+from edge.guard_link import (
+    LEASE_NS,
+    GuardBack,
+    GuardLink,
+    GuardLost,
+    GuardSaid,
+    GuardWord,
+    Leased,
+    hear,
+    listening,
+)
 from sim.levers import Verb
 from sim.wiring import Seen
 from tests.edge.guard.guarded_room import OFF, guarded_room
@@ -30,35 +40,55 @@ def packet(said: Said = SAID, at_ns: int = NOW) -> SaidPacket:
 
 
 def test_what_is_said_again_is_no_news() -> None:
-    hearing, first = hear(Hearing(true_ns=NOW), packet(), NOW)
+    hearing, first = hear(listening(NOW), packet(), NOW)
     assert [type(one) for one in first] == [GuardSaid]
-    assert hear(hearing, packet(at_ns=NOW + NS_PER_MS), NOW + NS_PER_MS)[1] == ()
+    again_ns = NOW + NS_PER_MS
+    assert hear(hearing, packet(at_ns=again_ns), again_ns)[1] == (Leased(until_ns=again_ns + LEASE_NS),)
 
 
-def test_a_guard_silent_for_more_than_a_second_is_lost_once_and_back_with_its_word() -> None:
-    hearing, _ = hear(Hearing(true_ns=NOW), packet(), NOW)
-    assert hear(hearing, None, NOW + SILENT_NS) == (hearing, ())
-    lost, messages = hear(hearing, None, NOW + SILENT_NS + 1)
-    assert messages == (GuardLost(since_ns=NOW),)
-    assert hear(lost, None, NOW + 5 * SILENT_NS)[1] == ()
-    _, back = hear(lost, packet(at_ns=NOW + 6 * SILENT_NS), NOW + 6 * SILENT_NS)
-    assert back[0] == GuardBack(boottime_ns=NOW + 6 * SILENT_NS)
+def test_a_guard_whose_lease_is_over_is_lost_once_and_back_with_its_word() -> None:
+    hearing, _ = hear(listening(NOW), packet(), NOW)
+    assert hear(hearing, None, NOW + LEASE_NS) == (hearing, ())
+    lost, messages = hear(hearing, None, NOW + LEASE_NS + 1)
+    assert messages == (GuardLost(since_ns=NOW + LEASE_NS, heard_ns=NOW),)
+    assert hear(lost, None, NOW + 5 * LEASE_NS)[1] == ()
+    _, back = hear(lost, packet(at_ns=NOW + 6 * LEASE_NS), NOW + 6 * LEASE_NS)
+    assert back[0] == GuardBack(boottime_ns=NOW + 6 * LEASE_NS)
     assert isinstance(back[1], GuardSaid)
 
 
-def test_a_word_that_waited_in_the_socket_is_as_old_as_it_is() -> None:
-    hearing, _ = hear(Hearing(true_ns=NOW), packet(), NOW)
-    late_ns = NOW + 3 * SILENT_NS
-    stale, messages = hear(hearing, packet(at_ns=NOW + SILENT_NS), late_ns)
-    assert messages == (GuardLost(since_ns=NOW),)
-    assert stale.lost
+def test_a_guard_that_never_spoke_has_lent_nothing() -> None:
+    _, messages = hear(listening(NOW), None, NOW + LEASE_NS + 1)
+    assert messages == (GuardLost(since_ns=NOW, heard_ns=NOW),)
+
+
+def test_words_that_waited_in_the_socket_of_a_recorder_that_stood_still_count_from_when_they_were_spoken() -> None:
+    hearing, _ = hear(listening(NOW), packet(), NOW)
+    late_ns = NOW + 11 * LEASE_NS
+    for number in range(1, 11):
+        hearing, messages = hear(hearing, packet(at_ns=NOW + number * LEASE_NS), late_ns)
+        assert [type(one) for one in messages] == [Leased]
+    assert hear(hearing, None, late_ns) == (hearing, ())
+    assert hear(hearing, None, late_ns + 1)[1] == (GuardLost(since_ns=late_ns, heard_ns=late_ns - LEASE_NS),)
+
+
+def test_a_hole_between_words_that_waited_is_a_silence_and_an_old_word_does_not_end_it() -> None:
+    hearing, _ = hear(listening(NOW), packet(), NOW)
+    late_ns = NOW + 9 * LEASE_NS
+    lost, messages = hear(hearing, packet(at_ns=NOW + 2 * LEASE_NS), late_ns)
+    assert messages == (GuardLost(since_ns=NOW + LEASE_NS, heard_ns=NOW),)
+    assert hear(lost, packet(at_ns=NOW + 3 * LEASE_NS), late_ns) == (lost, ())
+    _, back = hear(lost, packet(at_ns=late_ns), late_ns)
+    assert [type(one) for one in back] == [GuardBack, GuardSaid]
+    _, at_once = hear(hearing, packet(at_ns=late_ns), late_ns)
+    assert [type(one) for one in at_once] == [GuardLost, GuardBack, GuardSaid]
 
 
 def test_a_guard_that_never_came_is_lost_after_a_second_and_the_thread_ends(tmp_path: Path) -> None:
     told = threading.Event()
-    posted: list[GuardMessage] = []
+    posted: list[GuardWord] = []
 
-    def post(message: GuardMessage) -> None:
+    def post(message: GuardWord) -> None:
         posted.append(message)
         told.set()
 

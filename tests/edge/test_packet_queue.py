@@ -353,3 +353,46 @@ def test_two_callback_threads_and_one_reader_lose_nothing_uncounted() -> None:
     assert not reader.is_alive()
     _account(pictures, _of_stream(taken, Stream.PICTURE), Stream.PICTURE)
     _account(sounds, _of_stream(taken, Stream.SOUND), Stream.SOUND)
+
+
+# -- what is permitted ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_permitted_yet_waits_and_comes_out_once_it_is() -> None:
+    queue = PacketQueue(frame_ns=FRAME_NS)
+    queue.permit_until(3 * FRAME_NS)
+    items: list[Delivered] = [_picture(number) for number in range(6)]
+    _deliver(queue, items)
+    assert _drain(queue) == items[:3]
+    queue.permit_until(4 * FRAME_NS)
+    assert _drain(queue) == items[3:4]
+    queue.close()
+    assert not queue.ended, "what waits for its permit is not forgotten"
+    queue.permit_until(6 * FRAME_NS)
+    assert _drain(queue) == items[4:]
+    assert queue.ended
+
+
+def test_whoever_waits_is_woken_by_the_permit() -> None:
+    queue = PacketQueue(frame_ns=FRAME_NS)
+    queue.permit_until(0)
+    queue.deliver(_picture(0))
+    taken: list[Delivered | Lapse | None] = []
+    reader = threading.Thread(target=lambda: taken.append(queue.take(30)))
+    reader.start()
+    queue.permit_until(FRAME_NS)
+    reader.join(30)
+    assert taken == [_picture(0)]
+
+
+def test_nothing_of_forbidden_time_is_let_in_or_out_and_the_queue_ends_only_when_it_is_closed() -> None:
+    queue = PacketQueue(frame_ns=FRAME_NS)
+    queue.permit_until(100 * FRAME_NS)
+    _deliver(queue, [_picture(number) for number in range(6)] + [_sound(number) for number in range(6)])
+    queue.forbid(3 * FRAME_NS)
+    _deliver(queue, [_picture(6), _sound(6), _lost(Stream.PICTURE)])
+    queue.permit_until(100 * FRAME_NS)
+    assert _drain(queue) == [_picture(0), _picture(1), _picture(2), *(_sound(number) for number in range(4))]
+    assert not queue.ended
+    queue.cut_off(3 * FRAME_NS)
+    assert queue.ended

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.guard_link import GuardLink, GuardMessage, GuardSaid
+from edge.guard_link import GuardLink, GuardMessage, GuardSaid, GuardWord, Leased
 from sim.levers import Levers, Verb
 from sim.wiring import Wires
 from sim.world import World, WorldPlan, WorldReady
@@ -90,7 +90,9 @@ class Listener:
             found = self._heard.wait_for(lambda: bool(self.posted) and wanted(self.posted[-1]), SAY_SECONDS)
             assert found, f"the guard never said that: {self.posted[-5:]}"
 
-    def _post(self, message: GuardMessage) -> None:
+    def _post(self, message: GuardWord) -> None:
+        if isinstance(message, Leased):
+            return
         with self._heard:
             self.posted.append(message)
             self._heard.notify_all()
