@@ -566,6 +566,7 @@ def _stage(running: Running, plan: _Plan) -> Stage:
         unopened=plan.promised.unopened,
         begin=partial(_begin, running, plan, (stretches, recorder)),
         may_capture=room.state.capturing,
+        permit=running.permit,
     )
 
 
@@ -673,6 +674,8 @@ class Stage:
     """Takes what did not start."""
     may_capture: bool
     """False where something forbids recording from the start: then no source runs until the room says so."""
+    permit: Permit
+    """Until when it is permitted, which the guard may have ended meanwhile."""
 
     def start_sources(self) -> Unstarted:
         """The newest stretch's sources; what did not start. Raises HardwareFault where a new session has not all."""
@@ -722,10 +725,10 @@ def conduct_threads(stage: Stage) -> Ended:
     stopper.start()
     capture.reviver = stage.reviver(Reviver)
     try:
-        if isinstance(unstarted, HardwareFault):
+        if isinstance(unstarted, HardwareFault) and stage.permit.given:
             stage.recorder.source_failed(unstarted)
         else:
-            stage.recorder.record()
+            stage.recorder.record()  # a source that lost its power to a trip is no fault: the trip waits in the inbox
     finally:
         over.set()
         capture.end(stage.stretches.newest, stage.recorder.end_cause(), None)

@@ -25,13 +25,13 @@ from edge.guard.link_port import EVERY_NS, Allowed, LinkPort
 from edge.guard.words import Lamp, Pair, Reason
 from edge.guard_link import LEASE_NS, GuardLink
 from edge.messages import Asked
-from edge.ports import Hardware
+from edge.ports import Deliver, Hardware, HardwareFault
 from edge.requests import Request, Role, Verb
 from edge.station import serve
 from edge.surroundings import Surroundings
 from liuhen.findings import Code
 from liuhen.kinds import Event, Gap, Inhibition, Segment
-from liuhen.registry import EventCode, InhibitionAct
+from liuhen.registry import EventCode, GapCause, InhibitionAct
 from sim.held_calls import held
 from tests.edge.live_room import LiveCamera, LiveMicrophone
 from tests.edge.ports_room import Device, Onlooker, RoomMicrophone, device
@@ -45,7 +45,9 @@ USERS = frozenset({os.geteuid()})
 
 
 class Speaker:
-    """The guard's end of the socket, which permits; `silent` for as long as a test says. Owns a thread."""
+    """The guard's end of the socket, which permits unless it `says` otherwise, and is `silent` for as long as a test
+    wants. Owns a thread.
+    """
 
     def __init__(self, path: Path) -> None:
         self._port = LinkPort(path, Allowed(recorder=USERS, sensors=USERS), lambda _words: None)
@@ -53,9 +55,17 @@ class Speaker:
         self._turned = threading.Condition()
         self._turns = 0
         self.last_ns = 0
-        self._since_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._permit, self._since_ns = True, _now_ns()
         self._thread = threading.Thread(target=self._run, name="speaker")
         self._thread.start()
+
+    def says(self, *, permit: bool) -> None:
+        """From this moment on."""
+        self._permit, self._since_ns = permit, _now_ns()
+
+    @property
+    def permits(self) -> bool:
+        return self._permit
 
     def await_turns(self, count: int) -> None:
         """A tenth of a second each, spoken or not."""
@@ -70,7 +80,7 @@ class Speaker:
 
     def _run(self) -> None:
         while not self._over.wait(EVERY_NS / 1e9):
-            now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            now_ns = _now_ns()
             self._port.serve(now_ns)
             if not self.silent.is_set():
                 self.last_ns = now_ns
@@ -81,14 +91,31 @@ class Speaker:
 
     def _said(self) -> Said:
         return Said(
-            permit=True,
-            latched=False,
-            reason=Reason.NONE,
-            pair=Pair.PERMIT,
+            permit=self._permit,
+            latched=not self._permit,
+            reason=Reason.NONE if self._permit else Reason.TRIPPED,
+            pair=Pair.PERMIT if self._permit else Pair.OFF,
             healthy=True,
             lamp=Lamp.READY,
             since_ns=self._since_ns,
         )
+
+
+def _now_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class PoweredCamera(LiveCamera):
+    """Behind the relay: without a permit it has no power."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        super().__init__()
+        self._speaker = speaker
+
+    def start(self, deliver: Deliver, caption: str) -> None:
+        if not self._speaker.permits:
+            raise HardwareFault(device="camera", what="gone", remedy_zh="请检查连接", remedy_en="look")
+        super().start(deliver, caption)
 
 
 class Pressing:
@@ -104,7 +131,7 @@ class Pressing:
 class Recording:
     """A service in its threads, with what it wrote; ended by `stops`."""
 
-    def __init__(self, made: Device, path: Path) -> None:
+    def __init__(self, made: Device, speaker: Speaker, path: Path) -> None:
         self.made, self.onlooker = made, Onlooker()
         self._told = threading.Condition()
         self.onlooker.on_durable = self._notify
@@ -116,7 +143,7 @@ class Recording:
         )
         self._start = Start(
             config=config,
-            hardware=Hardware(camera=LiveCamera(), microphone=LiveMicrophone(), clock=SystemClock()),
+            hardware=Hardware(camera=PoweredCamera(speaker), microphone=LiveMicrophone(), clock=SystemClock()),
             watcher=self.onlooker,
             stop=self._stop,
             conduct=conduct_threads,
@@ -159,10 +186,10 @@ def speaker(tmp_path: Path) -> Iterator[Speaker]:
 
 
 @contextmanager
-def service(tmp_path: Path) -> Iterator[Recording]:
+def service(tmp_path: Path, speaker: Speaker) -> Iterator[Recording]:
     LiveCamera()._room.take(0, 0)  # encode the pictures before the clock counts
     RoomMicrophone().open()
-    running = Recording(device(tmp_path), tmp_path / "link")
+    running = Recording(device(tmp_path), speaker, tmp_path / "link")
     try:
         yield running
     finally:
@@ -177,7 +204,7 @@ def codes(made: Device) -> list[EventCode]:
 def test_a_control_that_is_held_for_three_seconds_while_the_guard_speaks_makes_no_interlock_gap(
     tmp_path: Path, speaker: Speaker, owner: type[Any], name: str
 ) -> None:
-    with service(tmp_path) as running:
+    with service(tmp_path, speaker) as running:
         with held(owner, name) as entered:
             running.begins()
             assert entered.wait(LIMIT_SECONDS)
@@ -191,7 +218,7 @@ def test_a_control_that_is_held_for_three_seconds_while_the_guard_speaks_makes_n
 def test_a_guard_that_falls_silent_while_control_is_held_ends_what_is_written_where_its_lease_ends(
     tmp_path: Path, speaker: Speaker
 ) -> None:
-    with service(tmp_path) as running:
+    with service(tmp_path, speaker) as running:
         running.begins()
         running.awaits_fragments(2)
         with held(GuardLink, "want") as entered:  # CONTROL asks for a lamp in each of its turns
@@ -209,3 +236,23 @@ def test_a_guard_that_falls_silent_while_control_is_held_ends_what_is_written_wh
     assert lent_until_ns - LEASE_NS // 2 < before[1] <= lent_until_ns, "up to the lease's end, and not longer"
     assert [span for span in spans if span[0] < cleared.at[1] and span[1] > forbids.at[1]] == []
     assert Code.RECORDED_WHILE_FORBIDDEN not in running.made.findings()
+
+
+def test_a_trip_while_a_session_starts_is_an_interruption_and_no_fault_of_the_camera(
+    tmp_path: Path, speaker: Speaker
+) -> None:
+    with service(tmp_path, speaker) as running:
+        with held(LiveCamera, "open") as entered:
+            running.begins()
+            assert entered.wait(LIMIT_SECONDS)
+            speaker.says(permit=False)
+            speaker.await_turns(2)
+        running.awaits(lambda: bool(bodies(running.made, Inhibition)))
+        assert running.fragments() == 0
+        speaker.says(permit=True)
+        running.awaits_fragments(2)
+    assert next(one.cause for one in bodies(running.made, Gap)) == GapCause.INTERLOCK
+    assert EventCode.SOURCE_LOST not in codes(running.made)
+    forbids, cleared = bodies(running.made, Inhibition)
+    spans = [segment.span_ns for segment in bodies(running.made, Segment)]
+    assert [span for span in spans if span[0] < cleared.at[1] and span[1] > forbids.at[1]] == []
