@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from edge.guard_link import GuardSaid
@@ -37,16 +38,28 @@ from sim.sensor import (
 from tests.edge.guard.guarded_room import OFF, GuardedRoom, guarded_room
 
 TRIPS = 1000
-ROOMS = 4
 LIMIT_MS = 100.0
 GOAL_P99_MS = 5.0
 NS_PER_MS = 1_000_000
 REQUESTS = 4
-WIDTH, HEIGHT = 640, 360
 WIRE_SECONDS = 5.0
 FRAME_SECONDS = 60.0
 SWAMP_BYTES = 4 * 1024 * 1024
 SWAMP_PIECES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """How many rooms trip beside each other, and the picture that each draws: a guard takes a trip only every third
+    second (more is chatter), so that many trips in a short time want many rooms.
+    """
+
+    count: int = 4
+    width: int = 640
+    height: int = 360
+
+
+ROOMS = Rooms()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,8 +97,9 @@ class Measured:
 class FrameTaker:
     """Takes every frame the sensor gives, and connects again when its power comes back; owns one thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rooms: Rooms) -> None:
         self._path = path
+        self._rooms = rooms
         self._ending = threading.Event()
         self._taken = threading.Condition()
         self.frames = 0
@@ -119,14 +133,15 @@ class FrameTaker:
     def _take(self, wire: Wire) -> None:
         memory = os.memfd_create("frames")
         try:
-            os.ftruncate(memory, frame_bytes(height=HEIGHT, stride=WIDTH))
+            width, height = self._rooms.width, self._rooms.height
+            os.ftruncate(memory, frame_bytes(height=height, stride=width))
             wire.send(Hello(version=1))
             if not isinstance(self._next(wire), Welcome):
                 return
             wire.send(Acquire())
             if self._next(wire) != Answer(errno=0):
                 return
-            wire.send(Register(buffer=0, width=WIDTH, height=HEIGHT, stride=WIDTH), memory)
+            wire.send(Register(buffer=0, width=width, height=height, stride=width), memory)
             wire.send(Start(frame_duration_us=UNCHANGED))
             self._next(wire)
             for number in range(REQUESTS):
@@ -144,22 +159,23 @@ class FrameTaker:
         return None if received is None else received[0]
 
 
-def trips(folder: Path, count: int, *, rooms: int = ROOMS) -> Measured:
+def trips(folder: Path, count: int, rooms: Rooms = ROOMS) -> Measured:
     """Trip the interlock of several rooms at once, so many times together."""
-    shares = [count * (number + 1) // rooms - count * number // rooms for number in range(rooms)]
+    shares = [count * (number + 1) // rooms.count - count * number // rooms.count for number in range(rooms.count)]
     total = Measured()
-    with ThreadPoolExecutor(rooms) as pool:
-        for measured in pool.map(_room, [folder / str(number) for number in range(rooms)], shares):
+    with ThreadPoolExecutor(rooms.count) as pool:
+        folders = [folder / str(number) for number in range(rooms.count)]
+        for measured in pool.map(partial(_room, rooms), folders, shares):
             total.add(measured)
     return total
 
 
-def _room(folder: Path, count: int) -> Measured:
+def _room(rooms: Rooms, folder: Path, count: int) -> Measured:
     folder.mkdir()
     measured = Measured()
-    with guarded_room(folder) as room, room.guard() as guard:
+    with guarded_room(folder, width=rooms.width, height=rooms.height) as room, room.guard() as guard:
         measured.scheduling = guard.await_line("scheduling class").partition("loop: ")[2]
-        taker = FrameTaker(room.ready.sensor)
+        taker = FrameTaker(room.ready.sensor, rooms)
         try:
             for _ in range(count):
                 _trip(room, taker, measured)
@@ -246,9 +262,9 @@ def campaign(folder: Path, *, count: int = TRIPS) -> tuple[list[str], bool]:
     software = sorted(measured.permit_ms)
     p99 = software[min(len(software) - 1, int(0.99 * len(software)))]
     lines = [
-        f"trips: {len(measured.contact_ms)} in {ROOMS} rooms at once, frames taken: {measured.frames_before}",
+        f"trips: {len(measured.contact_ms)} in {ROOMS.count} rooms at once, frames taken: {measured.frames_before}",
         f"load: {os.cpu_count()} busy processes on {os.cpu_count()} cores, {written[0]} MiB written and flushed, "
-        f"beside {ROOMS} drawn rooms; {time.monotonic() - began:.0f} s",
+        f"beside {ROOMS.count} drawn rooms; {time.monotonic() - began:.0f} s",
         f"scheduling class of the guard: {measured.scheduling}",
         "milliseconds after the line's change:",
         row("guard's permit output low", measured.permit_ms),

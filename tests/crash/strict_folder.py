@@ -10,6 +10,7 @@ later any part. The server ends with its owner.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -195,6 +196,14 @@ class StrictFolder:
             os.write(descriptor, text)
         finally:
             os.close(descriptor)
+
+    def stall(self) -> None:
+        """Whoever asks the folder for anything waits; `go_on` ends it."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """The folder answers again."""
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End the server."""

@@ -183,7 +183,7 @@ def test_a_peer_that_breaks_the_protocol_or_does_not_read_is_hung_up_on_and_noth
 
 @pytest.mark.realtime
 def test_a_gas_detector_that_falls_silent_trips_the_interlock(tmp_path: Path) -> None:
-    with guarded_room(tmp_path, settings="gas = true") as room, room.guard():
+    with guarded_room(tmp_path) as room, room.guard("gas = true"):
         with leasing(room.link):
             room.reset()
             assert room.levers.wiring().contact_closed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +17,34 @@ from edge.guard_link import GuardMessage, GuardSaid
 from sim.levers import Verb
 from sim.libcamera.link import probe
 from sim.wiring import DECAY_NS, NS_PER_MS, RELEASE_NS, Seen
-from tests.edge.guard.guarded_room import BOTH_CLOSED, BOTH_OPEN, OFF, PERMIT, guarded_room
-from tests.interlock_campaign import LIMIT_MS, Measured, trips
+from tests.edge.guard.guarded_room import BOTH_CLOSED, BOTH_OPEN, OFF, PERMIT, GuardedRoom, guarded_room
+from tests.interlock_campaign import LIMIT_MS, Measured, Rooms, swamped, trips
 
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(240)]
 CI_TRIPS = 100
+CI_ROOMS = Rooms(count=8, width=512, height=128)
 EPSILON_NS = 60 * NS_PER_MS
 
 
-def test_a_hundred_trips_all_drop_the_camera_within_a_hundred_milliseconds(tmp_path: Path) -> None:
-    measured = trips(tmp_path, CI_TRIPS)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedRoom]:
+    """One world for all tests of one guard: starting it takes longer than most of them."""
+    with guarded_room(tmp_path_factory.mktemp("world")) as room:
+        yield room
+
+
+@pytest.fixture
+def room(world: GuardedRoom) -> GuardedRoom:
+    world.like_new()
+    return world
+
+
+def test_a_hundred_trips_under_load_all_drop_the_camera_within_a_hundred_milliseconds(tmp_path: Path) -> None:
+    with swamped(tmp_path) as written_mib:
+        measured = trips(tmp_path, CI_TRIPS, CI_ROOMS)
     assert measured.faults(CI_TRIPS) == []
     assert measured.scheduling
+    assert written_mib[0] > 0
 
 
 def test_the_judgement_of_the_trips_notices_a_late_one_a_missing_one_and_a_camera_that_did_not_run() -> None:
@@ -42,9 +58,9 @@ def test_the_judgement_of_the_trips_notices_a_late_one_a_missing_one_and_a_camer
     assert len(good.faults(3)) == 3
 
 
-def test_a_chain_that_is_too_slow_is_caught(tmp_path: Path) -> None:
+def test_a_chain_that_is_too_slow_is_caught(room: GuardedRoom) -> None:
     """Negative control: a guard that is stopped while the line trips cannot be in time by itself; its pump is."""
-    with guarded_room(tmp_path) as room, room.guard() as guard:
+    with room.guard() as guard:
         room.reset()
         guard.send(signal.SIGSTOP)
         room.levers.pull(Verb.SET_CONTACTS, OFF)
@@ -59,9 +75,9 @@ def test_a_chain_that_is_too_slow_is_caught(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_guard_that_is_killed_or_stopped_opens_the_relay_ends_the_frames_and_leaves_no_lamp(
-    tmp_path: Path, number: int
+    room: GuardedRoom, number: int
 ) -> None:
-    with guarded_room(tmp_path) as room, room.guard() as guard:
+    with room.guard() as guard:
         room.reset()
         assert probe(room.ready.sensor) is not None
         guard.send(number)
@@ -73,8 +89,8 @@ def test_a_guard_that_is_killed_or_stopped_opens_the_relay_ends_the_frames_and_l
         room.levers.pull(Verb.AWAIT_LAMP, Seen.DARK)
 
 
-def test_a_guard_that_was_stopped_for_more_than_a_second_is_tripped_when_it_goes_on(tmp_path: Path) -> None:
-    with guarded_room(tmp_path) as room, room.guard() as guard:
+def test_a_guard_that_was_stopped_for_more_than_a_second_is_tripped_when_it_goes_on(room: GuardedRoom) -> None:
+    with room.guard() as guard:
         room.reset()
         guard.send(signal.SIGSTOP)
         room.levers.pull(Verb.AWAIT_LAMP, Seen.DARK)  # two seconds of looking
@@ -88,38 +104,36 @@ def test_a_guard_that_was_stopped_for_more_than_a_second_is_tripped_when_it_goes
 
 
 def test_a_guard_killed_after_a_trip_is_tripped_in_its_next_life_and_clear_after_an_orderly_end(
-    tmp_path: Path,
+    room: GuardedRoom,
 ) -> None:
-    with guarded_room(tmp_path) as room:
-        with room.guard() as guard:
-            guard.await_line("latch found tripped: LATCH_UNKNOWN")
-            room.reset()
-            room.levers.pull(Verb.SET_CONTACTS, OFF)
-            room.levers.pull(Verb.AWAIT_CONTACT, 0)
-            guard.send(signal.SIGKILL)
-        room.levers.pull(Verb.SET_CONTACTS, PERMIT)
-        with room.guard() as guard:
-            guard.await_line("latch found tripped")
-            room.reset()
-        assert b" clear NONE stopped " in room.latch.read_bytes()
-        with room.guard() as guard:
-            guard.await_line("latch found clear")
-            room.levers.pull(Verb.AWAIT_CONTACT, 1)
+    with room.guard() as guard:
+        guard.await_line("latch found tripped: LATCH_UNKNOWN")
+        room.reset()
+        room.levers.pull(Verb.SET_CONTACTS, OFF)
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
+        guard.send(signal.SIGKILL)
+    room.levers.pull(Verb.SET_CONTACTS, PERMIT)
+    with room.guard() as guard:
+        guard.await_line("latch found tripped")
+        room.reset()
+    assert b" clear NONE stopped " in room.latch.read_bytes()
+    with room.guard() as guard:
+        guard.await_line("latch found clear")
+        room.levers.pull(Verb.AWAIT_CONTACT, 1)
 
 
 def test_a_guard_killed_while_it_permits_permits_again_in_the_same_boot_after_a_second_of_sound_loops(
-    tmp_path: Path,
+    room: GuardedRoom,
 ) -> None:
-    with guarded_room(tmp_path) as room:
-        with room.guard() as guard:
-            room.reset()
-            guard.send(signal.SIGKILL)
-            room.levers.pull(Verb.AWAIT_CONTACT, 0)
-        with room.guard() as guard:
-            guard.await_line("latch found clear")
-            room.levers.pull(Verb.AWAIT_CONTACT, 1)
-            room.levers.pull(Verb.SET_CONTACTS, BOTH_OPEN)
-            room.levers.pull(Verb.AWAIT_CONTACT, 0)
+    with room.guard() as guard:
+        room.reset()
+        guard.send(signal.SIGKILL)
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
+    with room.guard() as guard:
+        guard.await_line("latch found clear")
+        room.levers.pull(Verb.AWAIT_CONTACT, 1)
+        room.levers.pull(Verb.SET_CONTACTS, BOTH_OPEN)
+        room.levers.pull(Verb.AWAIT_CONTACT, 0)
 
 
 FAULTS = (
@@ -137,8 +151,8 @@ def gives(reason: str) -> Callable[[GuardMessage], bool]:
     return lambda said: isinstance(said, GuardSaid) and said.reason == reason
 
 
-def test_each_fault_of_a_wire_opens_the_relay_and_is_named(tmp_path: Path) -> None:
-    with guarded_room(tmp_path, settings="line_fault = true") as room, room.guard():
+def test_each_fault_of_a_wire_opens_the_relay_and_is_named(room: GuardedRoom) -> None:
+    with room.guard("line_fault = true"):
         for lever, value, reason in FAULTS:
             room.reset()
             since = len(room.listener.posted)

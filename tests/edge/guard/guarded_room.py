@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.guard_link import GuardLink, GuardMessage, GuardSaid, GuardWord, Leased
+from edge.guard_link import GuardLink, GuardLost, GuardMessage, GuardSaid, GuardWord, Leased
 from sim.levers import Levers, Verb
 from sim.wiring import Wires
 from sim.world import World, WorldPlan, WorldReady
@@ -105,7 +105,6 @@ class GuardedRoom:
     ready: WorldReady
     levers: Levers
     folder: Path
-    settings: str
     listener: Listener
 
     @property
@@ -116,11 +115,21 @@ class GuardedRoom:
     def latch(self) -> Path:
         return self.folder / "latch"
 
+    def like_new(self) -> None:
+        """Sound loops, a latch that no guard has written, and no word of the last guard that still counts."""
+        self.listener.await_now(lambda said: isinstance(said, GuardLost))
+        self.levers.pull(Verb.MEND_LOOPS)
+        self.levers.pull(Verb.LINE_FAULT, 0)
+        self.levers.pull(Verb.SET_CONTACTS, PERMIT)
+        self.latch.unlink(missing_ok=True)
+        self.link.with_name(f"{self.link.name}.latch").unlink(missing_ok=True)
+
     @contextmanager
-    def guard(self) -> Iterator[GuardProcess]:
+    def guard(self, settings: str = "") -> Iterator[GuardProcess]:
+        """A guard of this room; `settings` are lines more of its interlock."""
         config = self.folder / "guard.toml"
         config.write_text(
-            f'[interlock]\nenabled = true\nsocket = "{self.link}"\nlatch_file = "{self.latch}"\n{self.settings}\n'
+            f'[interlock]\nenabled = true\nsocket = "{self.link}"\nlatch_file = "{self.latch}"\n{settings}\n'
             "[lamps]\nenabled = true\n"
         )
         command = [sys.executable, "-m", "sim.guard", "--pins", str(self.ready.pins), "--config", str(config)]
@@ -142,11 +151,12 @@ class GuardedRoom:
 
 
 @contextmanager
-def guarded_room(folder: Path, *, settings: str = "", pulse: bool = False) -> Iterator[GuardedRoom]:
+def guarded_room(folder: Path, *, pulse: bool = False, width: int = 640, height: int = 360) -> Iterator[GuardedRoom]:
+    """The world and the recorder's end of the guard's socket; a guard comes with `GuardedRoom.guard`."""
     plan = WorldPlan(
         socket=folder / "sensor",
-        width=640,
-        height=360,
+        width=width,
+        height=height,
         frames_per_second=25,
         truth=folder / "truth",
         wires=Wires(interlock=True),
@@ -158,7 +168,7 @@ def guarded_room(folder: Path, *, settings: str = "", pulse: bool = False) -> It
         with Levers(ready.control, limit_seconds=60.0) as levers:
             listener = Listener(folder / "link")
             try:
-                yield GuardedRoom(ready=ready, levers=levers, folder=folder, settings=settings, listener=listener)
+                yield GuardedRoom(ready=ready, levers=levers, folder=folder, listener=listener)
             finally:
                 listener.link.close()
     finally:
