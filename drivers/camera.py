@@ -56,6 +56,11 @@ class PicameraCamera:
         self.caption_left_out = ""
         """Characters of the running session's caption that the font does not have; they are not in the picture."""
 
+    def load(self) -> None:
+        """Load picamera2 and what it needs, which takes seconds on a busy machine; what goes wrong `open` will say."""
+        with contextlib.suppress(HardwareFault):
+            self._bounded(self._claim_seconds, "camera-load", self._loaded)
+
     def open(self) -> PictureFormat:
         """Claim the camera and configure it; a second call changes nothing. Raises HardwareFault."""
         if self._session is None:
@@ -143,10 +148,13 @@ class PicameraCamera:
             return
 
     def _claimed(self) -> PicameraSession:
+        return self._loaded()(self._settings, self._format)
+
+    def _loaded(self) -> type[PicameraSession]:
         self._complaints.attach()
         from drivers.picamera_session import PicameraSession  # noqa: PLC0415 - picamera2 may not be installed
 
-        return PicameraSession(self._settings, self._format)
+        return PicameraSession
 
     def _caption_origin(self) -> tuple[SourceOrigin, ...]:
         if not self._settings.caption:

@@ -212,7 +212,7 @@ def _service_start(
     from drivers.hardware import open_hardware  # noqa: PLC0415 -- as below
     from drivers.surroundings import open_surroundings  # noqa: PLC0415 -- as below
 
-    hardware = open_hardware(chosen)
+    hardware = open_hardware(chosen, service=True)
     return Start(
         config=chosen,
         hardware=hardware,

@@ -269,7 +269,7 @@ def _start(
     from drivers.hardware import open_hardware  # noqa: PLC0415
     from drivers.surroundings import Stand, open_surroundings  # noqa: PLC0415
 
-    hardware = open_hardware(config)
+    hardware = open_hardware(config, service=parsed.service)
     stand = Stand(
         pin_factory=WorldPins(ready.pins) if config.panel.enabled else None,
         loudspeaker_environment=ready.loudspeaker_environment,
