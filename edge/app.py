@@ -315,7 +315,7 @@ class Running:
             self.hear(message)
             self.follow_cause()
 
-    def follow_cause(self, *, refused: int | None = None) -> None:
+    def follow_cause(self, refused: tuple[int, RefusalCode] | None = None) -> None:
         """See to the gap of a session that is open and waits; `refused` is a start just refused. Raises StorageFault"""
         begun = self._begun
         if self.recorder is not None or begun is None or begun.continuation is None:
@@ -469,7 +469,7 @@ def conduct_session(running: Running) -> Ended:
         running.begun(resume=opening.may_stay_open(start.hardware.clock))
         running.disks.turn()
         running.check_before_recording(seen)
-        running.follow_cause(refused=_journal_refusal(running.room, refusal.code))
+        running.follow_cause((_journal_refusal(running.room, refusal.code), refusal.code))
         running.room.signal(SessionEnded(at_ns=running.room.now_ns))
         raise refusal.refused from None
     _warn_of_clock(start)
