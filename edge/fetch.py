@@ -183,8 +183,9 @@ def copy(store: StoreArchive, found: Plan, custodian: Custodian) -> Fetched:
     for _, path in archive.journal_files(store.root):
         durable.flush_file(path)
     durable.sync_directory(store.root / "journal")
-    for path in [*(store.root / "device" / "slices").iterdir(), *(store.root / "device" / "fetch").iterdir()]:
-        path.unlink()
+    for folder in ("slices", "fetch", "journal"):
+        for path in (store.root / "device" / folder).iterdir():
+            path.unlink()
     return fetched
 
 

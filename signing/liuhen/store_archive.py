@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from liuhen import cose, records, store_names
-from liuhen.archive import JOURNAL_FILE_LIMIT_BYTES, record_path
+from liuhen.archive import record_path
 from liuhen.boxes import SEGMENT_LIMIT_BYTES
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings
 from liuhen.hashing import ZERO_HASH, record_hash
 from liuhen.kinds import Segment
-from liuhen.store_journal import JournalWriter
+from liuhen.store_journal import SLICE_LIMIT_BYTES, JournalWriter
 from liuhen.store_names import MediaName, Name, QuarantineName, RecordName, SliceName, WitnessName, parse_key, prefix_of
 from liuhen.store_objects import Taken, Tell, hashes_to, take
 from liuhen.store_reader import ObjectVersion, Reader, StoreAccess, StoreTrouble, open_store
 from liuhen.store_statements import verify_witness
 
-FOLDERS = ("journal", "sessions", "records", "device/fetch", "device/slices")
+FOLDERS = ("journal", "sessions", "records", "device/fetch", "device/slices", "device/journal")
 LOG_BYTES = 16
 OpenRecord = Callable[[RecordName, Path], bytes | None]
 
@@ -99,19 +99,29 @@ class StoreArchive:
             raise StoreTrouble(
                 f"存储中没有日志 {self.log_id.hex()} 的日志分片", f"the store holds no slice of log {self.log_id.hex()}"
             )
-        hashes = self.root / "device" / "entry-hashes"
-        with JournalWriter(self.root / "journal", hashes, self.tell) as writer:
+        hashes, made = self.root / "device" / "entry-hashes", self.root / "device" / "journal"
+        with JournalWriter(made, hashes, self.tell) as writer:
             for part in sorted(slices, key=lambda name: (name.first, name.last, name.digest)):
                 octets = self._slice(part)
                 if octets is not None:
                     writer.add(part, octets)
         hashes.unlink()
+        self._put_in_place(made)
         for statement in statements:
             self._hear(statement)
 
     def tell(self, code: Code, words: str) -> None:
         """One finding about the store."""
         self.findings.add(code, en=words)
+
+    def _put_in_place(self, made: Path) -> None:
+        """Only a journal that was put together to its end replaces the one of an earlier time."""
+        names = sorted(path.name for path in made.iterdir())
+        for name in names:
+            (made / name).replace(self.root / "journal" / name)
+        for path in (self.root / "journal").glob("*.cbor"):
+            if path.name not in names:
+                path.unlink()
 
     def _survey(self) -> tuple[list[SliceName], list[WitnessName]]:
         """Step B1."""
@@ -149,7 +159,7 @@ class StoreArchive:
             return path.read_bytes()
         into = _fresh(self.root)
         try:
-            if take(self.reader, name, into, limit_bytes=JOURNAL_FILE_LIMIT_BYTES, tell=self.tell) is not Taken.FOUND:
+            if take(self.reader, name, into, limit_bytes=SLICE_LIMIT_BYTES, tell=self.tell) is not Taken.FOUND:
                 return None
             octets = into.read_bytes()
             if self.keep:

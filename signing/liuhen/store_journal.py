@@ -21,6 +21,7 @@ from liuhen.store_objects import Tell
 
 FILE_CLOSES_BYTES = JOURNAL_FILE_LIMIT_BYTES - cose.ENTRY_LIMIT_BYTES
 HASH_BYTES = 32
+SLICE_LIMIT_BYTES = 1024 * 1024
 
 
 class JournalWriter:

@@ -18,7 +18,7 @@ from liuhen.kinds import Segment
 from liuhen.report import Language, to_json, to_text
 from liuhen.store_archive import StoreArchive, logs_in
 from liuhen.store_directory import DirectoryReader
-from liuhen.store_journal import JournalWriter
+from liuhen.store_journal import SLICE_LIMIT_BYTES, JournalWriter
 from liuhen.store_names import MediaName, SliceName
 from liuhen.store_reader import Bytes, ObjectVersion, StoreAccess, StoreTrouble
 from tests.signing.after_rot import set_aside
@@ -121,6 +121,22 @@ def test_s1_what_a_receipt_names_was_taken_away_and_what_none_names_may_still_co
     missing = [f for f in shelf.check(tmp_path / "work").findings if f.code is Code.SEGMENT_MISSING]
     assert {(f.place.session == kept.session, "曾入库" in f.what_zh) for f in missing} == {(True, True), (False, False)}
     assert sum("可能尚未送达" in f.what_zh for f in missing) == 2
+
+
+def test_b3_a_slice_larger_than_allowed_is_no_slice(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.slice(0, 2, bytes(SLICE_LIMIT_BYTES + 1))
+    report = shelf.check(tmp_path / "work")
+    assert report.intact
+    assert codes(report, Severity.WARNING) == {Code.STORE_VERSION_DIFFERS}
+
+
+def test_a_journal_that_cannot_be_put_together_replaces_none(shelf: Shelf, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    shelf.archive(work)
+    before = (work / "journal" / "00000000.cbor").read_bytes()
+    with pytest.raises(StoreTrouble):
+        shelf.archive(work, reader=Broken)
+    assert (work / "journal" / "00000000.cbor").read_bytes() == before
 
 
 def test_b2_a_segment_with_other_bytes_is_told_and_what_holds_of_it_is_still_said(shelf: Shelf, tmp_path: Path) -> None:
