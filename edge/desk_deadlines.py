@@ -22,6 +22,7 @@ from liuhen.registry import EVENTS, EventCode, MissedCause, RetentionBasis
 LOOK_EVERY_NS = 5 * 10**9
 WATCHED_LIMIT = 64
 TOLD_A_LOOK = 8
+COUNTED_A_LOOK = 4
 DAY_MS = 86_400_000
 
 
@@ -38,6 +39,8 @@ class DeadlineClerk:
         self._due_ns = 0
         self._shown: list[dict[str, Any]] = []
         self._years: set[int] = set()
+        self._left: dict[bytes, tuple[bool, int]] = {}
+        self._at = 0
         self.alive: OffloadAlive | None = None
         self.silent = False
         """Whether the offload process is not heard."""
@@ -82,18 +85,29 @@ class DeadlineClerk:
     def _watch(self, ledger: Holdings, rule: Rule) -> None:
         late = ledger.unmet(missed=True, limit=WATCHED_LIMIT)
         coming = ledger.unmet(missed=False, limit=WATCHED_LIMIT)
+        self._count(ledger, [*late, *coming])
         said, shown = 0, []
         for session in (*late, *coming):
             trigger_ms = self._trigger_ms(session)
             if trigger_ms is None:
                 continue
             term = term_of(rule, trigger_ms, session.error_ms, self._working)
-            progress, told = self._progress(ledger, session), _told(ledger, session)
+            progress, told = self._progress(session), _told(ledger, session)
             shown.append(self._shown_row(session, term, progress, told))
             if said < TOLD_A_LOOK and self._knows_why:
                 said += self._tell(ledger, session, term, judge(rule, term, self._now(), progress, told))
         self._shown = shown
         self._ease()
+
+    def _count(self, ledger: Holdings, sessions: list[SessionRow]) -> None:
+        """Count anew what is left of a few sessions, in turn, and of those never counted: CONTROL has other work."""
+        known = {session.id for session in sessions}
+        self._left = {id_: left for id_, left in self._left.items() if id_ in known}
+        never = [session for session in sessions if session.id not in self._left]
+        turn = sessions[self._at % len(sessions) :][:COUNTED_A_LOOK] if sessions else []
+        self._at += COUNTED_A_LOOK
+        for session in (*never, *turn):
+            self._left[session.id] = ledger.left_of(session)
 
     @property
     def _knows_why(self) -> bool:
@@ -128,8 +142,8 @@ class DeadlineClerk:
             return session.ended_ms
         return None if self._room.session_id == session.id else session.media_end_ms
 
-    def _progress(self, ledger: Holdings, session: SessionRow) -> Progress:
-        stored, left_bytes = ledger.left_of(session)
+    def _progress(self, session: SessionRow) -> Progress:
+        stored, left_bytes = self._left[session.id]
         alive = self.alive
         return Progress(
             stored=stored,

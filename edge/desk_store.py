@@ -13,6 +13,7 @@ from typing import Any
 
 from edge.books import Books
 from edge.desk_deadlines import DeadlineClerk
+from edge.desk_space import SpaceClerk
 from edge.holdings import Holdings, LedgerFault
 from edge.messages import OffloadTold
 from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, telling_of
@@ -60,6 +61,7 @@ class StoreClerk:
         if room.tools.config.store.place is not None:
             self.books = Books(room.tools.spool, room.tools.journal, room.tools.clock.boottime_ns)
             self.deadlines = DeadlineClerk(room, self.books)
+        self._space = SpaceClerk(room)
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -90,6 +92,7 @@ class StoreClerk:
             return
         self.books.turn()
         self.deadlines.turn()
+        self._space.turn()
         since_ns = self._heard_ns if self._heard_ns is not None else self._began_ns
         limit_ns = SILENT_NS if self._heard_ns is not None else FIRST_WORD_NS
         if self._lost or self._room.now_ns - since_ns < limit_ns:

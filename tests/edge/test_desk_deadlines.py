@@ -137,6 +137,18 @@ def test_stored_means_everything_in_the_designated_store_with_its_retention_read
     assert len(about_first) == 1
 
 
+def test_a_session_that_never_ended_counts_from_its_last_sealed_media(tmp_path: Path) -> None:
+    device = ports_room.device(tmp_path)
+    made = replace(device, config=with_store(device.config))
+    Room().record(made.config, lambda room: room.play(25), service=True)
+    later(made, 20)  # too old to go on: closed by this start, twenty hours after its last media
+    near = [measured for code, measured in told(made) if code is EventCode.DEADLINE_NEAR]
+    assert [percent for percent, _ in near] == [75]
+    assert 230 <= near[0][1] <= 240
+    later(made, 24.1)
+    assert EventCode.DEADLINE_MISSED in [code for code, _ in told(made)]
+
+
 @pytest.mark.parametrize("left_out", ["a segment", "retention", "a lock", "designation"])
 def test_anything_less_is_not_stored(made: Device, left_out: str) -> None:
     match left_out:
