@@ -23,6 +23,7 @@ from edge.offload.program import Offload, OffloadStart, Settings
 from edge.offload.streams import ThreadStreams
 from edge.offload.yielding import Look
 from edge.spool import read_identity
+from edge.working_days import is_working_day
 from liuhen.store_names import store_hash
 
 MS_PER_DAY = 86_400_000
@@ -45,7 +46,7 @@ def make_offload(choice: Choice, say: Say) -> Offload:
             root=lambda: config.spool.directory,
             log_id=identity.log_id,
             store=store_hash(url),
-            due=due_of(config.deadline, config.device.utc_offset_minutes),
+            due=due_of(config.deadline, config.device.utc_offset_minutes, is_working_day),
         ),
         state_folder=choice.places.state,
         clock=clock,

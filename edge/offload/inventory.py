@@ -30,8 +30,8 @@ READ_BYTES = 512 * 1024
 """Of the journal, per turn."""
 SLICES_AT_ONCE = 256
 
-Due = Callable[[int], int]
-"""The instant (UTC ms) by which what ended then must be kept."""
+Due = Callable[[int, int], int]
+"""The instant (UTC ms) by which what ended then, by a clock that may be so much off, must be kept."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Inventory:
     log_id: bytes
     store: bytes
     """Hash of the store's name, as a receipt bears it."""
-    due: Due = lambda _ended_ms: NO_DEADLINE_MS
+    due: Due = lambda _ended_ms, _error_ms: NO_DEADLINE_MS
     _slices: SliceReader | None = None
     _sliced: int = -1
 
@@ -90,6 +90,10 @@ class Inventory:
                 return newest
         return b""
 
+    def _due_by(self, entry: Entry) -> int:
+        utc_ms, _, _, _, error_ms = entry.common.clock
+        return self.due(utc_ms, error_ms)
+
     def _slice(self, one: Slice, placed: list[Placed]) -> Sealed:
         name = SliceName(log_id=self.log_id, first=one.first, last=one.last, digest=one.digest)
         times = (row.entry.common.clock[0] for row in placed if row.entry.common.seq == one.first)
@@ -116,7 +120,7 @@ class Inventory:
             case Checkpoint():
                 found.sealed.append(self._checkpoint(placed, body))
             case SessionEnd() if entry.common.session_id is not None:
-                found.ended.append((entry.common.session_id, self.due(entry.common.clock[0])))
+                found.ended.append((entry.common.session_id, self._due_by(entry)))
             case Receipt() if body.store == self.store:
                 found.receipted.extend(row[1] for row in body.objects)
             case Destroyed() | Reclaimed():
@@ -138,7 +142,7 @@ class Inventory:
             session=session,
             sealed_ms=entry.common.clock[0],
             # Until the session ends this is stricter than its own deadline.
-            due_ms=self.due(entry.common.clock[0]),
+            due_ms=self._due_by(entry),
         )
 
     def _checkpoint(self, placed: Placed, body: Checkpoint) -> Sealed:
@@ -192,7 +196,7 @@ class Inventory:
                 span=Span(path=f"quarantine/{path.name}", offset=0, size=size, to_end=True),
                 session=session,
                 sealed_ms=entry.common.clock[0],
-                due_ms=self.due(entry.common.clock[0]),
+                due_ms=self._due_by(entry),
             )
 
     def _set_aside(self, session: bytes, size: int, digest: bytes) -> Path | None:

@@ -130,7 +130,7 @@ class Bench:
 
     folder: Path
     settings: Settings = field(default_factory=lambda: Settings(beacon_seconds=0))
-    due: Callable[[int], int] = lambda ended_ms: ended_ms + 24 * HOUR_MS
+    due: Callable[[int, int], int] = lambda ended_ms, _error_ms: ended_ms + 24 * HOUR_MS
     reached: Callable[[str], None] = lambda _point: None
     look: yielding.Look = field(default_factory=yielding.Look)
     device: Device = field(init=False)

@@ -7,7 +7,18 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.offload.queue import NEWEST_EVERY, Heads, Kind, Place, choose, heads_of, media_may_use_last_stream
+from edge.offload.due import due_of
+from edge.offload.queue import (
+    NEWEST_EVERY,
+    NO_DEADLINE_MS,
+    Heads,
+    Kind,
+    Place,
+    choose,
+    heads_of,
+    media_may_use_last_stream,
+)
+from edge.settings_store import Deadline
 
 PLACES = st.lists(
     st.builds(
@@ -75,3 +86,12 @@ def test_media_leaves_a_stream_to_what_proves_on_a_thin_line_or_one_that_is_not_
     assert not media_may_use_last_stream(1, 0)
     assert not media_may_use_last_stream(15_000_000, 8_000)
     assert media_may_use_last_stream(15_000_000, 4_000_000)
+
+
+def test_the_queue_is_ordered_by_the_deadlines_that_the_recorder_watches() -> None:
+    friday_ms = 1_767_340_800_000  # 2026-01-02 16:00 in Beijing
+    hours = due_of(Deadline(amount=24), 480, lambda _day: True)
+    assert hours(friday_ms, 60_000) == friday_ms - 60_000 + 24 * 3_600_000
+    days = due_of(Deadline(amount=2, unit="working_days"), 480, lambda day: day.weekday() < 5)
+    assert days(friday_ms, 0) == friday_ms + (8 + 4 * 24) * 3_600_000  # the end of Tuesday
+    assert due_of(Deadline(amount=0), 480, lambda _day: True)(friday_ms, 0) == NO_DEADLINE_MS
