@@ -132,6 +132,19 @@ def test_done_objects_are_forgotten_in_the_end_and_waiting_ones_never(state: Sta
     assert (waiting.objects, waiting.receipted) == (1, KEPT_RECEIPTED)
 
 
+def test_faults_of_an_object_are_counted_until_the_store_does_a_step_for_it(state: State) -> None:
+    state.add([sealed(1)], Stage.SEALED)
+    for tries in (1, 2):
+        state.later(1, 0)
+        task = state.task(1)
+        assert task is not None
+        assert task.tries == tries
+    state.reaches(1, Stage.PUT, STORED)
+    task = state.task(1)
+    assert task is not None
+    assert task.tries == 0
+
+
 def test_levels_count_what_has_used_so_much_of_its_term(state: State) -> None:
     state.add([sealed(number, due_ms=number + 1000) for number in (1, 500, 900)], Stage.SEALED)
     waiting = state.waiting(1001, (25, 50, 75, 90))
