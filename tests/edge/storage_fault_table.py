@@ -131,6 +131,11 @@ OUTCOMES: dict[str, Outcome] = {
         "one message, exit 2; the command says to name an empty folder",
         stall="the command takes longer",
     ),
+    "copy": _same(
+        "`liuhen fetch`: a custodian's copy out of a store, on another machine; no recorder runs.",
+        "one message, exit 4; what was copied whole stays and is not fetched again",
+        stall="the command takes longer",
+    ),
     "one of two": Outcome(
         says="With a mirror: a write on one of the two disks, while the other takes it.",
         eio="recording: the disk is left (MIRROR_LOST with side and errno), the other goes on, no frame is lost; after "
@@ -389,6 +394,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "spool._locked: os.close",
         "writer._OpenFile.close: file.close",
     ),
+    "copy": ("durable.flush_file: os.close", "durable.flush_file: os.fsync", "durable.flush_file: os.open"),
     "prepare": (
         "spool.create_spool: .exists",
         "spool.create_spool: .iterdir",

@@ -220,16 +220,16 @@ def test_a_cut_while_the_head_or_a_slot_is_written_locks_nobody_out(
     record(made, clock)
     write, calls = getattr(durable, writes), itertools.count(1)
 
-    def cut(path: Path, *rest: Any) -> None:
+    def cut(path: Path, *rest: Any, **options: Any) -> None:
         if next(calls) != which:
-            write(path, *rest)
+            write(path, *rest, **options)
             return
         if where == "half-way" and writes == "replace_file":
             path.with_name(f".{path.name}.new").write_bytes(rest[0][:10])
         if where == "half-way" and writes == "overwrite":
             write(path, rest[0], rest[1][:10] + bytes(60))
         if where == "after":
-            write(path, *rest)
+            write(path, *rest, **options)
         raise Cut
 
     with monkeypatch.context() as power:

@@ -254,7 +254,8 @@ def test_many_refused_starts_over_boots_leave_one_gap_and_one_session(tmp_path: 
         clock.utc_offset_ms += (START_NS - clock.now_ns) // 1_000_000 + number * 60_000
         room = Room(clock)
         assert room.camera is not None
-        room.camera.refuses_open = absent_camera() if number < 24 else None
+        assert room.microphone is not None
+        room.camera.refuses_open = room.microphone.refuses_open = absent_camera() if number < 24 else None
         with pytest.raises(Refused) if number < 24 else contextlib.nullcontext():
             room.record(made.config, lambda r: r.play(2))
     check_all_closed(made)

@@ -149,7 +149,7 @@ def test_another_prefix_is_written_into_every_unit(tmp_path: Path) -> None:
     install.install_files(target)
     units = [path.read_text() for path in (tmp_path / "usr/lib/systemd/system").glob("liuhen-*.service")]
     assert not any("/opt/liuhen" in text for text in units)
-    assert sum("ExecStart=/srv/liuhen/current/bin/liuhen " in text for text in units) == 4
+    assert sum("ExecStart=/srv/liuhen/current/bin/liuhen " in text for text in units) == 5
     assert install.install_files(target) == []
 
 
