@@ -37,6 +37,7 @@ class Item(enum.Enum):
     CONDITIONAL = "条件写入", "conditional put"
     CHECKSUM = "校验头", "checksum header"
     CHOSEN_DATE = "随写入指定期限", "date sent with a put"
+    PAST_DATE = "拒绝过去的期限", "refuses a date in the past"
     FAR_CLOCK = "拒绝时钟偏差过大的请求", "refuses a clock far off"
     NO_CLOBBER = "同名不覆盖", "a name is not written over"
     WORM = "防删改（WORM）", "WORM"
@@ -92,6 +93,7 @@ def judge(seen: Seen) -> tuple[Row, ...]:
         _extra(Item.CONDITIONAL, holds=_is_conditional(seen)),
         _extra(Item.CHECKSUM, holds=seen.refuses_wrong_checksum),
         _extra(Item.CHOSEN_DATE, holds=seen.keeps_chosen_date),
+        _extra(Item.PAST_DATE, holds=seen.refuses_past_date),
         _extra(Item.FAR_CLOCK, holds=seen.refuses_far_clock),
     )
 

@@ -24,6 +24,16 @@ COMMAND_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 OSD_BYTES = 8 << 30
 ORDER = ("mon", "osd", "rgw")
+KEEPER = """
+state=$1; shift
+while :; do
+    "$@" & echo $! > "$state.new"; mv "$state.new" "$state.pid"; wait $!
+    [ -e "$state.held" ] || exit
+    until [ -e "$state.again" ]; do sleep 0.05; done
+    rm "$state.held" "$state.again"
+done
+"""
+"""Runs a daemon, and again only where it was killed on purpose: so it is never the child of the test that kills it."""
 CAPABILITIES = {
     "client.admin": ("mon", "allow *", "osd", "allow *", "mgr", "allow *"),
     "osd.0": ("mon", "allow profile osd", "osd", "allow *"),
@@ -82,7 +92,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         """`folder` is made if need be; a cluster that was in it before is started again."""
         self.folder = folder.absolute()
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._keepers: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def ready_to_start(self) -> bool:
@@ -146,38 +156,47 @@ class Cluster:
             "osd": ["ceph-osd", "-i", "0", "-f"],
             "rgw": ["radosgw", "-n", "client.rgw", "-f"],
         }[name]
+        run = self.folder / "run"
+        for mark in ("held", "again", "pid"):
+            (run / f"{name}.{mark}").unlink(missing_ok=True)
         with (self.folder / f"log/{name}.out").open("ab") as log:
-            child = subprocess.Popen(
-                command,
+            keeper = subprocess.Popen(
+                ["sh", "-c", KEEPER, "keeper", f"{run}/{name}", *command],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        self._children[name] = child
-        (self.folder / f"run/{name}.pid").write_text(f"{child.pid}\n")
-
-    def start_gateway(self) -> None:
-        """The gateway alone, after `signal`ling it to death. Raises CephFailed."""
-        self.start("rgw")
-        self._wait("rgw", self._answers)
+        self._keepers[name] = keeper
+        (run / f"{name}.keeper").write_text(f"{keeper.pid}\n")
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Freeze, thaw or kill a daemon; one that is killed has ended on return."""
+        """Freeze or thaw a daemon."""
         os.kill(self._pid(name), number)
-        if number is signal.SIGKILL:
-            _wait_ended(self._pid(name), self._children.pop(name, None))
+
+    def kill_gateway(self) -> None:
+        """The gateway is gone without a word, until `start_gateway`."""
+        (self.folder / "run/rgw.held").touch()
+        pid = self._pid("rgw")
+        os.kill(pid, signal.SIGKILL)
+        _wait_ended(pid, None)
+
+    def start_gateway(self) -> None:
+        """The gateway again, after `kill_gateway`. Raises CephFailed."""
+        (self.folder / "run/rgw.again").touch()
+        self._wait("rgw", self._answers)
 
     def end(self) -> None:
         """End what runs, gateway first; what does not go is killed."""
         for name in reversed(ORDER):
-            pid_file = self.folder / f"run/{name}.pid"
-            if not pid_file.exists():
+            keeper_file = self.folder / f"run/{name}.keeper"
+            if not keeper_file.exists():
                 continue
-            pid, child = self._pid(name), self._children.pop(name, None)
-            _end(pid, child)
-            pid_file.unlink()
+            if (self.folder / f"run/{name}.pid").exists():
+                _end(self._pid(name), None)
+            _end(int(keeper_file.read_text()), self._keepers.pop(name, None))
+            keeper_file.unlink()
 
     def run(self, *command: str | Path) -> str:
         """One of Ceph's commands, to its end. Raises CephFailed with what it said."""
@@ -211,7 +230,7 @@ class Cluster:
     def _wait(self, name: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not condition():
-            ended = [name for name, child in self._children.items() if child.poll() is not None]
+            ended = [name for name, keeper in self._keepers.items() if keeper.poll() is not None]
             if ended or time.monotonic() > deadline:
                 logs = (f"{path.name}: {path.read_text(errors='replace')[-2000:]}" for path in self._logs())
                 raise CephFailed(f"{ended or name} is not up\n" + "\n".join(logs))

@@ -49,6 +49,12 @@ class CephStore:
         credential = read_credential(self.credential_file(role))
         return S3Store(self.url, credential, **{"ca_file": self.ca_file, **chosen})
 
+    def add_account(self, name: str, *, as_role: str) -> None:
+        """An account with the policy of a role."""
+        _add_account(self, name, "--max-buckets=-1")  # none of its own
+        document = policy(as_role, bucket=BUCKET, log_id=LOG_ID)
+        self.client(service="iam").put_user_policy(UserName=name, PolicyName=as_role, PolicyDocument=document)
+
     def client(self, role: str = ADMIN, service: str = "s3") -> Any:
         """boto3 itself, for what no part of the product ever does."""
         credential = read_credential(self.credential_file(role))
@@ -97,10 +103,7 @@ def _furnish(store: CephStore) -> None:
         Bucket=BUCKET, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
     )
     for role in ROLES:
-        _add_account(store, role, "--max-buckets=-1")  # none of its own
-        store.client(service="iam").put_user_policy(
-            UserName=role, PolicyName=role, PolicyDocument=policy(role, bucket=BUCKET, log_id=LOG_ID)
-        )
+        store.add_account(role, as_role=role)
 
 
 def policy(role: str, *, bucket: str, log_id: str) -> str:
