@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from drivers.store_s3 import S3Store, read_credential
+from drivers.store_s3 import Credential, S3Store, read_credential
 from liuhen.store_names import StoreUrl
 from tests.ceph.cluster import Cluster
 from tests.ceph.tls import make_certificates
@@ -57,22 +58,27 @@ class CephStore:
 
     def client(self, role: str = ADMIN, service: str = "s3") -> Any:
         """boto3 itself, for what no part of the product ever does."""
-        credential = read_credential(self.credential_file(role))
-        return boto3.client(
-            service,
-            endpoint_url=f"https://{self.url.place}",
-            region_name="us-east-1",
-            verify=str(self.ca_file),
-            aws_access_key_id=credential.access_key,
-            aws_secret_access_key=credential.secret_key,
-            config=Config(
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"total_max_attempts": 1},
-                proxies={},
-            ),
-        )
+        account = read_credential(self.credential_file(role))
+        return _client(f"https://{self.url.place}", self.ca_file, account, service)
+
+
+@functools.lru_cache(maxsize=16)
+def _client(endpoint: str, ca_file: Path, account: Credential, service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        verify=str(ca_file),
+        aws_access_key_id=account.access_key,
+        aws_secret_access_key=account.secret_key,
+        config=Config(
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"total_max_attempts": 1},
+            proxies={},
+        ),
+    )
 
 
 def begin(folder: Path) -> CephStore:
