@@ -19,7 +19,7 @@ from edge.offload.program import Offload, OffloadStart, Settings
 from edge.offload.report import Report
 from edge.offload.streams import Streams
 from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, Words, packet_of, parse
-from edge.ports import ClockReading, SyncState
+from edge.ports import Clock, ClockReading, SyncState
 from edge.slices import Slice
 from edge.store import Store
 from liuhen.hashing import sha256
@@ -133,6 +133,10 @@ class Bench:
     due: Callable[[int, int], int] = lambda ended_ms, _error_ms: ended_ms + 24 * HOUR_MS
     reached: Callable[[str], None] = lambda _point: None
     look: yielding.Look = field(default_factory=yielding.Look)
+    show: Callable[[Report], None] | None = None
+    log_id: bytes | None = None
+    clock: Clock | None = None
+    """Another clock than the device's own, where time is real."""
     device: Device = field(init=False)
     desk: RecorderDesk = field(init=False)
     store: VirtualStore = field(init=False)
@@ -146,6 +150,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.device = Device(root=self.folder / "spool")
+        if self.log_id is not None:
+            self.device.log_id = self.log_id
         self.found = (self.device.root / "journal" / "00000000.cbor").exists()
         if not self.found:  # an earlier life of this test has made it: its key and log follow from the seed
             self.device.enrol()
@@ -173,7 +179,7 @@ class Bench:
                 root=lambda: self.device.root, log_id=self.device.log_id, store=store_hash(url), due=self.due
             ),
             state_folder=self.folder / "state",
-            clock=DeviceClock(self.device),
+            clock=self.clock or DeviceClock(self.device),
             tell=self.desk.tell if tell is None else tell,
             rate=lambda: self.rate,
             wait=self._wait,
@@ -181,7 +187,7 @@ class Bench:
             jitter=dice.random,
             look=lambda: self.look,
             say=lambda _zh, en: self.said.append(en),
-            show=self.reports.append,
+            show=self.show or self.reports.append,
             settings=self.settings,
             reached=self.reached,
         )
