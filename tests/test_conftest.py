@@ -37,6 +37,7 @@ def inner_pytest(tmp_path: Path) -> Inner:
         folder.mkdir(exist_ok=True)
         for name in ("__init__.py", "conftest.py", "footage.py", "leaks.py", "outcomes.py", "required.py"):
             shutil.copy(HERE / name, folder / name)
+        shutil.copytree(HERE / "ceph", folder / "ceph", dirs_exist_ok=True)
         with (folder / "required.py").open("a", encoding="utf-8") as module:
             module.write(f"\nREQUIRED = {required!r}\n")
         conftest = folder / "conftest.py"
