@@ -40,8 +40,8 @@ def test_a_wire_that_breaks_in_a_hearing_ends_capture_until_the_key_on_the_spot(
         device.ends_the_session()
         device.shows(Seen.GREEN)
     found = device.entries()
-    gaps = of(found, Gap)
-    assert [gap.cause for gap in gaps] == [GapCause.INTERLOCK]
+    whole = [gap for gap in of(found, Gap) if gap.stream is None]
+    assert [gap.cause for gap in whole] == [GapCause.INTERLOCK]
     codes = [event.code for event in of(found, Event)]
     assert EventCode.INTERLOCK_TRIPPED in codes
     assert EventCode.INTERLOCK_RESET in codes
