@@ -373,9 +373,12 @@ def offered(usage: str) -> set[str]:
 
 def test_no_command_takes_media_into_a_session() -> None:
     plain = {"run", "recorder", "guard", "sensors", "first-start", "doctor", "sim", "demo", "destroy", "export"}
+    plain |= {"fetch"}  # writes into a directory of its own, never into a spool
     expected = {
+        "offload": {"status"},
+        "store": {"doctor"},
         "keys": {"init", "show", "endorse", "rotate", "retire", "compromised", "trust"},
-        "spool": {"init", "ls", "scrub"},
+        "spool": {"init", "ls", "reclaim", "scrub"},
         "ctl": {verb.value for verb in Verb},
         "config": {"check", "default"},
         "records": {"add", "ls", "show"},
