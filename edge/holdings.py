@@ -466,7 +466,6 @@ class Holdings:
             database = self._connected()
             if self._is_ours(database):
                 return database
-            database.close()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
@@ -480,12 +479,26 @@ class Holdings:
 
     def _connected(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, check_same_thread=False, timeout=1.0)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # after a power cut it may be older, and is folded on
-        database.execute("PRAGMA cache_size = -4096")
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")  # after a power cut it may be older, and is folded on
+            database.execute("PRAGMA cache_size = -4096")
+        except sqlite3.Error:
+            database.close()
+            raise
         return database
 
     def _is_ours(self, database: sqlite3.Connection) -> bool:
+        """Whether it can be used; closed where not. Raises sqlite3.DatabaseError where it cannot even be read."""
+        ours = False
+        try:
+            ours = self._is_of_this_journal(database)
+        finally:
+            if not ours:
+                database.close()
+        return ours
+
+    def _is_of_this_journal(self, database: sqlite3.Connection) -> bool:
         """Of this version, and folded from the journal that stands there: its last entry is the one remembered."""
         tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'mark'").fetchone()[0]
         if not tables:

@@ -299,20 +299,29 @@ def open_state(folder: Path, owner: Owner) -> State:
     try:
         link = _connected(path)
         if _is_of(link, owner):
-            with _translated(), link:
+            with _closing_on_fault(link), _translated(), link:
                 link.execute("UPDATE objects SET retry_ns = 0 WHERE retry_ns > 0")  # another boot's clock, perhaps
-            return State(link, fresh=not _is_caught_up(link))
+                return State(link, fresh=not _is_caught_up(link))
         link.close()
     except StateLost:
         pass
     remove_state(folder)
     link = _connected(path)
-    with _translated():
+    with _closing_on_fault(link), _translated():
         link.executescript(f"BEGIN; {_TABLES} COMMIT;")
         with link:
             rows = (("schema", SCHEMA), ("store", owner.store), ("log", owner.log_id))
             link.executemany("INSERT INTO meta VALUES (?, ?)", rows)
     return State(link, fresh=True)
+
+
+@contextlib.contextmanager
+def _closing_on_fault(link: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except (StateLost, StateFault):
+        link.close()
+        raise
 
 
 def remove_state(folder: Path) -> None:
