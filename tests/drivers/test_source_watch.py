@@ -16,6 +16,8 @@ from drivers.source_watch import SourceWatch
 from edge.ports import LossCause, SourceLost, Stream
 from tests.drivers.deliveries import Deliveries, SteppedClock
 
+pytestmark = pytest.mark.long
+
 LIMIT_SECONDS = 10.0
 
 

@@ -26,6 +26,8 @@ from tests.edge.served import Service, Step
 from tests.edge.test_mirror import both_in_step, pair_of
 from tests.faults.witness import Lamps
 
+pytestmark = pytest.mark.long
+
 LOST, BACK, REMOVED = EventCode.MIRROR_LOST, EventCode.MIRROR_BACK, EventCode.STORAGE_REMOVED
 LATER_NS = START_NS + 60 * 10**9
 

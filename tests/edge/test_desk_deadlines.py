@@ -21,6 +21,8 @@ from liuhen.registry import EventCode, MissedCause, ObjectKind, RetentionMode
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
 
+pytestmark = pytest.mark.long
+
 URL = "s3://store.example:7443/room"
 HOUR = 3600
 UNTIL_MS = 1_990_000_000_000

@@ -19,6 +19,8 @@ from liuhen.registry import EventCode, ObjectKind, OrderCode, RetentionMode
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
 
+pytestmark = pytest.mark.long
+
 URL = "s3://store.example:7443/room"
 DAY_MS = 86_400_000
 ALIVE = OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)

@@ -21,6 +21,8 @@ from liuhen.store_names import parse_store_url, store_hash
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
 
+pytestmark = pytest.mark.long
+
 URL = "s3://store.example:7443/room"
 ALIVE = OffloadAlive(waiting_objects=1, waiting_bytes=5_000, oldest_seconds=9, bytes_per_second=100)
 UNTIL_MS = 1_900_000_000_000

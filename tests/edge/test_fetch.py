@@ -26,6 +26,8 @@ from tests.signing.kept import Kept, kept_archive
 from tests.signing.stored import Shelf, shelve
 from tests.signing.vector_store import custodian
 
+pytestmark = pytest.mark.long
+
 SAID = Purpose(actor="张三", purpose="复议审查", approval="（2026）第 12 号")
 CUSTODIAN = Custodian(signer=signer("custodian"))
 NOW_MS = 1_790_000_000_000

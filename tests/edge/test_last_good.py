@@ -20,6 +20,8 @@ from liuhen.entry import Entry
 from liuhen.kinds import Event, Run
 from liuhen.registry import EventCode, RecordLabel
 
+pytestmark = pytest.mark.long
+
 LIMIT_SECONDS = 60
 UTC_MS = 1_790_000_000_000
 DAMAGED = b"room = \nnot toml"

@@ -13,6 +13,8 @@ import pytest
 from edge.opening import EXIT_BUSY
 from edge.provision import demo_identity
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 STARTS, LIMIT_SECONDS = 8, 60.0
 

@@ -21,6 +21,8 @@ from edge.commands.ctl import FIELDS
 from edge.commands.said import CONTENT_LIMIT_BYTES, LABELS, parse_fields
 from edge.requests import NEEDED, Answer, BadRequest, Request, Verb, parse
 
+pytestmark = pytest.mark.long
+
 NAME = "欧阳震华"
 ANSWER = Answer(ok=True, words_zh="已办理", words_en="done")
 LIMIT_SECONDS = 30

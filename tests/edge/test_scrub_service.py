@@ -18,6 +18,8 @@ from tests.edge.served import Service, Step, answered, journal, start
 from tests.edge.test_scrub import damage
 from tests.faults.witness import Lamps
 
+pytestmark = pytest.mark.long
+
 ROT, DONE = EventCode.STORAGE_ROT, EventCode.SCRUB_DONE
 NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000

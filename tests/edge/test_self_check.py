@@ -26,6 +26,8 @@ from tests.edge.served import Service, answered, journal, rest, start
 from tests.edge.test_room import SilentGuard, guarded
 from tests.edge.test_upkeep import free_seconds
 
+pytestmark = pytest.mark.long
+
 HOT = Readings(power=None, board=BoardReading(milli_celsius=91_500, bits=BoardBits.HOT), gas=None)
 ON_BATTERY = Readings(
     power=PowerReading(state=PowerState.ON_BATTERY, minutes_left=7, charge_percent=40), board=None, gas=None

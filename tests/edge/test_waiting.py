@@ -21,6 +21,8 @@ from liuhen.registry import GapCause, InhibitionCode, RefusalCode
 from tests.edge.ports_room import Device, Room, device, guard_word
 from tests.edge.test_room import SilentGuard, bodies, guarded, play
 
+pytestmark = pytest.mark.long
+
 BOOT = bytes(16)
 SECOND_NS = 10**9
 

@@ -20,6 +20,8 @@ from tests.image_build import campaign
 from tests.image_build.unit_files import ROOTFS
 from tests.required import unavailable
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 LIMIT_SECONDS = 110

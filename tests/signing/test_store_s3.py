@@ -24,6 +24,8 @@ from tests.signing.archives import closed_archive
 from tests.signing.checking import assert_untouched, check, codes
 from tests.signing.stored import Shelf, shelve
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def place() -> Iterator[str]:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.signing.big_verify import make, verified
 
+pytestmark = pytest.mark.long
+
 GIGABYTES = 3.0
 SLACK_MIB = 4.0
 SLICE_SPEEDUP = 1.3

@@ -34,6 +34,8 @@ from sim.wiring import (
 )
 from sim.world import World, WorldPlan
 
+pytestmark = pytest.mark.long
+
 LIMIT_SECONDS = 10.0
 WIRES = Wires()
 PARKED = Wires(interlock=True)

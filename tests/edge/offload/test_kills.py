@@ -14,6 +14,8 @@ from edge.offload.local import OPENING
 from liuhen.store_names import parse_key
 from tests.edge.offload.dying import TOLD
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[3]
 POINTS = ("sending", "sent", "put", "read", "read_back", "retained", "telling", "told")
 

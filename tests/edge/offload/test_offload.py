@@ -19,6 +19,8 @@ from liuhen.store_names import parse_key
 from sim.store import VirtualStreams
 from tests.edge.offload.bench import HOUR_MS, Bench
 
+pytestmark = pytest.mark.long
+
 DAY_MS = 24 * HOUR_MS
 
 

@@ -24,6 +24,8 @@ from edge.requests import Answer as Said
 from edge.spool import Identity, create_spool
 from tests.edge.offload.bench import Bench
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_SECONDS = 60
 ALIVE = OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)

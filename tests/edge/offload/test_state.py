@@ -16,6 +16,8 @@ from edge.offload.queue import Heads, Kind, Place, choose, heads_of
 from edge.offload.state import FILE, KEPT_RECEIPTED, Owner, Reached, State, StateFault, open_state
 from liuhen.registry import RetentionMode
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[3]
 OWNER = Owner(store=bytes(32), log_id=bytes(16))
 STORED = Stored(version="v1", store_ms=7, server_key=bytes(32), mode=RetentionMode.COMPLIANCE, until_ms=99)
