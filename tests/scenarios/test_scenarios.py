@@ -18,8 +18,6 @@ from sim import __main__ as command
 from sim import scenario_file
 from sim.scenario import MadeOf, Played, differences, play, summary
 from sim.scenario_file import BadScenario, Scenario, load, names, parse
-from sim.virtual_guard import SAID_EVERY_NS
-from sim.wiring import DECAY_NS, RELEASE_NS
 from tests.required import unavailable
 from tests.scenarios.full_disk import played_on_full_disk
 from tests.scenarios.small_picture import SmallPicture
@@ -156,10 +154,8 @@ def test_jiaozuo_article_8_1_and_zezhou_case_1_nothing_is_recorded_in_an_explosi
 ) -> None:
     _, played, _ = outcome_of(folder, name)
     began, ended = (body.at[1] for body in played.bodies(Inhibition) if body.code == InhibitionCode.INTERLOCK)
-    # The last frame was taken before, and lasts into it on paper. A guard that dies is counted from its last word, and
-    # what takes the power then is its relay.
-    known_ns = SAID_EVERY_NS + DECAY_NS + RELEASE_NS if name == "guard_killed" else 0
-    assert [span for _, *span in spans(played) if span[0] < ended and span[1] > began + known_ns + FRAME_NS] == []
+    # The last frame was taken before, and lasts into it on paper.
+    assert [span for _, *span in spans(played) if span[0] < ended and span[1] > began + FRAME_NS] == []
 
 
 def test_jiaozuo_article_8_2_and_zezhou_case_2_secrets_are_withheld_with_another_persons_approval(folder: Path) -> None:
