@@ -108,9 +108,11 @@ def test_each_file_the_journal_and_the_decoder_count_the_same(long_recording: Re
         len(long_recording.counters),
         len(long_recording.sound) // SAMPLE_BYTES,
     )
+    # What is true of the machine this runs on and not of the recorder: whether anybody sets its clock.
+    findings = [one for one in answer["findings"] if "clock unsynchronised beyond its bound" not in one["what_en"]]
     expected = {"demo", "choice", "substituted-source-demo"}
-    assert [finding for finding in answer["findings"] if finding["code"] not in expected] == []
-    assert {finding["code"] for finding in answer["findings"]} == expected
+    assert [finding for finding in findings if finding["code"] not in expected] == []
+    assert {finding["code"] for finding in findings} == expected
 
 
 def test_each_cut_is_punctual_to_a_second(long_recording: Recording) -> None:
