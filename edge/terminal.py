@@ -230,6 +230,21 @@ def _force_end(reading: int, limit_seconds: float) -> None:
     os._exit(EXIT_FAULT)
 
 
+@contextmanager
+def ending_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `stop`, which returns at once; the handlers before come back at the end."""
+
+    def handle(_number: int, _frame: object) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def guarded(work: Callable[[], int]) -> int:
     """Turn every refusal into its lines and exit code."""
     try:

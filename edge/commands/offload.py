@@ -7,11 +7,9 @@ cannot be read, 6 another one runs, or none has run yet.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from edge.config import Config
 from edge.offload import report
 from edge.offload.places import Busy, Places, places_of
 from edge.offload.program import Offload
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, ending_on_signals, guarded
 
 EXIT_RUNNING = 6
 STATUS_LIMIT_BYTES = 1 << 20
@@ -93,7 +91,7 @@ def serve(parsed: argparse.Namespace, make: MakeOffload) -> int:
                 "end it first; liuhen offload status says how it stands",
             )
             return EXIT_RUNNING
-        with _ending_on_signals(offload.stop):
+        with ending_on_signals(offload.stop):
             offload.run(until_done=parsed.once)
         return EXIT_CLEAN
 
@@ -129,19 +127,6 @@ def show(parsed: argparse.Namespace) -> int:
 def _chosen(parsed: argparse.Namespace) -> Config:
     config = configuration.load(parsed.config) if parsed.config is not None else Config()
     return with_store(with_spool(config, parsed.spool), parsed.store)
-
-
-@contextmanager
-def _ending_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    def handle(_number: int, _frame: object) -> None:
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(words_zh: str, words_en: str) -> None:

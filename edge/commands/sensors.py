@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from edge import config as configuration
 from edge.config import Config
 from edge.sensors.judgement import Settings
 from edge.sensors.process import Peers, Say, Sensors, SensorsStart
-from edge.terminal import EXIT_CLEAN, guarded
+from edge.terminal import EXIT_CLEAN, ending_on_signals, guarded
 
 MakeStart = Callable[[Config, Say], SensorsStart]
 """What a composition root offers: the devices for this configuration and this log."""
@@ -48,24 +46,11 @@ def watch(parsed: argparse.Namespace, make_start: MakeStart) -> int:
             recorder=parsed.recorder or config.control.socket,
         )
         sensors = Sensors(make_start(config, _say), settings, peers)
-        with _ending_on_signals(sensors.stop):
+        with ending_on_signals(sensors.stop):
             sensors.run()
         return EXIT_CLEAN
 
     return guarded(work)
-
-
-@contextmanager
-def _ending_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    def handle(_number: int, _frame: object) -> None:
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(words_zh: str, words_en: str) -> None:
