@@ -29,11 +29,15 @@ class Mode(enum.Enum):
 
 
 class BadLine:
-    """Listens on `port`; every connection goes to the store's port. Change `mode` and `limit_bytes` between calls."""
+    """Listens on `port`; every connection goes to the store's port. Change `mode` and `limit_bytes` between calls.
+
+    `harmed` is set when the first connection has suffered the mode it ran under.
+    """
 
     def __init__(self, store_port: int) -> None:
         self.mode = Mode.PASS
         self.limit_bytes = 0
+        self.harmed = threading.Event()
         self._store_port = store_port
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -74,17 +78,25 @@ class BadLine:
             if not chunk:
                 return False
             counted[source] += len(chunk)
-            if source is near and self.mode is Mode.CUT_REQUEST and counted[near] > self.limit_bytes:
-                return False
-            if source is far and self.mode is Mode.CUT_ANSWER and counted[far] > self.limit_bytes:
-                return False
-            if source is far and counted[near] > self.limit_bytes:
-                if self.mode is Mode.SWALLOW_ANSWER:
-                    return False
+            if self._harms(source is near, counted[near], counted[far]):
+                self.harmed.set()
                 if self.mode is Mode.HOLD_ANSWER:
                     continue
+                return False
             (far if source is near else near).sendall(chunk)
         return True
+
+    def _harms(self, from_near: bool, near_bytes: int, far_bytes: int) -> bool:
+        """Whether the chunk that just came is the one the mode does not let through."""
+        match self.mode:
+            case Mode.PASS:
+                return False
+            case Mode.CUT_REQUEST:
+                return from_near and near_bytes > self.limit_bytes
+            case Mode.CUT_ANSWER:
+                return not from_near and far_bytes > self.limit_bytes
+            case Mode.SWALLOW_ANSWER | Mode.HOLD_ANSWER:
+                return not from_near and near_bytes > self.limit_bytes
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def test_one_chain_runs_through_both_sessions(journal: list[Entry]) -> None:
 
 def test_runs_and_sessions_come_in_the_order_the_format_demands(journal: list[Entry]) -> None:
     kinds = [entry.kind for entry in journal if entry.kind not in ("heartbeat", "choice", "event", "segment")]
-    one_run = ["run", "session", "session-end", "checkpoint", "stop"]
+    one_run = ["run", "check", "session", "session-end", "checkpoint", "stop"]
     assert kinds == ["enrolment", *one_run, *one_run]
     assert [entry.fields[9] for entry in journal if entry.kind == "run"] == [0, 1]  # first, after clean stop
     assert [entry.fields[RUN] for entry in journal if entry.kind == "run"] == [1, 2]
