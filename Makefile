@@ -32,7 +32,7 @@ test: setup-test
 	$(BIN)/python -m tests.stages $(ARGS)
 
 unit: setup-unit
-	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=worksteal -m 'not (realtime or browser or oracle or long or slow)' $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist=worksteal -m 'not (realtime or browser or oracle or long or slow)' $(ARGS)
 
 check: setup-unit
 	$(BIN)/ruff format --check

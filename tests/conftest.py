@@ -24,6 +24,7 @@ from tests.outcomes import Outcomes
 from tests.required import REQUIRED, in_ci, shortfalls, unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
+WORKERS_LIMIT = 8
 GRACE_SECONDS = 2.0
 OUTCOMES = pytest.StashKey[Outcomes]()
 SHORTFALLS = pytest.StashKey[list[str]]()
@@ -46,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="outcomes of an earlier session",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many workers `-n auto` means: two to a core, for most tests wait for a disk's flush and not for a core."""
+    return min(WORKERS_LIMIT, 2 * len(os.sched_getaffinity(0)))
 
 
 def pytest_configure(config: pytest.Config) -> None:

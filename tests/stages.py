@@ -1,8 +1,9 @@
-"""`make test`: the whole test set as two pytest sessions, judged together at the end.
+"""`make test`: the whole test set as three pytest sessions, judged together at the end.
 
-What asks nothing of the clock runs on every core; what records in real time, or plays in a browser, runs after it, one
-test at a time and alone on the machine. Both sessions run even where the first one failed, and the last words say what
-each came to.
+What asks nothing of the clock runs on every core, two workers to a core because most of it waits for a flush. What
+runs by the clock with room to spare (`beside`) follows, a few files side by side. What must not lose a frame, answers
+within milliseconds or plays in a browser comes last, one test at a time and alone on the machine. Every session runs
+even where an earlier one failed, and the last words say what each came to.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-PARALLEL = ("-n", "auto", "--maxprocesses=8", "--dist=worksteal")
+PARALLEL = ("-n", "auto", "--dist=worksteal")
+BESIDE = ("-n", "3", "--dist=loadfile")
 PASSED, NO_TESTS, INTERRUPTED = 0, 5, 2
 
 
@@ -25,7 +27,8 @@ class Stage(Enum):
     """One pytest session: its name on the command line, the tests it selects, and how it runs them."""
 
     PARALLEL = ("parallel", "not (realtime or browser or slow)", PARALLEL)
-    CLOCK = ("clock", "(realtime or browser) and not slow", ("-n", "0"))
+    BESIDE = ("beside", "beside and not slow", BESIDE)
+    CLOCK = ("clock", "(realtime or browser) and not (beside or slow)", ("-n", "0"))
 
     def __init__(self, word: str, marked: str, options: tuple[str, ...]) -> None:
         self.word = word
@@ -47,16 +50,17 @@ def is_narrowed(also_marked: str | None, arguments: Sequence[str]) -> bool:
     return also_marked is not None or bool(arguments)
 
 
-def command(stage: Stage, outcomes: Path, *, also_marked: str | None, arguments: Sequence[str]) -> list[str]:
-    """The pytest session of a stage; the last one judges the required tests over the outcomes of all."""
+def command(stage: Stage, folder: Path, *, also_marked: str | None, arguments: Sequence[str]) -> list[str]:
+    """The pytest session of a stage; each leaves its outcomes in the folder, and the last one judges those of all."""
     marked = stage.marked if also_marked is None else f"({stage.marked}) and ({also_marked})"
     line = [sys.executable, "-m", "pytest", "-m", marked, *stage.options]
     if is_narrowed(also_marked, arguments):
         return [*line, *arguments]
-    last = stage is list(Stage)[-1]
+    *earlier, last = Stage
     # One word each: a file that exists would otherwise be taken for a folder of tests, and our options not be known.
-    books = ["--required", f"--count-outcomes={outcomes}"] if last else [f"--leave-outcomes={outcomes}"]
-    return [*line, *books]
+    if stage is not last:
+        return [*line, f"--leave-outcomes={folder / stage.word}.json"]
+    return [*line, "--required", *(f"--count-outcomes={folder / one.word}.json" for one in earlier)]
 
 
 def verdict(ended: Iterable[Ended]) -> tuple[int, list[str]]:
@@ -70,16 +74,16 @@ def verdict(ended: Iterable[Ended]) -> tuple[int, list[str]]:
     return (PASSED if any(row.code == PASSED for row in rows) else NO_TESTS), lines
 
 
-def run(stage: Stage, outcomes: Path, *, also_marked: str | None, arguments: Sequence[str]) -> Ended:
+def run(stage: Stage, folder: Path, *, also_marked: str | None, arguments: Sequence[str]) -> Ended:
     """One session, to its end."""
     began = time.monotonic()
-    line = command(stage, outcomes, also_marked=also_marked, arguments=arguments)
+    line = command(stage, folder, also_marked=also_marked, arguments=arguments)
     code = subprocess.run(line, check=False).returncode
     return Ended(stage=stage, code=code, seconds=time.monotonic() - began)
 
 
 def main() -> int:
-    """Run both sessions; what is not known here goes to pytest."""
+    """Run every session; what is not known here goes to pytest."""
     parser = argparse.ArgumentParser(prog="make test", add_help=False, allow_abbrev=False)
     parser.add_argument("-m", dest="marked")
     known, arguments = parser.parse_known_args()
@@ -87,8 +91,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="liuhen-test-") as folder:
         for stage in Stage:
             if not any(earlier.code == INTERRUPTED for earlier in ended):
-                outcomes = Path(folder, "outcomes.json")
-                ended.append(run(stage, outcomes, also_marked=known.marked, arguments=arguments))
+                ended.append(run(stage, Path(folder), also_marked=known.marked, arguments=arguments))
     code, lines = verdict(ended)
     if is_narrowed(known.marked, arguments):
         lines.append("with arguments of its own, so tests/required.py was not judged")

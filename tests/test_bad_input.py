@@ -270,24 +270,28 @@ def bad_world(folder: Path, *arguments: str) -> Said:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_no_camera_is_refused_and_journaled(tmp_path: Path) -> None:
     bad_world(tmp_path, "--pull", "vanish").check(3, "没有找到摄像头", "No camera found")
     check_refusal(tmp_path / "spool", RefusalCode.NO_CAMERA)
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_busy_camera_is_refused_and_journaled(tmp_path: Path) -> None:
     bad_world(tmp_path, "--hold-camera").check(3, "占用", "Another program holds the camera")
     check_refusal(tmp_path / "spool", RefusalCode.CAMERA_BUSY)
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_no_microphone_is_refused_and_journaled(tmp_path: Path) -> None:
     bad_world(tmp_path, "--silent").check(3, "麦克风", "microphone")
     check_refusal(tmp_path / "spool", RefusalCode.NO_MICROPHONE)
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_camera_that_does_not_start_ends_the_session_with_its_reason(tmp_path: Path) -> None:
     bad_world(tmp_path, "--pull", "refuse-start", "--value", "5").check(1, "摄像头", "camera")
     kinds = [type(b).__name__ for b in bodies(tmp_path / "spool")]
@@ -296,6 +300,7 @@ def test_a_camera_that_does_not_start_ends_the_session_with_its_reason(tmp_path:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_the_same_world_without_trouble_records(tmp_path: Path) -> None:
     """The negative control of the four above."""
     bad_world(tmp_path).check(0, "录制")
@@ -303,6 +308,7 @@ def test_the_same_world_without_trouble_records(tmp_path: Path) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_production_key_signs_no_simulated_source(tmp_path: Path) -> None:
     place = Place(folder=tmp_path, identity=production(tmp_path))
     place.configure()
@@ -356,6 +362,7 @@ def test_a_plausible_clock_is_not_complained_about(tmp_path: Path) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_the_real_recorder_records_in_1970_and_says_so(tmp_path: Path) -> None:
     bad_world(tmp_path, "--in-1970").check(0, "系统时间明显不对", "the clock is plainly wrong")
     assert any(isinstance(b, Session) for b in bodies(tmp_path / "spool"))

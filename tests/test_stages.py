@@ -1,4 +1,4 @@
-"""The two sessions of `make test`: together they hold every test once, and none can fail unseen."""
+"""The sessions of `make test`: together they hold every test once, and none can fail unseen."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from _pytest.mark.expression import Expression, ExpressionMatcher
 
 from tests.stages import NO_TESTS, PASSED, Ended, Stage, command, verdict
 
-BOOK = Path("outcomes.json")
+FOLDER = Path("books")
 
 
-def ended(parallel: int, clock: int) -> list[Ended]:
-    return [Ended(stage=stage, code=code, seconds=1) for stage, code in zip(Stage, (parallel, clock), strict=True)]
+def ended(*codes: int) -> list[Ended]:
+    return [Ended(stage=stage, code=code, seconds=1) for stage, code in zip(Stage, codes, strict=True)]
 
 
 def marked(stage: Stage) -> set[str]:
     """Which of a test's possible marks the stage takes, by pytest's own reading of its expression."""
     expression = Expression.compile(stage.marked)
-    marks = ("", "realtime", "browser", "oracle", "long", "slow", "realtime browser", "realtime slow", "long slow")
+    alone = ("", "realtime", "browser", "oracle", "long", "slow", "realtime browser", "realtime slow", "long slow")
+    marks = (*alone, "realtime beside", "long realtime beside", "realtime beside slow")
 
     def has(mark: str) -> ExpressionMatcher:
         return lambda name, /, **_: name in mark.split()
@@ -28,47 +29,50 @@ def marked(stage: Stage) -> set[str]:
 
 
 def test_every_test_that_is_not_slow_is_in_exactly_one_session() -> None:
-    parallel, clock = (marked(stage) for stage in Stage)
+    parallel, beside, clock = (marked(stage) for stage in Stage)
     assert parallel == {"", "oracle", "long"}
+    assert beside == {"realtime beside", "long realtime beside"}
     assert clock == {"realtime", "browser", "realtime browser"}
 
 
 def test_what_runs_against_the_clock_has_the_machine_to_itself() -> None:
-    for_clock = command(Stage.CLOCK, BOOK, also_marked=None, arguments=())
+    for_clock = command(Stage.CLOCK, FOLDER, also_marked=None, arguments=())
     assert for_clock[for_clock.index("-n") + 1] == "0"
 
 
-def test_the_first_session_leaves_its_outcomes_and_the_last_one_judges_both() -> None:
-    first = command(Stage.PARALLEL, BOOK, also_marked=None, arguments=())
-    last = command(Stage.CLOCK, BOOK, also_marked=None, arguments=())
-    assert (f"--leave-outcomes={BOOK}" in first, f"--count-outcomes={BOOK}" in last) == (True, True)
-    assert ("--required" in first, "--required" in last) == (False, True)
+def test_each_session_leaves_its_outcomes_and_the_last_one_judges_all() -> None:
+    lines = [command(stage, FOLDER, also_marked=None, arguments=()) for stage in Stage]
+    *left, judged = ([word for word in line if "outcomes" in word or word == "--required"] for line in lines)
+    assert left == [["--leave-outcomes=books/parallel.json"], ["--leave-outcomes=books/beside.json"]]
+    assert judged == ["--required", "--count-outcomes=books/parallel.json", "--count-outcomes=books/beside.json"]
 
 
-def test_arguments_and_a_marker_of_a_person_narrow_both_sessions_and_nothing_is_judged() -> None:
+def test_arguments_and_a_marker_of_a_person_narrow_every_session_and_nothing_is_judged() -> None:
     for stage in Stage:
-        line = command(stage, BOOK, also_marked="oracle", arguments=("-k", "name"))
+        line = command(stage, FOLDER, also_marked="oracle", arguments=("-k", "name"))
         assert line[line.index("-m", 3) + 1] == f"({stage.marked}) and (oracle)"
         assert line[-2:] == ["-k", "name"]
         assert not any("outcomes" in word or word == "--required" for word in line)
 
 
 @pytest.mark.parametrize(
-    ("parallel", "clock", "code"),
+    ("codes", "code"),
     [
-        (PASSED, PASSED, PASSED),
-        (1, PASSED, 1),
-        (PASSED, 1, 1),
-        (PASSED, NO_TESTS, PASSED),
-        (NO_TESTS, PASSED, PASSED),
-        (NO_TESTS, NO_TESTS, NO_TESTS),
-        (NO_TESTS, 4, 4),
-        (-9, PASSED, -9),
+        ((PASSED, PASSED, PASSED), PASSED),
+        ((1, PASSED, PASSED), 1),
+        ((PASSED, 1, PASSED), 1),
+        ((PASSED, PASSED, 1), 1),
+        ((PASSED, NO_TESTS, NO_TESTS), PASSED),
+        ((NO_TESTS, NO_TESTS, PASSED), PASSED),
+        ((NO_TESTS, NO_TESTS, NO_TESTS), NO_TESTS),
+        ((NO_TESTS, 4, 1), 4),
+        ((-9, PASSED, PASSED), -9),
     ],
 )
-def test_the_exit_code_is_that_of_the_first_session_that_failed(parallel: int, clock: int, code: int) -> None:
-    assert verdict(ended(parallel, clock))[0] == code
+def test_the_exit_code_is_that_of_the_first_session_that_failed(codes: tuple[int, ...], code: int) -> None:
+    assert verdict(ended(*codes))[0] == code
 
 
 def test_the_last_words_name_the_session_that_failed() -> None:
-    assert verdict(ended(1, NO_TESTS))[1] == ["parallel: FAILED (1), 1 s", "clock: had no tests, 1 s"]
+    told = ["parallel: FAILED (1), 1 s", "beside: passed, 1 s", "clock: had no tests, 1 s"]
+    assert verdict(ended(1, PASSED, NO_TESTS))[1] == told

@@ -13,7 +13,7 @@ from tests.crash.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 10
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 
 
 def killed(*arguments: str) -> dict[str, object]:

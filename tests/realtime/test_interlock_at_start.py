@@ -17,7 +17,7 @@ from tests.edge.guard.guarded_room import OFF, PERMIT
 from tests.realtime.runs import verified
 from tests.realtime.whole_room import FORBIDDING, Device, of, running, trust_of
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(240)]
 TURNS_SECONDS = 3.0
 """Longer than a start of camera and microphone takes."""
 

@@ -22,7 +22,7 @@ from sim.wiring import NS_PER_MS, SIGHT_NS, Seen
 from tests.realtime.runs import verified
 from tests.realtime.whole_room import FORBIDDING, Device, configuration, of, running, trust_of
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(240)]
 
 CLAIMS = frozenset({Seen.RED, Seen.RED_SLOW, Seen.YELLOW})
 """What says that something is being recorded."""

@@ -16,7 +16,7 @@ from sim.wiring import Seen
 from tests.realtime.runs import verified
 from tests.realtime.whole_room import Device, configuration, of, running, trust_of
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(240)]
 SETTINGS = '[ups]\nkind = "megatec"\npoll_milliseconds = 200\n'
 LOW_PERCENT = 10
 

@@ -19,7 +19,7 @@ from sim.wiring import Seen
 from tests.realtime.runs import verified
 from tests.realtime.whole_room import FORBIDDING, of, running, trust_of
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(180)]
 
 
 def test_a_wire_that_breaks_in_a_hearing_ends_capture_until_the_key_on_the_spot(tmp_path: Path) -> None:
