@@ -53,6 +53,7 @@ class PicameraCamera:
         self._watch: PictureWatch | None = None
         self._origin: tuple[SourceOrigin, ...] = ()
         self._stuck = StuckCalls()
+        self._eased = False
         self.caption_left_out = ""
         """Characters of the running session's caption that the font does not have; they are not in the picture."""
 
@@ -92,6 +93,20 @@ class PicameraCamera:
         session = self._session
         if session is not None:
             session.force_key_frame()
+
+    def ease(self, eased: bool) -> None:
+        """Change between the two bitrates; a start that comes later takes the same. Raises HardwareFault."""
+        self._eased = eased
+        session = self._session
+        if session is not None:
+            try:
+                session.set_bitrate(self._bitrate)
+            except OSError as failure:
+                raise camera_fault(failure) from failure
+
+    @property
+    def _bitrate(self) -> int:
+        return self._settings.bitrate(eased=self._eased)
 
     def stop(self, limit_seconds: float) -> None:
         """Stop, flush the encoder and give the camera back; raises HardwareFault for a call stuck at the limit."""
@@ -179,7 +194,7 @@ class PicameraCamera:
         session = self._session
         if session is None:
             raise RuntimeError("the camera was given up while it was started")
-        session.run(gate, watch, painter)
+        session.run(gate, watch, painter, bitrate_bits_per_second=self._bitrate)
         return session
 
 

@@ -6,6 +6,8 @@ callback that waited there would starve the sensor. Imports picamera2: load this
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from av.video.frame import PictureType
 from picamera2.encoders import Encoder, LibavH264Encoder
 from picamera2.encoders.h264_encoder import H264Encoder  # not from the package: on a Pi 5 that name is libx264
 from picamera2.outputs import Output
+from videodev2 import V4L2_CID_MPEG_VIDEO_BITRATE, VIDIOC_S_CTRL, v4l2_control
 
 from edge.ports import PictureFormat, PicturePacket
 
@@ -35,6 +38,22 @@ def has_hardware_encoder(name_file: Path = V4L2_ENCODER_NAME) -> bool:
         return False
 
 
+class SteeredH264Encoder(H264Encoder):  # type: ignore[misc]
+    """The Pi's own encoder through picamera2, whose bitrate can be changed while it runs."""
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """The average from the next frame on; any thread. Raises OSError where the kernel's driver refuses.
+
+        V4L2_CID_MPEG_VIDEO_BITRATE is a control like any other, which a driver may take while it streams (Linux media
+        documentation, codec controls). Not yet run on a Pi.
+        """
+        if self.vd is not None:
+            control = v4l2_control()
+            control.id, control.value = V4L2_CID_MPEG_VIDEO_BITRATE, ctypes.c_int32(bits_per_second).value
+            fcntl.ioctl(self.vd, VIDIOC_S_CTRL, control)
+        self.bitrate = bits_per_second
+
+
 class PunctualLibavEncoder(LibavH264Encoder):  # type: ignore[misc]
     """libx264 through picamera2, with keyframes that PyAV 14 and later accept.
 
@@ -48,6 +67,11 @@ class PunctualLibavEncoder(LibavH264Encoder):  # type: ignore[misc]
         """Take picamera2's own settings."""
         super().__init__(**settings)
         self._keyframe_wanted = False
+        self._bitrate_wanted: int | None = None
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """The average from the next frame on; any thread, never blocks."""
+        self.bitrate = self._bitrate_wanted = bits_per_second
 
     def force_key_frame(self) -> None:
         """Make the next frame a keyframe; any thread, never blocks."""
@@ -55,23 +79,27 @@ class PunctualLibavEncoder(LibavH264Encoder):  # type: ignore[misc]
 
     def _start(self) -> None:
         super()._start()
-        self._stream = _MarkingStream(self._stream, self._take_wish)
+        self._stream = _SteeredStream(self._stream, self._steer)
 
-    def _take_wish(self) -> bool:
-        wanted, self._keyframe_wanted = self._keyframe_wanted, False
-        return wanted
+    def _steer(self, stream: Any, frame: Any) -> None:
+        keyframe, self._keyframe_wanted = self._keyframe_wanted, False
+        bits_per_second, self._bitrate_wanted = self._bitrate_wanted, None
+        if keyframe:
+            frame.pict_type = PictureType.I
+        if bits_per_second is not None:
+            stream.codec_context.bit_rate = bits_per_second  # libavcodec hands it to x264_encoder_reconfig
 
 
-class _MarkingStream:
-    """An encoder's stream that marks a frame as keyframe when one is wanted."""
+class _SteeredStream:
+    """An encoder's stream whose wishes are carried out before each frame, on the encoder's own thread."""
 
-    def __init__(self, stream: Any, take_wish: Callable[[], bool]) -> None:
+    def __init__(self, stream: Any, steer: Callable[[Any, Any], None]) -> None:
         self._stream = stream
-        self._take_wish = take_wish
+        self._steer = steer
 
     def encode(self, frame: Any = None) -> Any:
-        if frame is not None and self._take_wish():
-            frame.pict_type = PictureType.I
+        if frame is not None:
+            self._steer(self._stream, frame)
         return self._stream.encode(frame)
 
     def __getattr__(self, name: str) -> Any:
@@ -92,7 +120,7 @@ def make_encoder(picture: PictureFormat, *, bitrate_bits_per_second: int, preset
         "framerate": picture.frames_per_second,
     }
     if hardware:
-        return H264Encoder(profile="high", **settings)
+        return SteeredH264Encoder(profile="high", **settings)
     encoder = PunctualLibavEncoder(**settings)
     encoder.preset = preset
     encoder.threads = 1 if picture.width * picture.height <= ONE_THREAD_PIXELS else 2
@@ -112,7 +140,12 @@ class PacketOutput(Output):  # type: ignore[misc]
     def _add_stream(self, encoder_stream: Any, *_args: Any, **_settings: Any) -> None:
         """picamera2 shows the stream before it is opened; libx264 is told here what picamera2 has no setting for."""
         if not isinstance(encoder_stream, str):  # the V4L2 encoder passes a name: there is nothing to set
-            encoder_stream.codec_context.options |= {"sc_threshold": "0", "bf": "0", "forced-idr": "1"}
+            second = str(self._encoder.bitrate)
+            encoder_stream.codec_context.options |= {
+                **{"sc_threshold": "0", "bf": "0", "forced-idr": "1"},
+                # A buffer of one second: libx264 changes the bitrate of a running encoder only where it keeps one.
+                **{"maxrate": second, "bufsize": second},
+            }
 
     def outputframe(
         self, frame: Any, keyframe: bool = True, timestamp: int | None = None, packet: Any = None, audio: bool = False

@@ -54,6 +54,7 @@ class OfflinePicture:
         self._settings = settings
         self._utc_offset_minutes = utc_offset_minutes
         self._encoder: Any = None
+        self._eased = False
         self._caption: Caption | None = None
         self._ready: list[PicturePacket | PictureMeasure] = []
         self._measured: tuple[Plane, int] | None = None
@@ -76,9 +77,8 @@ class OfflinePicture:
         picture = PictureFormat(width=chosen.width, height=chosen.height, frames_per_second=chosen.frames_per_second)
         self._caption = self._painter(caption, clock)
         self._measured, self._ready = None, []
-        encoder = make_encoder(
-            picture, bitrate_bits_per_second=chosen.bitrate_bits_per_second, preset=chosen.preset, hardware=False
-        )
+        bitrate = chosen.bitrate(eased=self._eased)
+        encoder = make_encoder(picture, bitrate_bits_per_second=bitrate, preset=chosen.preset, hardware=False)
         encoder.output = PacketOutput(encoder, chosen.frames_per_second, self._ready.append)
         encoder.name, encoder.format, encoder.stride = MAIN, self._layout["format"], chosen.width
         encoder.width, encoder.height = chosen.width, chosen.height
@@ -97,6 +97,12 @@ class OfflinePicture:
         """Make the next frame a keyframe."""
         if self._encoder is not None:
             self._encoder.force_key_frame()
+
+    def ease(self, eased: bool) -> None:
+        """Change between the two bitrates, now and at later starts."""
+        self._eased = eased
+        if self._encoder is not None:
+            self._encoder.set_bitrate(self._settings.bitrate(eased=eased))
 
     def stop(self) -> list[PicturePacket | PictureMeasure]:
         """Flush and close the encoder."""

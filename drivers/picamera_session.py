@@ -75,7 +75,7 @@ class PicameraSession:
         """Whether `run` was called."""
         return self._encoder is not None
 
-    def run(self, gate: Gate, watch: PictureWatch, caption: Caption | None) -> None:
+    def run(self, gate: Gate, watch: PictureWatch, caption: Caption | None, *, bitrate_bits_per_second: int) -> None:
         """Start encoder and sensor."""
 
         def take(packet: PicturePacket) -> None:
@@ -84,7 +84,7 @@ class PicameraSession:
 
         encoder = make_encoder(
             self._picture,
-            bitrate_bits_per_second=self._settings.bitrate_bits_per_second,
+            bitrate_bits_per_second=bitrate_bits_per_second,
             preset=self._settings.preset,
             hardware=self._hardware,
         )
@@ -97,6 +97,11 @@ class PicameraSession:
         """Ask the encoder for a keyframe; never blocks."""
         if self._encoder is not None:
             self._encoder.force_key_frame()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Tell the running encoder its average from the next frame on. Raises OSError where its driver refuses."""
+        if self._encoder is not None:
+            self._encoder.set_bitrate(bits_per_second)
 
     def release(self) -> None:
         """Stop, flush and give the camera back, without needing a living event loop as picamera2's own `stop` does.

@@ -197,6 +197,7 @@ class Running:
                 salt=partial(secrets.token_bytes, 32),
                 say=start.watcher.said,
                 announce=self.neighbours.announce,
+                ease_picture=start.hardware.camera.ease if start.hardware.camera is not None else _left_as_it_is,
             )
         )
         newest = self.log.state
@@ -947,3 +948,7 @@ def _lane(config: Config, times: int) -> LaneBounds:
 
 def _nothing() -> None:
     """There is no camera to ask for a keyframe."""
+
+
+def _left_as_it_is(_eased: bool) -> None:
+    """There is no picture whose bitrate could change."""

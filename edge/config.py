@@ -246,6 +246,14 @@ class Camera:
             Whole(100_000, 25_000_000), "画面平均码率（比特每秒）", "average picture bitrate in bits per second"
         ),
     )
+    hot_bitrate_bits_per_second: int = field(
+        default=1_000_000,
+        metadata=key(
+            Whole(100_000, 25_000_000),
+            "设备过热时的画面平均码率（比特每秒），高于上一项时不降",
+            "average picture bitrate while the board is too hot; not lowered where it is above the one before",
+        ),
+    )
     preset: str = field(
         default="ultrafast",
         metadata=key(
@@ -266,6 +274,11 @@ class Camera:
             "font file of the caption; empty lets the camera find one",
         ),
     )
+
+    def bitrate(self, *, eased: bool) -> int:
+        """Bits per second: the usual average, or the lower one of a board that is too hot."""
+        usual = self.bitrate_bits_per_second
+        return min(usual, self.hot_bitrate_bits_per_second) if eased else usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

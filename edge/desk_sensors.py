@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge.messages import SensorsTold
+from edge.ports import HardwareFault
 from edge.room import Room
 from edge.sensors.readings import (
     Answer,
@@ -134,8 +135,19 @@ class SensorsClerk:
         if bits.is_thermal != was.is_thermal:
             measured = (now.milli_celsius or 0, int(bits)) if bits.is_thermal else (now.milli_celsius or 0,)
             self._begin_or_end(bits.is_thermal, EventCode.THERMAL, EventCode.THERMAL_ENDED, measured)
+        if before is None or bits.is_thermal != was.is_thermal:  # the camera may be eased since an earlier run
+            self._ease(bits.is_thermal)
         if before is None and bits & BoardBits.UNDER_VOLTAGE_BEFORE and not low:
             self._room.event(EventCode.UNDERVOLTAGE, (int(bits),))  # before this service began: told, not warned of
+
+    def _ease(self, hot: bool) -> None:
+        """Less to encode and to write while it is too hot; not a frame less."""
+        try:
+            self._room.tools.ease_picture(hot)
+        except HardwareFault as fault:
+            self._room.tools.say(
+                f"画面码率没有改动（{fault.what}）；录制照常", f"the bitrate stays ({fault.what}); recording goes on"
+            )
 
     def _gas_changed(self, before: GasReading | None, now: GasReading) -> None:
         was = (before.state, before.reason) if before is not None else (GasState.CLEAR, None)

@@ -189,6 +189,12 @@ class Camera(Protocol):
     def force_keyframe(self) -> None:
         """Ask for a keyframe as soon as possible; never blocks."""
 
+    def ease(self, eased: bool) -> None:
+        """Encode at the lower bitrate of a hot board while `eased`, from the next frame on and without losing one.
+
+        It holds over `stop` and `start`, and may be said at any time. Raises HardwareFault where the encoder refuses.
+        """
+
     def stop(self, limit_seconds: float) -> None:
         """Stop and flush within the limit; everything captured has been delivered on return, or HardwareFault."""
 

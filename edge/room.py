@@ -97,7 +97,11 @@ class Hands(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomTools:
-    """What the room works with. `say` is the operator's line; `announce` says something aloud, False: nobody can."""
+    """What the room works with.
+
+    `say` is the operator's line; `announce` says something aloud, False: nobody can. `ease_picture` takes the lower
+    bitrate of a hot board, or the usual one again; it raises HardwareFault where the camera's encoder refuses.
+    """
 
     config: Config
     clock: Clock
@@ -106,6 +110,7 @@ class RoomTools:
     salt: Callable[[], bytes]
     say: Callable[[str, str], None]
     announce: Callable[[Announcement], bool] = lambda _what: False
+    ease_picture: Callable[[bool], None] = lambda _eased: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

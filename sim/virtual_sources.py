@@ -60,6 +60,9 @@ class PictureChain(Protocol):
     def force_keyframe(self) -> None:
         """Make the next frame a keyframe."""
 
+    def ease(self, eased: bool) -> None:
+        """Take the lower bitrate, or the usual one again."""
+
     def stop(self) -> Sequence[Delivered]:
         """End the run; returns what was still inside."""
 
@@ -137,6 +140,10 @@ class VirtualCamera:
     def force_keyframe(self) -> None:
         """Pass the wish on."""
         self._chain.force_keyframe()
+
+    def ease(self, eased: bool) -> None:
+        """Pass it on."""
+        self._chain.ease(eased)
 
     def stop(self, limit_seconds: float) -> None:
         """Stop and flush; takes no time, so the limit is kept."""

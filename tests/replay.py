@@ -113,6 +113,9 @@ class ReplayCamera:
     def force_keyframe(self) -> None:
         """The recording's keyframes are where they are."""
 
+    def ease(self, eased: bool) -> None:
+        """And so is its bitrate."""
+
     def stop(self, limit_seconds: float) -> None:
         """Nothing runs."""
 

@@ -98,6 +98,9 @@ class LiveCamera:
     def force_keyframe(self) -> None:
         self._room.force_keyframe()
 
+    def ease(self, eased: bool) -> None:
+        self._room.ease(eased)
+
     def stop(self, limit_seconds: float) -> None:
         self._ticking.stop()
         self._room.stop(limit_seconds)

@@ -120,6 +120,21 @@ def test_a_forced_keyframe_comes_at_once_and_restarts_the_second(world: Scene) -
     assert keyframes[3] == keyframes[2] + 25
 
 
+def test_a_hot_board_s_bitrate_is_taken_at_once_held_over_a_restart_and_costs_no_frame(world: Scene) -> None:
+    driver = camera(hot_bitrate_bits_per_second=250_000)
+    with running(driver) as deliveries:
+        deliveries.wait_for_pictures(75)
+        driver.ease(True)
+        packets = deliveries.wait_for_pictures(175)
+    assert all(packet.missed_frames == 0 for packet in packets)
+    again = recorded(driver, 75).of(PicturePacket)
+    usual, eased, restarted = (
+        sum(len(one.payload) for one in part) for part in (packets[25:75], packets[100:150], again[25:75])
+    )
+    assert eased < usual / 2
+    assert restarted < usual / 2
+
+
 def test_frames_the_sensor_lost_are_counted_where_they_are_missing(world: Scene) -> None:
     with running(camera()) as deliveries:
         deliveries.wait_for_pictures(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from types import ModuleType
 
@@ -59,5 +60,20 @@ def test_libx264_delays_no_more_than_one_frame(encoder: ModuleType, width: int, 
 def test_the_hardware_encoder_is_the_v4l2_one_with_a_keyframe_every_second(encoder: ModuleType) -> None:
     picture = PictureFormat(width=1280, height=720, frames_per_second=30)
     made = encoder.make_encoder(picture, bitrate_bits_per_second=2_000_000, preset="ultrafast", hardware=True)
-    assert type(made).__module__ == "picamera2.encoders.h264_encoder"
+    assert type(made).__bases__[0].__module__ == "picamera2.encoders.h264_encoder"
     assert (made.iperiod, made.repeat, made.bitrate) == (30, True, 2_000_000)
+
+
+def test_the_hardware_encoder_is_told_a_bitrate_as_the_kernel_s_control_while_it_runs(
+    encoder: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = PictureFormat(width=1280, height=720, frames_per_second=25)
+    made = encoder.make_encoder(picture, bitrate_bits_per_second=2_000_000, preset="ultrafast", hardware=True)
+    made.set_bitrate(700_000)  # not running: it starts with this
+    told: list[tuple[object, int, bytes]] = []
+    monkeypatch.setattr(encoder.fcntl, "ioctl", lambda *call: told.append((call[0], call[1] % 2**32, bytes(call[2]))))
+    made.vd = "video11"
+    made.set_bitrate(800_000)
+    assert made.bitrate == 800_000
+    # struct v4l2_control { __u32 id; __s32 value; } and _IOWR('V', 28, struct v4l2_control), linux/videodev2.h
+    assert told == [("video11", 0xC008561C, struct.pack("=Ii", 0x009909CF, 800_000))]

@@ -78,6 +78,26 @@ def test_every_frame_is_one_access_unit_with_its_sensor_time_and_its_counter(off
     assert all(packet.missed_frames == 0 for packet in packets)
 
 
+def test_a_lower_bitrate_and_the_usual_one_again_cost_no_frame(offline: Any) -> None:
+    rate, hot = 600_000, 200_000
+    chain = offline.OfflinePicture(settings(hot_bitrate_bits_per_second=hot, caption=False), 480)
+    chain.start("", VirtualClock(Moment(boottime_ns=START_NS, utc_ms=1_772_413_200_000), seed=0))
+    noise = np.random.default_rng(1)
+    ready: list[Delivered] = []
+    for counter in range(300):
+        if counter % 100 == 0:
+            chain.ease(counter == 100)
+        shown = frame(counter)
+        shown[100 * WIDTH : 200 * WIDTH] = noise.integers(0, 60, 100 * WIDTH, np.uint8)
+        ready += chain.take(shown, START_NS + counter * FRAME_NS)
+    packets = pictures(ready + chain.stop())
+    assert [strip.read(luma) for luma in decoded(packets)] == list(range(300))
+    seconds = [sum(len(one.payload) for one in packets[i + 25 : i + 100]) * 8 / 3 for i in (0, 100, 200)]
+    assert [round(found / asked, 1) for found, asked in zip(seconds, (rate, hot, rate), strict=True)] == [
+        pytest.approx(1, abs=0.25)
+    ] * 3
+
+
 def test_each_second_begins_with_a_keyframe_and_so_does_a_wish(offline: Any) -> None:
     packets = pictures(encoded(offline.OfflinePicture(settings(), 480), 40, wish=30))
     assert [i for i, packet in enumerate(packets) if packet.keyframe] == [0, 25, 30]

@@ -103,6 +103,8 @@ class RoomCamera:
     refuses_stop: HardwareFault | None = None
     deliver: Deliver | None = None
     keyframes_asked_for: int = 0
+    refuses_ease: HardwareFault | None = None
+    eased: list[bool] = field(default_factory=list)
     gop: int = GOP
     gop_position: int = 0
     sent: int = 0
@@ -122,6 +124,11 @@ class RoomCamera:
     def force_keyframe(self) -> None:
         self.keyframes_asked_for += 1
         self.gop_position = self.gop
+
+    def ease(self, eased: bool) -> None:
+        if self.refuses_ease is not None:
+            raise self.refuses_ease
+        self.eased.append(eased)
 
     def stop(self, limit_seconds: float) -> None:
         self.deliver, self.stops = None, self.stops + 1

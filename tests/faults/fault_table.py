@@ -378,7 +378,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         number=18,
-        what="the board is too hot: told and recorded on; the bitrate stays as it is (ARCHITECTURE.md, 2026-11-29)",
+        what="the board is too hot: told, recorded on at the lower bitrate, and told when it has cooled",
         events=frozenset({_E.THERMAL, _E.THERMAL_ENDED}),
         lamp="attention",
         findings=_WARNED,
