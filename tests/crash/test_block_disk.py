@@ -12,7 +12,7 @@ from tests.crash import mounts
 from tests.required import unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.realtime, pytest.mark.beside]
+pytestmark = pytest.mark.long
 
 ABOVE = """
 import errno, os, sys

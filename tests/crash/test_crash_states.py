@@ -17,7 +17,7 @@ from tests.required import unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES = 300
-pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,7 +13,7 @@ from tests.crash.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 10
-pytestmark = [pytest.mark.realtime, pytest.mark.beside]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def killed(*arguments: str) -> dict[str, object]:

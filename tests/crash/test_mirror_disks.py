@@ -15,7 +15,7 @@ from tests.required import unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES = 12
-pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 TROUBLE = """
 import json, os, sys

@@ -31,10 +31,7 @@ def test_a_wire_that_breaks_in_a_hearing_ends_capture_until_the_key_on_the_spot(
         found = device.waits_for(lambda found: bool(of(found, Gap)))
         assert of(found, Inhibition)[-1].act == InhibitionAct.SET
         device.levers.pull(Verb.MEND_LOOPS)
-        device.levers.pull(Verb.SET_CONTACTS, 1)  # after a fault both loops have to be seen switched off
-        device.shows(Seen.WHITE_BLINKING)
-        device.levers.pull(Verb.SET_CONTACTS, 2)
-        device.reset()
+        device.reset(switching=True)
         device.shows(Seen.RED_SLOW)  # recording, and somebody has to say why it stopped
         device.waits_for(lambda found: bool(of(found, GapEnd)))
         device.ends_the_session()
