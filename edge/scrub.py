@@ -1,5 +1,7 @@
 """Reading what is stored again, slowly, to find rot while it can still be told: segments against their statements.
 
+With two disks both copies of each part are read.
+
 Pure up to `Scrub`, which reads and never writes; the SCRUB thread (`ScrubRunner`; its owner starts and ends it) reads
 part by part, only while it may, and remembers in local state where it was and when its round began. What has rotted
 stays as it is: an event says where, once, and whether the other disk still has those bytes.
@@ -37,8 +39,8 @@ ID_BYTES = 16
 HEAD = 0
 """The `fragment` of an event about the file's head, or about the whole file where it is not there."""
 
-PlaceOfRot = tuple[bytes, int, int]
-"""Session, segment, fragment."""
+PlaceOfRot = tuple[bytes, int, int, int]
+"""Session, segment, fragment, and which of two copies (`Rot.copy`)."""
 
 
 # -- what a file must hold ---------------------------------------------------------------------------------------------
@@ -77,31 +79,39 @@ def parts_of(statement: Segment) -> Iterator[Part]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rot:
-    """A part that is not what was stated. `seq` is the statement's number; `good_elsewhere`: the other disk has it."""
+    """A part that is not what was stated. `seq` is the statement's number; `good_elsewhere`: the other disk has it.
+
+    `copy` is 0 on the disk that is read from first, 1 on the other one.
+    """
 
     session: bytes
     segment: int
     fragment: int
     seq: int
     good_elsewhere: bool
+    copy: int = 0
 
     @property
     def place(self) -> PlaceOfRot:
         """What is told once."""
-        return self.session, self.segment, self.fragment
+        return self.session, self.segment, self.fragment, self.copy
 
     @property
     def words_zh(self) -> str:
         """For the operator."""
-        where = f"场次 {self.session.hex()[:8]} 第 {self.segment} 段第 {self.fragment} 片"
-        rest = "另一块盘上的同一内容完好" if self.good_elsewhere else "没有另一份完好的内容"
+        disk = "另一块盘上的" if self.copy else ""
+        where = f"{disk}场次 {self.session.hex()[:8]} 第 {self.segment} 段第 {self.fragment} 片"
+        whole = f"{'这块' if self.copy else '另一块'}盘上的同一内容完好"
+        rest = whole if self.good_elsewhere else "没有另一份完好的内容"
         return f"{where}已损坏，{rest}；请勿删除任何文件，尽快更换存储盘"
 
     @property
     def words_en(self) -> str:
         """The same in English."""
-        where = f"session {self.session.hex()[:8]}, segment {self.segment}, fragment {self.fragment}"
-        rest = "the other disk has it whole" if self.good_elsewhere else "no other disk has it"
+        disk = "on the other disk, " if self.copy else ""
+        where = f"{disk}session {self.session.hex()[:8]}, segment {self.segment}, fragment {self.fragment}"
+        whole = "this disk has it whole" if self.copy else "the other disk has it whole"
+        rest = whole if self.good_elsewhere else "no other disk has it"
         return f"{where} has rotted; {rest}; delete nothing, replace the disk soon"
 
 
@@ -121,7 +131,7 @@ def event_of(said: ScrubSaid, now_ns: int) -> Event:
     match said:
         case Rot():
             code = EventCode.STORAGE_ROT
-            measured: tuple[int, ...] = (said.segment, said.fragment, int(said.good_elsewhere))
+            measured: tuple[int, ...] = (said.segment, said.fragment, int(said.good_elsewhere), said.copy)
         case ScrubDone():
             code, measured = EventCode.SCRUB_DONE, (said.segments, said.rotten)
     return Event(
@@ -168,14 +178,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """A part was read: so many bytes, and whether it has rotted."""
+    """A part was read: so many bytes, from every disk that has it, and where it has rotted."""
 
     size: int
-    rot: Rot | None
+    rot: tuple[Rot, ...]
 
 
 class Scrub:
-    """One pass over a spool, from a place on. `other` is the root of the other disk, asked only about rot."""
+    """One pass over a spool, from a place on. `other` is the root of the other disk, where there is one in step."""
 
     def __init__(self, root: Path, other: Callable[[], Path | None], place: Place) -> None:
         self.place = place
@@ -195,7 +205,7 @@ class Scrub:
                     continue
                 rotten = self.place.rotten
                 for read in self._segment(body, session, entry.common.seq):
-                    rotten += read.rot is not None
+                    rotten += len(read.rot)
                     yield read
                 self.place = replace(
                     self.place, file=number, seq=entry.common.seq, segments=self.place.segments + 1, rotten=rotten
@@ -205,21 +215,29 @@ class Scrub:
         path = archive.segment_path(archive.session_path(self._root, session), statement.number)
         if _absent(path) and statement.file_hash in self._gone():
             return
+        paths = self._copies(path)
         for part in parts_of(statement):
-            content = _read(path, part)
-            rot = None
-            if content is None or not part.holds(content):
-                rot = self._rot(statement, session, seq, part)
-            yield Read(size=part.size, rot=rot)
-            if content is None and _absent(path):
-                return
+            whole = {copy: _holds(where, part) for copy, where in paths.items()}
+            rot = tuple(
+                Rot(
+                    session=session,
+                    segment=statement.number,
+                    fragment=part.fragment,
+                    seq=seq,
+                    good_elsewhere=any(whole.values()),
+                    copy=copy,
+                )
+                for copy, good in whole.items()
+                if not good
+            )
+            yield Read(size=part.size * len(paths), rot=rot)
+            # One that is not there has told so with its head.
+            paths = {copy: where for copy, where in paths.items() if whole[copy] or not _absent(where)}
 
-    def _rot(self, statement: Segment, session: bytes, seq: int, part: Part) -> Rot:
-        root, good = self._other(), False
-        if root is not None:
-            content = _read(archive.segment_path(archive.session_path(root, session), statement.number), part)
-            good = content is not None and part.holds(content)
-        return Rot(session=session, segment=statement.number, fragment=part.fragment, seq=seq, good_elsewhere=good)
+    def _copies(self, path: Path) -> dict[int, Path]:
+        """The file on this disk, and on the other one."""
+        other = self._other()
+        return {0: path} if other is None else {0: path, 1: other / path.relative_to(self._root)}
 
     def _gone(self) -> frozenset[bytes]:
         """File hashes of segments that went by order, or to a store; asked for only once a file is missing."""
@@ -239,6 +257,12 @@ def _absent(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _holds(path: Path, part: Part) -> bool:
+    """Whether a disk still has this part."""
+    content = _read(path, part)
+    return content is not None and part.holds(content)
 
 
 def _read(path: Path, part: Part) -> bytes | None:
@@ -275,8 +299,8 @@ def place_from(content: bytes) -> Place:
 
 def _place_of_rot(row: object) -> PlaceOfRot | None:
     match row:
-        case (bytes(session), int(segment), int(fragment)) if len(session) == ID_BYTES:
-            return session, segment, fragment
+        case (bytes(session), int(segment), int(fragment), int(copy)) if len(session) == ID_BYTES:
+            return session, segment, fragment, copy
         case _:
             return None
 
@@ -359,9 +383,9 @@ class ScrubRunner:
             if not self._pause(read.size):
                 self._save(scrub.place)
                 return
-            if read.rot is not None:
-                self._tell(scrub, read.rot)
-            if read.rot is not None or scrub.place.segments - saved >= SAVE_EVERY_SEGMENTS:
+            for rot in read.rot:
+                self._tell(scrub, rot)
+            if read.rot or scrub.place.segments - saved >= SAVE_EVERY_SEGMENTS:
                 saved = scrub.place.segments
                 self._save(scrub.place)
         self._post(ScrubDone(segments=scrub.place.segments, rotten=scrub.place.rotten))

@@ -117,8 +117,8 @@ def _scrub(root: Path, mirror: Path | None) -> int:
     scrub = Scrub(root, lambda: mirror, Place())
     try:
         for read in scrub.run():
-            if read.rot is not None:
-                sys.stdout.write(f"{read.rot.words_zh}\n{read.rot.words_en}\n")
+            for rot in read.rot:
+                sys.stdout.write(f"{rot.words_zh}\n{rot.words_en}\n")
     except JournalError as error:
         complain(str(error), "请用 liuhen-verify 查看详情", "run liuhen-verify for details")
         return EXIT_USAGE

@@ -349,7 +349,13 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.STORAGE_REMOVED: _meaning(Severity.FAULT, "存储盘被移除", "disk removed", "side"),
     EventCode.STORAGE_WRONG_MEDIUM: _meaning(Severity.FAULT, "插回的不是原存储盘", "another disk came back", "side"),
     EventCode.STORAGE_ROT: _meaning(
-        Severity.FAULT, "已存内容损坏", "stored content has rotted", "segment", "fragment", "good_on_the_other_disk"
+        Severity.FAULT,
+        "已存内容损坏",
+        "stored content has rotted",
+        "segment",
+        "fragment",
+        "good_on_the_other_disk",
+        "copy",
     ),
     EventCode.STORAGE_LIED: _meaning(
         Severity.FAULT, "存储盘丢失了已确认写入的内容", "the disk lost what it had confirmed", "entries"

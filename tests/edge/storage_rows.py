@@ -117,7 +117,7 @@ def rot(folder: Path) -> Journal:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found = [read.rot for read in Scrub(made.spool, lambda: None, Place()).run() if read.rot is not None]
+    found = [rot for read in Scrub(made.spool, lambda: None, Place()).run() for rot in read.rot]
     clock = RoomClock(now_ns=START_NS + LATER_NS)
     with opening.maintenance(made.config, clock, lambda zh, en: None) as log:
         for one in found:

@@ -82,10 +82,10 @@ def test_a_stated_segment_that_lacks_its_end_is_told_with_its_first_missing_frag
     os.truncate(path, path.stat().st_size - 1)
     record(recorded, 1)
     told = [event for event in events(recorded) if event[0] in (LIED, ROT)]
-    assert told == [(LIED, (0,)), (ROT, (1, len(statement.body.fragments), 0))]
+    assert told == [(LIED, (0,)), (ROT, (1, len(statement.body.fragments), 0, 0))]
 
 
 def test_a_stated_segment_that_is_not_there_is_told(recorded: Device) -> None:
     recorded.segments()[0].unlink()
     record(recorded, 1)
-    assert [event for event in events(recorded) if event[0] == ROT] == [(ROT, (0, 0, 0))]
+    assert [event for event in events(recorded) if event[0] == ROT] == [(ROT, (0, 0, 0, 0))]

@@ -57,7 +57,7 @@ def damage(path: Path, offset: int) -> None:
 
 
 def rot_of(root: Path, other: Path | None = None) -> list[Rot]:
-    return [read.rot for read in Scrub(root, lambda: other, Place()).run() if read.rot is not None]
+    return [rot for read in Scrub(root, lambda: other, Place()).run() for rot in read.rot]
 
 
 def test_the_parts_of_a_statement_are_every_byte_of_its_file(recorded: Device) -> None:
@@ -72,7 +72,7 @@ def test_the_parts_of_a_statement_are_every_byte_of_its_file(recorded: Device) -
 
 def test_an_undamaged_spool_has_no_rot(recorded: Device) -> None:
     scrub = Scrub(recorded.spool, lambda: None, Place())
-    assert [read for read in scrub.run() if read.rot is not None] == []
+    assert [read for read in scrub.run() if read.rot] == []
     assert (scrub.place.segments, scrub.place.rotten) == (2, 0)
 
 
@@ -88,7 +88,7 @@ def test_one_changed_bit_anywhere_is_found_in_its_fragment_and_stays(recorded: D
     assert path.read_bytes() == before
     seq = next(e.common.seq for e in entries(recorded) if isinstance(e.body, Segment))
     event = event_of(rot, 5)
-    assert (event.code, event.measured, event.refers_to) == (EventCode.STORAGE_ROT, (0, part.fragment, 0), seq)
+    assert (event.code, event.measured, event.refers_to) == (EventCode.STORAGE_ROT, (0, part.fragment, 0, 0), seq)
 
 
 def test_a_file_that_is_gone_is_told_as_one_place_and_one_cut_short_from_its_first_missing_fragment(
@@ -115,6 +115,27 @@ def test_a_sector_that_cannot_be_read_is_rot_in_each_part_that_it_hides(recorded
     assert rot_of(recorded.spool) == []
 
 
+def test_rot_on_the_other_disk_alone_is_found_while_this_one_still_has_the_bytes(tmp_path: Path) -> None:
+    with mirrored(tmp_path) as made:
+        Room().record(made.device.config, lambda r: r.play(5))
+        path = made.device.segments()[0]
+        damage(made.mirror / path.relative_to(made.primary), 5000)
+        (rot,) = rot_of(made.primary, made.mirror)
+        assert (rot.copy, rot.good_elsewhere) == (1, True)
+        assert "另一块盘上的场次" in rot.words_zh
+        assert "这块盘上的同一内容完好" in rot.words_zh
+        assert event_of(rot, 5).measured == (0, rot.fragment, 1, 1)
+        assert rot_of(made.primary) == []
+
+
+def test_a_file_that_is_gone_from_one_of_two_disks_is_one_place(tmp_path: Path) -> None:
+    with mirrored(tmp_path) as made:
+        Room().record(made.device.config, lambda r: r.play(5))
+        made.device.segments()[0].unlink()
+        assert [(rot.fragment, rot.copy) for rot in rot_of(made.primary, made.mirror)] == [(0, 0)]
+        assert [(rot.fragment, rot.copy) for rot in rot_of(made.mirror, made.primary)] == [(0, 1)]
+
+
 def test_the_event_says_whether_the_other_disk_has_it_whole(tmp_path: Path) -> None:
     with mirrored(tmp_path) as made:
         Room().record(made.device.config, lambda r: r.play(5))
@@ -125,8 +146,8 @@ def test_the_event_says_whether_the_other_disk_has_it_whole(tmp_path: Path) -> N
         assert rot.good_elsewhere
         assert "另一块盘上的同一内容完好" in rot.words_zh
         damage(made.mirror / path.relative_to(made.primary), 5000)
-        (rot,) = rot_of(made.primary, made.mirror)
-        assert not rot.good_elsewhere
+        both = rot_of(made.primary, made.mirror)
+        assert [(rot.good_elsewhere, rot.copy) for rot in both] == [(False, 0), (False, 1)]
 
 
 def test_what_was_destroyed_by_order_is_no_rot_and_what_is_merely_gone_is(tmp_path: Path) -> None:
@@ -216,7 +237,7 @@ def test_a_damaged_state_file_begins_anew(content: bytes) -> None:
 
 def test_a_state_file_says_what_was_remembered() -> None:
     place = Place(
-        file=3, seq=70, segments=9, rotten=2, told=((bytes(16), 4, 5), (bytes(range(16)), 0, 0)), began_ms=NOW_MS
+        file=3, seq=70, segments=9, rotten=2, told=((bytes(16), 4, 5, 1), (bytes(range(16)), 0, 0, 0)), began_ms=NOW_MS
     )
     assert place_from(place_bytes(place)) == place
     assert place_from(place_bytes(Place())) == Place()

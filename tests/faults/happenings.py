@@ -177,7 +177,7 @@ def bit_rot(folder: Path) -> Seen:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found = [read.rot for read in Scrub(made.spool, lambda: None, Place()).run() if read.rot is not None]
+    found = [rot for read in Scrub(made.spool, lambda: None, Place()).run() for rot in read.rot]
 
     def told(room: Room) -> None:
         for one in found:
