@@ -187,7 +187,15 @@ class Room:
             self._carry_out(effect)
         self._tell(told)
         self._records = ()
+        if self._is_at_rest:
+            self.evidence = ()  # what is over before a session begins is no reason of a gap in it
         return refused
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether no session is open, nor left open, and nothing keeps one from recording."""
+        forbidden = self.state.inhibitions or self.state.halts
+        return self._hands is None and self.tools.journal.state.session is None and not forbidden
 
     def _tell(self, told: Told) -> Told:
         """Write these events; they are the evidence of the next gap."""
