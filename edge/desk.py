@@ -37,7 +37,7 @@ class Desk:
         """The clerks of one run; `facts` is what `status` answers of the session."""
         guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room)
         store = StoreClerk(room)
-        requests = RequestClerk(room, panel, lambda: facts() | guard.facts() | sensors.facts() | store.facts())
+        requests = RequestClerk(room, panel, store, lambda: facts() | guard.facts() | sensors.facts() | store.facts())
         return cls(guard=guard, sensors=sensors, panel=panel, requests=requests, store=store)
 
     def handle(self, message: RoomSays) -> None:

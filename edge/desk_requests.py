@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edge.desk_panel import PanelClerk
+from edge.desk_store import StoreClerk
 from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.journal_state import OpenDuty
 from edge.messages import Asked
@@ -34,9 +35,10 @@ NOT_ALLOWED = Answer(ok=False, words_zh="您无权提出此请求", words_en="yo
 class RequestClerk:
     """See the module."""
 
-    def __init__(self, room: Room, panel: PanelClerk, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, room: Room, panel: PanelClerk, store: StoreClerk, facts: Callable[[], dict[str, Any]]) -> None:
         """`facts` is what `status` answers."""
         self._room = room
+        self._store = store
         self._panel = panel
         self._facts = facts
         self._starting: Callable[[Answer], None] | None = None
@@ -95,6 +97,8 @@ class RequestClerk:
                 return self._explain(request)
             case Verb.WITHHOLD | Verb.APPROVE | Verb.RESUME:
                 return self._withholding(request)
+            case Verb.ORDER_RECLAIM:
+                return self._store.order_reclaim(request)
             case _:
                 return self._owed(request, attachment)
 

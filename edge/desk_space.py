@@ -39,6 +39,11 @@ class SpaceClerk:
         self._follower: JournalFollower | None = None
         self._parts: deque[Part] | None = None
 
+    def look_soon(self) -> None:
+        """Something was said that may let more go: look again in the next turn, with all that was said."""
+        self._books = self._follower = self._parts = None
+        self._due_ns = 0
+
     def turn(self) -> None:
         """One small step. Raises StorageFault where the journal cannot be written."""
         if self._books is None:

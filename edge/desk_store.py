@@ -17,10 +17,11 @@ from edge.desk_space import SpaceClerk
 from edge.holdings import Holdings, LedgerFault
 from edge.messages import OffloadTold
 from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, telling_of
-from edge.requests import Role
+from edge.requests import Answer as RequestAnswer
+from edge.requests import Request, Role
 from edge.room import Room
-from liuhen.kinds import Commitments, Receipt
-from liuhen.registry import EVENTS, EventCode, ObjectKind, RecordLabel, RetentionMode
+from liuhen.kinds import Commitments, Order, Receipt
+from liuhen.registry import EVENTS, EventCode, ObjectKind, OrderCode, RecordLabel, RetentionMode
 from liuhen.store_names import StoreUrl, parse_store_url, store_hash
 
 NS_PER_MS = 1_000_000
@@ -137,6 +138,39 @@ class StoreClerk:
     def _trouble(self, code: EventCode | None) -> None:
         if self.deadlines is not None:
             self.deadlines.trouble = code
+
+    # -- what lets media go -------------------------------------------------------------------------------------------
+
+    def order_reclaim(self, request: Request) -> RequestAnswer:
+        """An operator stands for the witness, and for nothing else: an entry, with who and why. Raises StorageFault."""
+        session = bytes.fromhex(request.session) if request.session else None
+        if session is not None and not self._has_session(session):
+            return RequestAnswer(
+                ok=False,
+                words_zh="台账中没有此场次；若场次确实存在，请稍后再试",
+                words_en="the books know no such session; if there is one, try again in a while",
+            )
+        records = (
+            self._room.keep(RecordLabel.PERSONS, request.actor),
+            self._room.keep(RecordLabel.REASON, request.text),
+        )
+        body = Order(code=OrderCode.RECLAIM_UNWITNESSED, session=session, records=records)
+        ordered = self._room.tools.journal.append(body, session_id=None)
+        self._space.look_soon()
+        return RequestAnswer(
+            ok=True,
+            words_zh=f"命令已记入日志第 {ordered.seq} 条；空间不足时腾出已入库且条件齐备的内容",
+            words_en=f"the order is entry {ordered.seq}; when space runs low, what is stored and may go will go",
+        )
+
+    def _has_session(self, session: bytes) -> bool:
+        if self.books is None:
+            return False
+        self.books.turn()
+        try:
+            return self.books.ledger is not None and self.books.ledger.session(session) is not None
+        except LedgerFault:
+            return False
 
     # -- receipts -----------------------------------------------------------------------------------------------------
 

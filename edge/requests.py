@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -36,6 +37,7 @@ class Verb(enum.StrEnum):
     CANNOT_RESUME = "cannot-resume"
     STATEMENT = "statement"
     MAINTENANCE = "maintenance"
+    ORDER_RECLAIM = "order-reclaim"
 
 
 class Role(enum.IntEnum):
@@ -51,7 +53,7 @@ class Role(enum.IntEnum):
 RIGHTS: dict[Role, frozenset[Verb]] = {
     Role.NOBODY: frozenset(),
     Role.OPERATOR: frozenset(Verb),
-    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE},
+    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE, Verb.ORDER_RECLAIM},
     Role.OFFLOAD: frozenset({Verb.STATUS}),
     Role.SENSORS: frozenset(),
 }
@@ -79,7 +81,8 @@ class Request:
     """One request. Which fields a verb needs stands in `NEEDED`; text is NFC.
 
     `actor` is the person it is asked for; `gap` the journal number of a gap or of what a statement is about; `citation`
-    the law that a ground rests on. What is attached comes beside it, as an open file.
+    the law that a ground rests on; `session` the id of one session in 32 hex digits. What is attached comes beside it,
+    as an open file.
     """
 
     verb: Verb
@@ -93,6 +96,7 @@ class Request:
     cause: GapCause | None = None
     step: int | None = None
     confirmed: bool = False
+    session: str = ""
 
 
 NEEDED: dict[Verb, tuple[str, ...]] = {
@@ -103,8 +107,10 @@ NEEDED: dict[Verb, tuple[str, ...]] = {
     Verb.CANNOT_RESUME: ("actor", "reported_to", "reported_at"),
     Verb.STATEMENT: ("actor", "gap", "text"),
     Verb.MAINTENANCE: ("actor", "text"),
+    Verb.ORDER_RECLAIM: ("actor", "text"),
 }
 
+_SESSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LIMITS = {
     "actor": NAME_LIMIT,
     "text": TEXT_LIMIT,
@@ -162,6 +168,8 @@ def _value(name: str, value: object) -> Any:
         case "cause", int() if type(value) is int and value in {cause.value for cause in GapCause}:
             return GapCause(value)
         case "confirmed", bool():
+            return value
+        case "session", str() if _SESSION.fullmatch(value):
             return value
         case _, str() if name in _LIMITS:
             return _text(name, value)

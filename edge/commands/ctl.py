@@ -72,6 +72,7 @@ FIELDS: dict[Verb, tuple[Field, ...]] = {
         Field(name="reported_at"),
     ),
     Verb.MAINTENANCE: (_NAME, Field(name="text", needed=True, label="做了什么 what was done")),
+    Verb.ORDER_RECLAIM: (_NAME, Field(name="text", needed=True, label="理由 why")),
 }
 """What each verb wants to hear, in the order in which a person is asked."""
 AT_ONCE = frozenset({Verb.START, Verb.MARK, Verb.EXPLAIN, Verb.WITHHOLD})
@@ -113,6 +114,10 @@ def _add_withholding(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def _add_owed(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _verb(verbs, Verb.CANNOT_RESUME, "无法恢复录制：已报告部门负责人 / give up, after reporting it")
+    order = _verb(
+        verbs, Verb.ORDER_RECLAIM, "代替见证下令：已入库内容可腾出空间 / stand for the witness: what is stored may go"
+    )
+    order.add_argument("--session", metavar="ID", default="", help="只限此场次 / this session alone")
     statement = _verb(verbs, Verb.STATEMENT, "提交书面说明，或打印其草稿 / the signed statement, or a draft of it")
     statement.add_argument("gap", type=int, metavar="GAP", help="中止（或所欠义务）的日志条目号 / its journal entry")
     statement.add_argument("--file", type=Path, metavar="FILE", help="已签字的书面说明（扫描件） / the signed paper")
@@ -183,6 +188,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         confirmed=_confirmed(verb, arguments),
         gap=getattr(arguments, "gap", None),
         step=getattr(arguments, "step", None),
+        session=getattr(arguments, "session", ""),
         **said,
     )
 

@@ -12,10 +12,11 @@ from edge import durable
 from edge.config import Config
 from edge.journal_follow import JournalFollower
 from edge.offload.words import OffloadAlive, ReceiptsTold
+from edge.requests import Role, Verb
 from edge.settings_store import Retention, Store
 from liuhen.findings import Code
-from liuhen.kinds import EntryBody, Event, Order, Reclaimed, Segment, Session
-from liuhen.registry import EventCode, ObjectKind, OrderCode, RetentionMode
+from liuhen.kinds import EntryBody, Event, Hold, Order, Reclaimed, Segment, Session
+from liuhen.registry import EventCode, HoldAct, ObjectKind, OrderCode, RecordLabel, RetentionMode
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
 
@@ -106,6 +107,45 @@ def test_low_space_lets_go_what_the_store_holds_one_entry_for_each_file_while_re
     assert events(made, EventCode.STORAGE_NO_RECLAIM) == 0
     assert made.findings() == [Code.SEGMENT_RECLAIMED]
     assert made.verify().intact
+
+
+def test_an_operator_orders_it_on_the_running_recorder_by_name_and_the_order_stands(
+    made: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[bool] = []
+
+    def ask(room: Room) -> None:
+        session = first_session(made).hex()
+        answers.append(room.ask(Verb.ORDER_RECLAIM, Role.CONSOLE, actor="张三", text="磁盘将满").ok)
+        answers.append(room.ask(Verb.ORDER_RECLAIM, actor="张三", text="磁盘将满", session="00" * 16).ok)
+        assert not [one for _, one in entries(made) if isinstance(one, Order)]
+        answers.append(room.ask(Verb.ORDER_RECLAIM, actor="张三", text="磁盘将满", session=session).ok)
+
+    low(monkeypatch)
+    days_later(made, 20, lambda room: room.play(15), ask, lambda room: room.play(15))
+    assert answers == [False, False, True]
+    (order_made,) = [one for _, one in entries(made) if isinstance(one, Order)]
+    assert (order_made.session, [label for label, _ in order_made.records]) == (
+        first_session(made),
+        [RecordLabel.PERSONS, RecordLabel.REASON],
+    )
+    assert media(made) == []
+    assert events(made, EventCode.REFUSED_REQUEST) == 1
+    assert made.verify().intact
+
+
+def test_an_order_on_the_running_recorder_stands_for_no_retention_and_no_hold(
+    made: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(room: Room) -> None:
+        assert room._stage is not None
+        body = Hold(act=HoldAct.PLACED, session=first_session(made), placed=None, records=())
+        room._stage.recorder._tools.journal.append(body, session_id=None)
+        assert room.ask(Verb.ORDER_RECLAIM, actor="张三", text="磁盘将满").ok
+
+    low(monkeypatch)
+    days_later(made, 20, held, lambda room: room.play(15))
+    assert (len(media(made)), reclaimed(made)) == (2, 0)
 
 
 def test_without_an_order_or_a_witness_nothing_goes_and_it_is_told_once(
