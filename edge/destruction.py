@@ -1,8 +1,9 @@
 """Destroying content by order: first the journal says so, then the bytes go, and a cut in between is finished later.
 
 Owns no thread; called by a person's command between sessions, and by a start. On return of `destroy` the `destroyed`
-entries are durable and every file they name is gone from its directory, durably. The chain itself never changes. That
-the bytes cannot be read back from the disk is not claimed: this removes names, it does not wipe flash.
+entries are durable and every file they name is gone from its directory, durably, on each disk of the spool. The chain
+itself never changes. That the bytes cannot be read back from the disk is not claimed: this removes names, it does not
+wipe flash.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge import durable
@@ -85,7 +87,7 @@ def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed,
         body = Destroyed(contents=rows, basis=0, records=named)
         journal.append(body, session_id=allowed.session, clock=allowed.clock)
     carried = remove_contents(spool, ledger, {content: allowed.session for content in allowed.contents})
-    spool.write(durable.Remove(path=pending))
+    spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried
 
 
@@ -97,7 +99,7 @@ def finish(spool: Spool, ledger: Ledger) -> Carried:
     carried = remove_contents(spool, ledger, ledger.still_to_go()) if ledger.whole else Carried()
     pending = spool.root / PENDING_FILE
     if pending.exists():
-        spool.write(durable.Remove(path=pending))
+        spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried
 
 
@@ -111,23 +113,59 @@ def finish_destructions(spool: Spool) -> Carried:
     return finish(spool, read_ledger(spool.root))
 
 
-def destroyed_files(root: Path, ledger: Ledger) -> list[Path]:
-    """What lies below a folder although founded entries say that it is destroyed. Raises StorageFault."""
-    found = [(content, _files(root, ledger, content, session)) for content, session in ledger.still_to_go().items()]
-    return [path for content, files in found for path, digest in files if digest == content[1]]
+def files_of(root: Path, ledger: Ledger, contents: dict[Content, bytes]) -> list[Path]:
+    """What lies below a folder and is exactly one of these contents. Raises StorageFault."""
+    found = [_found(root, ledger, content, session) for content, session in contents.items()]
+    return [root / name for one in found for name in one.exact]
 
 
 def remove_contents(spool: Spool, ledger: Ledger, contents: dict[Content, bytes]) -> Carried:
-    """Remove the files, each only if its bytes are those that the journal names. Raises StorageFault."""
-    removed, kept = 0, []
+    """Remove the files, each only if its bytes are those that the journal names. Raises StorageFault.
+
+    A name goes from each disk of the spool at once, and is looked for on each: a power cut between two disks leaves
+    it on one of them. Where one disk has the bytes, another copy that has rotted goes with them.
+    """
+    removed = 0
+    kept: list[Path] = []
     for content, session in contents.items():
-        for path, digest in _files(spool.root, ledger, content, session):
-            if digest == content[1]:
-                spool.write(durable.Remove(path=path))
-                removed += 1
-            elif content[0] != ContentKind.QUARANTINED:
-                kept.append(path)
+        found = _on_any_disk(spool, ledger, content, session)
+        for name in found.exact:
+            spool.write(durable.Remove(path=spool.root / name, missing_ok=True))
+            removed += 1
+        if not found.exact and content[0] != ContentKind.QUARANTINED:
+            kept += found.other
     return Carried(removed=removed, kept=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Names below the root whose bytes are the content, and files under its names whose bytes are not."""
+
+    exact: tuple[str, ...]
+    other: tuple[Path, ...]
+
+
+def _on_any_disk(spool: Spool, ledger: Ledger, content: Content, session: bytes) -> _Found:
+    """The other disk is asked where the one that leads cannot answer for both."""
+    here = _found(spool.root, ledger, content, session)
+    if here.exact and content[0] != ContentKind.QUARANTINED:
+        return here  # its one name
+    there = spool.disk.elsewhere(partial(_found, ledger=ledger, content=content, session=session))
+    if there is None:
+        return here
+    names = dict.fromkeys((*here.exact, *there.exact))
+    return _Found(exact=tuple(names), other=(*here.other, *there.other))
+
+
+def _found(root: Path, ledger: Ledger, content: Content, session: bytes) -> _Found:
+    """On one disk. Raises StorageFault."""
+    exact, other = [], []
+    for path, digest in _files(root, ledger, content, session):
+        if digest == content[1]:
+            exact.append(path.relative_to(root).as_posix())
+        else:
+            other.append(path)
+    return _Found(exact=tuple(exact), other=tuple(other))
 
 
 def _files(root: Path, ledger: Ledger, content: Content, session: bytes) -> Iterator[tuple[Path, bytes]]:

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -31,6 +31,8 @@ STEP_FILE = "device/in-step.cbor"
 takes a new one first, so that disks that were apart are known by it."""
 STEP_BYTES = 16
 NEWS_LIMIT = 256
+LOOK_SECONDS = 10.0
+"""A disk that is asked what it holds reads at most one file for the answer."""
 HOPELESS = (GONE - {errno.EIO}) | {errno.EROFS}
 """Where both disks fail at once, the one that says one of these is the one that is given up."""
 
@@ -146,6 +148,19 @@ class Pair:
         """The folder of the disk that does not lead and holds the same; None where there is none in step."""
         return self._in_step[1].root if len(self._in_step) > 1 else None
 
+    def elsewhere(self, look: Callable[[Path], Result]) -> Result | None:
+        """What the other disk in step has, read on its own thread; one that cannot say is lost, and caught up later."""
+        if len(self._in_step) == 1:
+            return None
+        other = self._in_step[1]
+        ticket = other.submit(lambda: look(other.root))
+        if ticket.done.wait(LOOK_SECONDS) and ticket.fault is None:
+            return ticket.result
+        with self._order:
+            if other in self._in_step:
+                self._lose(other, errno.ETIMEDOUT if ticket.fault is None else ticket.fault.code)
+        return None
+
     def close(self) -> None:
         """End the upkeep, then let go of both disks; one that hangs is left behind."""
         self.upkeep.stop()
@@ -210,6 +225,12 @@ class Pair:
             self._in_step = (*self._in_step, side)
             self.whole.set()
         return True
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is written meanwhile, but by whoever asked for it."""
+        with self._order:
+            yield
 
     def tell_back(self, side: SideThread, caught_up_bytes: int) -> None:
         """After `join`: the disks agree on a new number, and CONTROL hears of it."""

@@ -31,20 +31,16 @@ LEVEL_LIMIT_BYTES = 4 << 20
 LEVEL_LIMIT_FILES = 16
 """So much may be copied while nothing else is written; if more is missing, another round comes first."""
 ROUNDS_LIMIT = 20
-STATE_FILES = (
-    "device/slot-0.cbor",
-    "device/slot-1.cbor",
-    "device/destroying",
-    "device/reclaiming",
-    "device/scrub.cbor",
-)
+ORDER_FILES = ("device/destroying", "device/reclaiming")
+"""There while content is being removed by order, or for a receipt."""
+STATE_FILES = ("device/slot-0.cbor", "device/slot-1.cbor", *ORDER_FILES, "device/scrub.cbor")
 """Local state that a start on the other disk alone can use."""
 STATE_LIMIT_BYTES = 1 << 20
 
 Reopen = Callable[[], SideThread | None]
 """Opens the disk that is away: identity, device and lock as at a start; None while it is not there."""
-Destroyed = Callable[[SideThread], None]
-"""Carries out on a disk what the journal says was destroyed while it was away. Raises StorageFault."""
+LetGo = Callable[[SideThread], None]
+"""Carries out on a disk what the journal says was destroyed or reclaimed while it was away. Raises StorageFault."""
 
 
 class NotLevel(Exception):
@@ -63,13 +59,11 @@ class _Round:
 class CatchUp:
     """See the module."""
 
-    def __init__(
-        self, pair: Pair, *, reopen: Reopen, destroyed: Destroyed, retry_seconds: float = RETRY_SECONDS
-    ) -> None:
+    def __init__(self, pair: Pair, *, reopen: Reopen, let_go: LetGo, retry_seconds: float = RETRY_SECONDS) -> None:
         self._retry_seconds = retry_seconds
         self._pair = pair
         self._reopen = reopen
-        self._destroyed = destroyed
+        self._let_go = let_go
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="MIRROR", daemon=True)
         self._started = False
@@ -128,23 +122,32 @@ class CatchUp:
                 self._over.wait(self._retry_seconds)
 
     def _look_for_loose_files(self) -> None:
-        """A cut may have left a record or a quarantined file on one disk alone; nothing else is made by one write."""
-        if len(self._pair.in_step) == 1:
+        """A cut may have left a record or a quarantined file on one disk alone; nothing else is made by one write.
+
+        Not while an order is unfinished: what is on one disk alone may be what it takes away.
+        """
+        if len(self._pair.in_step) == 1 or any((self._pair.root / name).exists() for name in ORDER_FILES):
             return
         side, done = self._pair.in_step[1], _Round()
+        self._work_seconds = min(WORK_SECONDS, self._pair.limit_seconds)
         try:
-            own, theirs = self._loose(self._pair.root), side.call(lambda: self._loose(side.root), self._work_seconds)
-            for relative in own.keys() - theirs.keys():
-                self._reconcile(side, relative, done)
-            for relative in theirs.keys() - own.keys():
-                if not (self._pair.root / relative).exists():
-                    self._only_there(side, relative, theirs[relative], done)
+            if any(self._loose(side)):
+                with self._pair.still():  # what is just being made or removed looks loose too
+                    here, there = self._loose(side)
+                    for relative in here:
+                        self._reconcile(side, relative, done, pace=False)
+                    for relative, size in there.items():
+                        self._only_there(side, relative, size, done)
         except (StorageFault, OSError):
             return  # the next write tells
+        finally:
+            self._work_seconds = WORK_SECONDS
 
-    @staticmethod
-    def _loose(root: Path) -> dict[str, int]:
-        return mirror_compare.evidence_files(root, ("records", "quarantine"))
+    def _loose(self, side: SideThread) -> tuple[set[str], dict[str, int]]:
+        """What is on the leader alone, and what on the other alone, with its size. Raises StorageFault, OSError."""
+        look = partial(mirror_compare.evidence_files, folders=("records", "quarantine"))
+        own, theirs = look(self._pair.root), side.call(lambda: look(side.root), self._work_seconds)
+        return own.keys() - theirs.keys(), {name: size for name, size in theirs.items() if name not in own}
 
     def work(self) -> None:
         """One attempt: open the disk again if it is away, then catch it up. Raises nothing."""
@@ -185,7 +188,7 @@ class CatchUp:
             self._pair.tell_back(side, done.copied_bytes)
 
     def _copy_everything(self, side: SideThread, done: _Round) -> None:
-        self._destroyed(side)
+        self._let_go(side)
         leader = self._pair.root
         files = mirror_compare.evidence_files(leader)
         for relative in files:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge.destruction import destroyed_files, read_ledger
+from edge.destruction import files_of
 from edge.disk_watch import Side
 from edge.durable import StorageFault, remove_file
 from edge.journal import JournalError
 from edge.mirror import Pair, step_number
 from edge.mirror_catch_up import WORK_SECONDS, CatchUp
 from edge.mirror_side import SideLost, SideThread
+from edge.reclaiming import read_books
 from edge.spool import Identity, Spool, SpoolError, lock_spool
 
 OPEN_SECONDS = 20.0
@@ -120,7 +121,7 @@ def open_pair(places: Places, remembered_disk: Callable[[], bytes | None]) -> Sp
         pair.tell(SideLost(side=one.side, code=one.code))
     back = _Return(doors, pair, disks[0].identity, {disk.thread.side: disk.device for disk in disks})
     back.said = refused[0].code if refused else 0
-    pair.upkeep = CatchUp(pair, reopen=back.reopen, destroyed=lambda side: _destroy(pair, side))
+    pair.upkeep = CatchUp(pair, reopen=back.reopen, let_go=lambda side: _let_go(pair, side))
     return Spool(disks[0].identity, pair, take_news=pair.take_news)
 
 
@@ -188,14 +189,15 @@ def _the_remembered(disks: list[_Disk], spool_id: bytes | None) -> tuple[list[_D
     return [chosen], next(disk for disk in disks if disk is not chosen)
 
 
-def _destroy(pair: Pair, side: SideThread) -> None:
-    """What was destroyed while a disk was away must not come back with it. Raises StorageFault."""
+def _let_go(pair: Pair, side: SideThread) -> None:
+    """What was destroyed or reclaimed while a disk was away must not come back with it. Raises StorageFault."""
     try:
-        ledger = read_ledger(pair.root)
+        books = read_books(pair.root)
     except JournalError as error:
         raise StorageFault(pair.root, errno.EIO) from error
-    if ledger.whole and ledger.destroyed:
-        for path in side.call(lambda: destroyed_files(side.root, ledger), WORK_SECONDS):
+    going = {**books.ledger.still_to_go(), **books.still_to_go()} if books.ledger.whole else {}
+    for content, session in going.items():
+        for path in side.call(partial(files_of, side.root, books.ledger, {content: session}), WORK_SECONDS):
             side.call(partial(remove_file, path), WORK_SECONDS)
 
 

@@ -216,7 +216,7 @@ class Opening:
             custody=self.custody,
         )
         self._tell(setback)
-        self._finish_destructions()
+        self._settle_disks()
         if setback.state.session is not None:
             unfinished = recovery.Unfinished(state=setback.state, rescued=rescued, evidence=evidence)
             if resume:
@@ -229,6 +229,12 @@ class Opening:
         if self._memory_damaged:
             yield event_of_now(EventCode.HEAD_MEMORY_LOST, clock)
         yield from read_back.events_of(self._missing, clock.boottime_ns())
+
+    def _settle_disks(self) -> None:
+        """What is to go is gone from both disks before they are compared."""
+        self._finish_destructions()
+        if self._pair is not None:
+            self._pair.upkeep.start()
 
     def _finish_destructions(self) -> None:
         """What a power cut interrupted of a destruction or a reclaim; one that cannot go on hinders no recording."""
@@ -334,7 +340,6 @@ class Opening:
             self._pair.upkeep.align(self._recent())
         if not self._pair.whole.is_set():
             self._pair.take_new_number()
-        self._pair.upkeep.start()
 
     def _recent(self) -> tuple[str, ...]:
         """What the last write may have been to, on either disk: the journal's end, and segments not yet stated."""

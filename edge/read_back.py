@@ -17,7 +17,7 @@ from edge.recovery import Setback, Survey
 from edge.scrub import HEAD, Rot, event_of
 from liuhen import archive
 from liuhen.entry import Entry
-from liuhen.kinds import Destroyed, Event, Heartbeat, Segment
+from liuhen.kinds import Destroyed, Event, Heartbeat, Reclaimed, Segment
 from liuhen.registry import EVENTS, ContentKind, EventCode
 
 TAIL_BYTES = 128 * 1024
@@ -47,15 +47,15 @@ def lost_entries(setback: Setback) -> int:
 def missing(root: Path, setback: Setback, left: Survey) -> Missing:
     """Everything the last commits name that is not there. Raises JournalError, OSError."""
     entries = list(_last_entries(root))
-    destroyed = {
+    let_go = {
         digest
         for entry in entries
-        if isinstance(entry.body, Destroyed)
+        if isinstance(entry.body, Destroyed | Reclaimed)
         for what, digest in entry.body.contents
         if what == ContentKind.SEGMENT
     }
     statements = deque((e for e in entries if isinstance(e.body, Segment)), maxlen=LAST_STATEMENTS)
-    media = [_shorter(root, entry) for entry in statements if _still_due(entry, destroyed)]
+    media = [_shorter(root, entry) for entry in statements if _still_due(entry, let_go)]
     heard = next((entry for entry in reversed(entries) if isinstance(entry.body, Heartbeat)), None)
     if heard is not None and not left.foreign:
         media.append(_never_there(heard, left))
@@ -91,8 +91,8 @@ def _last_entries(root: Path) -> Iterator[Entry]:
         yield from (entry for _, entry in journal.entries_in(content, path))
 
 
-def _still_due(entry: Entry, destroyed: set[bytes]) -> bool:
-    return isinstance(entry.body, Segment) and entry.body.file_hash not in destroyed
+def _still_due(entry: Entry, let_go: set[bytes]) -> bool:
+    return isinstance(entry.body, Segment) and entry.body.file_hash not in let_go
 
 
 def _shorter(root: Path, entry: Entry) -> Rot | None:

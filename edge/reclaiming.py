@@ -48,7 +48,7 @@ def reclaim(spool: Spool, journal: Journal, books: ReclaimBooks, planned: Plan, 
         journal.append(body, session_id=part.session, clock=part.clock)
     going = {content: part.session for part in planned.parts for content in part.contents}
     carried = remove_contents(spool, books.ledger, going)
-    spool.write(durable.Remove(path=pending))
+    spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried
 
 
@@ -62,5 +62,5 @@ def finish_reclaims(spool: Spool) -> Carried:
         return Carried()
     books = read_books(spool.root)
     carried = remove_contents(spool, books.ledger, books.still_to_go()) if books.ledger.whole else Carried()
-    spool.write(durable.Remove(path=pending))
+    spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried

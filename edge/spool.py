@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edge import durable
 from edge.durable import Appender, AppendFile, Change, StorageFault
@@ -27,6 +27,9 @@ IDENTITY_FILE = "device/spool.cbor"
 LOCK_FILE = "device/lock"
 ID_BYTES = 16
 RESERVE_FILE = "device/journal-reserve"
+
+
+Result = TypeVar("Result")
 
 
 class SpoolError(Exception):
@@ -65,6 +68,9 @@ class Disk(Protocol):
 
     def free_bytes(self) -> int:
         """Bytes that can still be written. Raises StorageFault."""
+
+    def elsewhere(self, look: Callable[[Path], Result]) -> Result | None:
+        """What is found below the folder of the other disk that is written; None where there is none."""
 
     def close(self) -> None:
         """Let go of the disk and its lock, whatever the disk says to it."""
@@ -108,6 +114,10 @@ class OneDisk:
     def free_bytes(self) -> int:
         """Bytes an unprivileged writer can still use. Raises StorageFault."""
         return durable.free_bytes(self.root)
+
+    def elsewhere(self, look: Callable[[Path], Result]) -> Result | None:
+        """There is no other disk."""
+        return None
 
     def close(self) -> None:
         """Release the lock."""

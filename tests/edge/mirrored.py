@@ -17,10 +17,13 @@ from liuhen.entry import Entry
 from liuhen.kinds import Event
 from liuhen.registry import EventCode
 from liuhen.report import Report
+from tests.edge.keeping_room import DAY_MS, Person
 from tests.edge.ports_room import UTC_MS, Device, device
 from tests.required import unavailable
 
 SECOND_DEVICE = Path("/dev/shm")  # noqa: S108 - private by mkdtemp below it
+STALL_MILLISECONDS = 15_000
+"""A busy machine is no disk that hangs, where that is not what is tested."""
 EVIDENCE = ("journal", "sessions", "records", "quarantine")
 
 
@@ -40,12 +43,12 @@ class Mirrored:
         first, second = contents(self.primary), contents(self.mirror)
         return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
 
-    def verify(self, root: Path) -> Report:
-        """What the verifier says of one disk alone."""
+    def verify(self, root: Path, days: float = 0) -> Report:
+        """What the verifier says of one disk alone, so long after the recording."""
         target = archive.locate(root)
         assert target is not None
         trust = keys.parse_trust(self.device.trust_file.read_bytes(), where="trust file")
-        return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS))
+        return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS + int(days * DAY_MS)))
 
     def events(self, root: Path | None = None) -> list[tuple[EventCode, tuple[int, ...]]]:
         return [(EventCode(e.body.code), e.body.measured) for e in self.entries(root) if isinstance(e.body, Event)]
@@ -75,6 +78,18 @@ def mirrored(folder: Path, **settings: int) -> Iterator[Mirrored]:
         yield with_mirror(device(folder), second / "spool", **settings)
     finally:
         shutil.rmtree(second)
+
+
+@contextmanager
+def mirrored_person(folder: Path) -> Iterator[tuple[Person, Mirrored]]:
+    """Somebody who types commands at a device with two disks."""
+    with mirrored(folder, mirror_stall_milliseconds=STALL_MILLISECONDS) as made:
+        person = Person(folder)
+        person.device = made.device
+        lines = f'mirror = "{made.mirror}"\nmirror_stall_milliseconds = {STALL_MILLISECONDS}\n'
+        text = person.config.read_text(encoding="utf-8")
+        person.config.write_text(text.replace("[spool]\n", f"[spool]\n{lines}"), encoding="utf-8")
+        yield person, made
 
 
 def with_mirror(made: Device, mirror: Path, **settings: int) -> Mirrored:

@@ -27,7 +27,7 @@ from liuhen.errors import FormatError
 from liuhen.findings import Severity
 from liuhen.hashing import sha256
 from liuhen.keeping import SYNCHRONISED
-from liuhen.kinds import Order, Receipt, Reclaimed, Witness
+from liuhen.kinds import Event, Order, Receipt, Reclaimed, Witness
 from liuhen.registry import ContentKind, OrderCode, RetentionMode
 from liuhen.report import to_json
 from liuhen.store_statements import sign_witness
@@ -411,6 +411,17 @@ def test_what_is_held_after_the_cut_is_not_removed_by_the_start(
     reclaiming.finish_reclaims(spool)
     spool.close()
     assert len(person.segments(1)) == 2
+
+
+def test_what_went_for_a_receipt_is_no_lie_of_the_disk_at_the_next_start(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last statements of the journal name media that is gone for good reason."""
+    receipted(person)
+    person.days = 20
+    assert reclaims(person, monkeypatch, ORDER) == 0
+    assert person.acts("retention", "extend", "--session", "1", "--until", "2028-06-01", "--basis", "law") == 0
+    assert not [body for body in bodies(person) if isinstance(body, Event)]
 
 
 def test_a_file_that_is_not_what_the_journal_names_is_kept(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
