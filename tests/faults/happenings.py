@@ -52,6 +52,7 @@ from tests.edge.ports_room import BLOCK_NS, START_NS, Act, Device, Room, RoomClo
 from tests.edge.test_storage_faults import on_segments
 from tests.edge.test_upkeep import free_seconds
 from tests.faults.fault_table import Seen
+from tests.faults.store_happenings import STORE_HAPPENINGS
 from tests.faults.witness import Witness, journal, look, play, recorded, seen, seen_of
 
 LATER_NS = START_NS + 60 * 10**9
@@ -719,5 +720,6 @@ HAPPENINGS: dict[str, Happening] = {
     "40": config_damaged,
     "41 serial": serial_line_garbled,
     "41 socket": socket_request_refused,
+    **STORE_HAPPENINGS,
 }
 """By a row's name."""
