@@ -32,7 +32,7 @@ READ_SECONDS = 30.0
 MOST_CONNECTIONS = 8
 SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 """Debian's, by name: the library's own way to it can be led elsewhere by a variable (SSL_CERT_FILE)."""
-CHUNK_BYTES = 1 << 16
+CHUNK_BYTES = 1 << 17
 NETWORK_ERRORS = (HTTPError, HTTPException, OSError)
 """What urllib3 lets out while a request is made or an answer is read."""
 
@@ -94,7 +94,13 @@ class Transport:
         """`endpoint` is http(s):// with host and port. Reads the CA file (None: the system's). Raises StoreFault."""
         parts = urlsplit(endpoint)
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        shape: dict[str, Any] = {"port": parts.port, "timeout": timeout, "maxsize": MOST_CONNECTIONS, "retries": False}
+        shape: dict[str, Any] = {
+            "port": parts.port,
+            "timeout": timeout,
+            "maxsize": MOST_CONNECTIONS,
+            "retries": False,
+            "blocksize": CHUNK_BYTES,
+        }
         self._last = threading.local()
         self._pool: HTTPConnectionPool
         if parts.scheme == "https":

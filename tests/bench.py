@@ -1,7 +1,8 @@
 """`make bench`: what sealing costs, how late a seal is, how fast the verifier is, as ratios measured in one run.
 
 Every comparison is a median over interleaved pairs on this machine; absolute figures are printed for orientation only.
-Writes `BENCHMARKS.md` with `--write`. Needs what `make setup` installs, `openssl`, and about four minutes.
+Writes `BENCHMARKS.md` with `--write`. Needs what `make setup` installs, `openssl`, `rclone` (without it the
+store is left out), and about four minutes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from edge.packet_queue import PacketQueue
 from edge.segmenter import Cutting, Fragment, Opened, Segmenter
 from liuhen.reader import SealedFragment, read_segment
+from tests.bench_store import Against, against_rclone, missing
 from tests.longlog.measure import RATIO_LIMIT, recoveries
 from tests.read_back import load_recording
 from tests.replay import Recording, plain_steps, replay_session
@@ -86,6 +88,7 @@ def measure(folder: Path) -> list[Row]:
     delays = sorted(live.delays_ms)
     verify = verify_ratio(folder, recording)
     faster = speedup(folder / "large", make(folder / "large", PARALLEL_GIGABYTES))
+    stored = against_rclone(folder) if not missing() else None
     resumed = recoveries(folder, segments=(RECOVERY_SEGMENTS, 10), starts=2 * PAIRS).killed.compared
     return [
         Row(
@@ -124,6 +127,17 @@ def measure(folder: Path) -> list[Row]:
             bound=f"<= {RATIO_LIMIT:g}",
             met=resumed.process_ratio <= RATIO_LIMIT,
         ),
+        *(_store_rows(stored) if stored is not None else []),
+    ]
+
+
+def _store_rows(stored: Against) -> list[Row]:
+    what = (
+        "sender of `offload` over rclone, the same 24 files of 4 MiB to the same Ceph gateway over TLS, two at a time"
+    )
+    return [
+        Row(what=f"{what}: sent", value=f"{stored.sending:.2f}", bound=">= 0.80", met=stored.sending >= 0.80),
+        Row(what=f"{what}: sent and read back", value=f"{stored.with_read_back:.2f}", bound="none", met=True),
     ]
 
 

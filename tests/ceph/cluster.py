@@ -69,7 +69,7 @@ bluestore_block_create = true
 public_addr = 127.0.0.1
 cluster_addr = 127.0.0.1
 [client.rgw]
-rgw_frontends = beast ssl_endpoint=127.0.0.1:{port} {tls}
+rgw_frontends = beast tcp_nodelay=1 ssl_endpoint=127.0.0.1:{port} {tls}
 rgw_data = {folder}/rgw
 rgw_thread_pool_size = 32
 rgw_enable_usage_log = false
