@@ -27,6 +27,7 @@ from edge.working_days import is_working_day
 from liuhen.store_names import store_hash
 
 MS_PER_DAY = 86_400_000
+WITNESS_SECONDS = 600
 
 
 def make_offload(choice: Choice, say: Say) -> Offload:
@@ -57,7 +58,10 @@ def make_offload(choice: Choice, say: Say) -> Offload:
         look=partial(_look, link, config.queue.seconds, config.board.thermal_file),
         say=say,
         show=lambda report: choice.places.show(report.packet()),
-        settings=Settings(retention_ms=config.retention.floor_days * MS_PER_DAY),
+        settings=Settings(
+            retention_ms=config.retention.floor_days * MS_PER_DAY,
+            witness_seconds=WITNESS_SECONDS if config.store.witness_keys else 0,
+        ),
         ready=lambda: supervisor.ready("offloading"),
         alive=supervisor.alive,
         stopping=supervisor.stopping,

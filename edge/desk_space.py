@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
+from edge import durable, witnessing
 from edge.durable import StorageFault
 from edge.journal import JournalError, clock_row
 from edge.journal_follow import JournalFollower
-from edge.reclaim import Backing, Part, Plan, ReclaimBooks, plan
+from edge.reclaim import Backing, Believed, Part, Plan, ReclaimBooks, plan
 from edge.reclaiming import reclaim
 from edge.room import Room
 from liuhen.keeping import SYNCHRONISED
@@ -26,6 +28,7 @@ MARGIN = 1.25
 ENOUGH = 1.1
 """Once it is low, so much more than that is given back."""
 SECONDS_AN_HOUR = 3600
+STATEMENTS_A_TURN = 8
 
 
 class SpaceClerk:
@@ -38,10 +41,12 @@ class SpaceClerk:
         self._books: ReclaimBooks | None = None
         self._follower: JournalFollower | None = None
         self._parts: deque[Part] | None = None
+        self._statements: Iterator[Believed | None] | None = None
+        self._believed: list[Believed] = []
 
     def look_soon(self) -> None:
         """Something was said that may let more go: look again in the next turn, with all that was said."""
-        self._books = self._follower = self._parts = None
+        self._rest()
         self._due_ns = 0
 
     def turn(self) -> None:
@@ -90,6 +95,12 @@ class SpaceClerk:
 
     def _step(self, books: ReclaimBooks) -> None:
         if self._parts is None:
+            try:
+                heard = self._heard(books)
+            except StorageFault:  # a folder of local state; without it nothing goes by a witness's word
+                heard, self._believed = True, []
+            if not heard:
+                return
             planned = self._plan(books)
             self._parts = deque(one for part in planned.parts for one in _singly(books, part))
             if not self._parts:
@@ -101,13 +112,26 @@ class SpaceClerk:
             return
         self._give_back(books, self._parts.popleft())
 
+    def _heard(self, books: ReclaimBooks) -> bool:
+        """Check a few more of the statements that witnesses left; whether those were all. Raises StorageFault."""
+        tools = self._room.tools
+        if self._statements is None:
+            self._statements = witnessing.believed(
+                tools.spool.root, tools.config.store.witnesses, log_id=tools.spool.identity.log_id, books=books
+            )
+        with durable.reading(tools.spool.root / witnessing.FOLDER):
+            looked_at = list(islice(self._statements, STATEMENTS_A_TURN))
+        self._believed += [one for one in looked_at if one is not None]
+        return len(looked_at) < STATEMENTS_A_TURN
+
     def _give_back(self, books: ReclaimBooks, part: Part) -> None:
         """One file, asked once more by the clock and the entries of now: what forbids it may have come meanwhile."""
         tools, clock = self._room.tools, clock_row(self._room.tools.clock)
         reasons = Reasons(
             session=part.session, utc_ms=clock[0], receipts=part.receipts, witness=part.witness, order=part.order
         )
-        if clock[3] == SYNCHRONISED and not books.stored.forbids(part.contents, reasons):
+        contradicted = witnessing.is_contradicted(tools.spool.root)
+        if clock[3] == SYNCHRONISED and not contradicted and not books.stored.forbids(part.contents, reasons):
             now = Plan(parts=(replace(part, clock=clock),), kept={})
             reclaim(tools.spool, tools.journal, books, now)
 
@@ -120,7 +144,7 @@ class SpaceClerk:
             tuple(oldest),
             clock=clock_row(tools.clock),
             minimum_hold_days=tools.config.store.minimum_hold_days,
-            backing=Backing(),
+            backing=Backing(witnesses=tuple(self._believed), contradicted=witnessing.is_contradicted(tools.spool.root)),
         )
 
     def _nothing_may_go(self) -> None:
@@ -135,7 +159,8 @@ class SpaceClerk:
 
     def _rest(self) -> None:
         """Forget what was folded: a log's contents are many, and are needed only now and then."""
-        self._books = self._follower = self._parts = None
+        self._books = self._follower = self._parts = self._statements = None
+        self._believed = []
         self._due_ns = self._room.now_ns + LOOK_EVERY_NS
 
 

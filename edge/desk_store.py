@@ -14,9 +14,10 @@ from typing import Any
 from edge.books import Books
 from edge.desk_deadlines import DeadlineClerk
 from edge.desk_space import SpaceClerk
+from edge.desk_witness import WitnessClerk
 from edge.holdings import Holdings, LedgerFault
 from edge.messages import OffloadTold
-from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, telling_of
+from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, WitnessTold, telling_of
 from edge.requests import Answer as RequestAnswer
 from edge.requests import Request, Role
 from edge.room import Room
@@ -62,6 +63,7 @@ class StoreClerk:
         if room.tools.config.store.place is not None:
             self.books = Books(room.tools.spool, room.tools.journal, room.tools.clock.boottime_ns)
             self.deadlines = DeadlineClerk(room, self.books)
+        self._witness = WitnessClerk(room, self.books)
         self._space = SpaceClerk(room)
 
     def close(self) -> None:
@@ -86,6 +88,8 @@ class StoreClerk:
                 told.answer(self._event(said))
             case ReceiptsTold() as said:
                 told.answer(self._receipts(told, said))
+            case WitnessTold(statement=statement):
+                told.answer(self._witness.told(statement))
 
     def turn(self) -> None:
         """Keep the books up, and notice silence. Raises StorageFault."""
@@ -93,6 +97,7 @@ class StoreClerk:
             return
         self.books.turn()
         self.deadlines.turn()
+        self._witness.turn()
         self._space.turn()
         since_ns = self._heard_ns if self._heard_ns is not None else self._began_ns
         limit_ns = SILENT_NS if self._heard_ns is not None else FIRST_WORD_NS

@@ -37,7 +37,7 @@ from liuhen.kinds import (
 )
 from liuhen.registry import EndCause, EventCode, HoldAct, ObjectKind
 
-VERSION = 2
+VERSION = 3
 NS_PER_MS = 1_000_000
 DEADLINE_EVENTS = frozenset(code for code in EventCode if code.name.startswith("DEADLINE_"))
 
@@ -60,6 +60,7 @@ CREATE TABLE receipts (
   PRIMARY KEY (what, content, store, version)) WITHOUT ROWID;
 CREATE TABLE holds (seq INTEGER PRIMARY KEY, session BLOB);
 CREATE TABLE orders (seq INTEGER PRIMARY KEY, code INTEGER, session BLOB);
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, root BLOB);
 CREATE TABLE slices (first INTEGER PRIMARY KEY, last INTEGER, content BLOB UNIQUE, size INTEGER);
 CREATE TABLE told (code INTEGER, about INTEGER, measured INTEGER, seq INTEGER);
 CREATE INDEX told_about ON told (about, code);
@@ -319,6 +320,11 @@ class Holdings:
         rows = self._rows("SELECT seq, session FROM orders WHERE code = ? ORDER BY seq", code)
         return [(row[0], bytes(row[1]) or None) for row in rows]
 
+    def checkpoint_root(self, size: int) -> bytes | None:
+        """The root of the journal's checkpoint over so many entries; None where it has none of that size."""
+        row = next(iter(self._rows("SELECT root FROM checkpoints WHERE size = ?", size)), None)
+        return None if row is None else bytes(row[0])
+
     # -- folding ------------------------------------------------------------------------------------------------------
 
     def _accept(self, placed: Placed) -> None:
@@ -385,7 +391,8 @@ class Holdings:
             case Recovered(quarantined=rows):
                 for of, number, size, digest in rows:
                     self._content(entry, ObjectKind.QUARANTINED, digest, of, (number, size))
-            case Checkpoint(size=size):
+            case Checkpoint(size=size, root=root):
+                self._write("INSERT OR REPLACE INTO checkpoints VALUES (?, ?)", size, root)
                 encoded_bytes = len(entry.envelope.encoded)
                 self._content(entry, ObjectKind.CHECKPOINT, entry.hash, None, (size, encoded_bytes))
             case _:

@@ -37,6 +37,7 @@ class Local(enum.Enum):
         "the clock is not synchronised: it proves no time passed",
     )
     TOO_YOUNG = ("未满本机最短留存天数", "it has not been on the spot for its minimum days")
+    CONTRADICTED = ("见证方所见的历史与本机日志不符，请先查明", "a witness saw another history; find out why first")
     NOT_WITNESSED = ("见证方没有回读该内容", "the witness has not read this back itself")
 
     @property
@@ -63,10 +64,14 @@ class Believed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backing:
-    """What stands behind a reclaim besides receipts: witness statements that were checked, or an order; or nothing."""
+    """What stands behind a reclaim besides receipts: witness statements that were checked, or an order; or nothing.
+
+    `contradicted`: a pinned witness has seen another history than this journal, and nothing goes.
+    """
 
     witnesses: tuple[Believed, ...] = ()
     order: int | None = None
+    contradicted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +196,7 @@ def plan(
     kept: dict[Content, Why] = {}
     for session in sessions:
         contents = books.media_of(session)
-        why = _local(books, session, clock, minimum_hold_days)
+        why = Local.CONTRADICTED if backing.contradicted else _local(books, session, clock, minimum_hold_days)
         if why is not None:
             kept |= dict.fromkeys(contents, why)
             continue

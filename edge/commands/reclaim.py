@@ -11,6 +11,7 @@ import argparse
 from collections import Counter
 
 from edge import config as configuration
+from edge import durable, witnessing
 from edge.commands.acts import (
     EXIT_DENIED,
     Act,
@@ -24,7 +25,7 @@ from edge.commands.acts import (
 from edge.custody import OpenToken, no_token
 from edge.journal import clock_row
 from edge.ports import Clock
-from edge.reclaim import Backing, Plan, plan
+from edge.reclaim import Backing, Plan, ReclaimBooks, plan
 from edge.reclaiming import read_books, reclaim
 from edge.spool import SpoolError
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, complain, guarded
@@ -98,7 +99,7 @@ def _reclaim(
         (session,) if session is not None else tuple(books.ledger.sessions),
         clock=clock_row(clock),
         minimum_hold_days=config.store.minimum_hold_days,
-        backing=Backing(),
+        backing=_backing(act, config, books),
     )
     carried = reclaim(act.log.spool, act.log.journal, books, planned)
     _explain(planned)
@@ -112,6 +113,15 @@ def _reclaim(
     if carried.kept:
         return EXIT_FAULT
     return EXIT_CLEAN if carried.removed or not planned.kept else EXIT_DENIED
+
+
+def _backing(act: Act, config: configuration.Config, books: ReclaimBooks) -> Backing:
+    """What pinned witnesses said while the recorder ran. Raises StorageFault."""
+    root = act.log.spool.root
+    with durable.reading(root / witnessing.FOLDER):
+        said = witnessing.believed(root, config.store.witnesses, log_id=act.log.spool.identity.log_id, books=books)
+        witnesses = tuple(one for one in said if one is not None)
+    return Backing(witnesses=witnesses, contradicted=witnessing.is_contradicted(root))
 
 
 def _explain(planned: Plan) -> None:

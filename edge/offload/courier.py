@@ -15,8 +15,9 @@ from edge.offload.budget import NS_PER_SECOND
 from edge.offload.objects import WHAT, Task
 from edge.offload.report import Report
 from edge.offload.retry import Line
+from edge.offload.sender import Statement
 from edge.offload.state import State
-from edge.offload.words import ROWS_LIMIT, Answer, OffloadAlive, ReceiptsTold, StoreTold, Words
+from edge.offload.words import ROWS_LIMIT, Answer, OffloadAlive, ReceiptsTold, StoreTold, WitnessTold, Words
 from liuhen.registry import RetentionMode
 
 ALIVE_NS = 2 * NS_PER_SECOND
@@ -25,6 +26,8 @@ AWAY_NS = 2 * NS_PER_SECOND
 UNKNOWN_NS = 60 * NS_PER_SECOND
 """A receipt for what the journal does not state is told again so much later: it may state it by then."""
 EVENTS_KEPT = 64
+WITNESS_AGAIN_NS = 12 * NS_PER_SECOND
+"""A statement is taken once an entry bears the one before: a heartbeat later."""
 
 Tell = Callable[[Words], Answer | None]
 """Words to the recorder and its answer; None where it is away. Waits within a limit."""
@@ -43,6 +46,11 @@ class Courier:
         self._again_ns = 0
         self._alive_ns = 0
         self._complaint = ""
+        self._witness_ns = 0
+        self.statements: deque[Statement] = deque()
+        """What witnesses said and the recorder has not taken yet: no more than one life of a stream brings."""
+        self.answered: set[str] = set()
+        """Statements that it has answered for in this life, believed or not."""
 
     def alarm(self, news: News, now_ns: int) -> None:
         """An event, unless the same was told within the hour."""
@@ -65,7 +73,7 @@ class Courier:
             if heard:
                 self._events.popleft()
         if heard:
-            heard = self._receipts(state, now_ns)
+            heard = self._receipts(state, now_ns) and self._witness(now_ns)
         if heard and now_ns >= self._alive_ns:
             self._alive_ns = now_ns + ALIVE_NS
             heard = self._tell(alive(report(), line)) is not None
@@ -88,6 +96,19 @@ class Courier:
         for task in batch:
             if task.sealed.content in unknown:
                 state.later(task.number, now_ns + UNKNOWN_NS)
+        return True
+
+    def _witness(self, now_ns: int) -> bool:
+        """One statement, in the order in which they were found."""
+        if not self.statements or now_ns < self._witness_ns:
+            return True
+        answer = self._tell(WitnessTold(statement=self.statements[0].encoded))
+        if answer is None:
+            return False
+        if answer.ok and answer.unknown:
+            self._witness_ns = now_ns + WITNESS_AGAIN_NS
+        else:
+            self.answered.add(self.statements.popleft().name)
         return True
 
     def _tell(self, words: Words) -> Answer | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from edge import witnessing
 from edge.durable import StorageFault
 from edge.journal import JournalError
 from edge.offload import alarms, queue, retry, yielding
@@ -36,10 +37,12 @@ from edge.offload.sender import (
     LocalUnreadable,
     Outcome,
     Sender,
+    WitnessRead,
     send_beacon,
 )
 from edge.offload.state import Owner, State, StateFault, StateLost, Waiting, open_state, remove_state
 from edge.offload.streams import Broken, BudgetPace, Streams
+from edge.offload.witness import read_witness
 from edge.ports import Clock
 from edge.store import Store
 from liuhen.hashing import sha256
@@ -59,6 +62,8 @@ UNREADABLE_NS = 60 * NS_PER_SECOND
 FOREIGN_KEPT = 64
 BEACON_NUMBER = -2
 """Stands for a beacon among the numbers on their way."""
+WITNESS_NUMBER = -3
+"""Stands for a look at what witnesses left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,8 @@ class Settings:
     retention_ms: int = 0
     beacon_seconds: int = 300
     """0: none."""
+    witness_seconds: int = 0
+    """How often is looked for what witnesses left; 0: never, where none is pinned."""
     limits: yielding.Limits = field(default_factory=yielding.Limits)
 
 
@@ -272,6 +279,9 @@ class Offload:
             if not retry.may_ask(self._line, now_ns) or (not self._line.closed and self._streams.under_way):
                 return
             heads = state.heads(now_ns, self._streams.under_way)
+            if self._witness_waits(heads, now_ns):
+                self._begin_witness()
+                continue
             if self._beacon_waits(heads, now_ns):
                 self._begin_beacon(state)
                 continue
@@ -313,6 +323,29 @@ class Offload:
         name = BeaconName(log_id=log_id, at=at_utc(report.utc_ms), digest=sha256(content))
         self._streams.begin(BEACON_NUMBER, partial(send_beacon, self._start.store, key_of(name), content))
 
+    def _witness_waits(self, heads: queue.Heads, now_ns: int) -> bool:
+        every_ns = self._start.settings.witness_seconds * NS_PER_SECOND
+        if (
+            not every_ns
+            or heads.proof is not None
+            or self._courier.statements
+            or WITNESS_NUMBER in self._streams.under_way
+        ):
+            return False
+        return self._line.closed and self._due("witness", every_ns, now_ns)
+
+    def _begin_witness(self) -> None:
+        answered = frozenset(self._courier.answered)
+        inventory = self._start.inventory
+
+        def known() -> frozenset[str]:
+            try:
+                return answered.union(witnessing.names(inventory.root()))
+            except OSError:
+                return answered  # the recorder says itself what it knows already
+
+        self._streams.begin(WITNESS_NUMBER, partial(read_witness, self._start.store, inventory.log_id, known))
+
     def _report(self, state: State) -> Report:
         """How it stands now. What waits is counted seldom where it is much: the count goes over all of it."""
         utc_ms, nature = self._start.clock.read().utc_ms, self._start.store.nature()
@@ -343,8 +376,9 @@ class Offload:
             case Kept(sent=sent):
                 self._line = retry.answered(self._line)
                 self._meter = measured(self._meter, sent, 0)
-            case BeaconSent():
+            case BeaconSent() | WitnessRead():
                 self._line = retry.answered(self._line)
+                self._hand_over(outcome)
             case Differs(task=task):
                 self._line = retry.answered(self._line)
                 self._differs(task, now_ns)
@@ -355,6 +389,13 @@ class Offload:
             case Broken():
                 self._line = retry.abandoned(self._line)
                 self._broken(state, outcome, now_ns)
+
+    def _hand_over(self, outcome: BeaconSent | WitnessRead) -> None:
+        if isinstance(outcome, WitnessRead):
+            self._courier.statements.extend(outcome.statements)
+            self._courier.answered.update(outcome.bad)
+            if outcome.more:
+                self._next.pop("witness", None)
 
     def _not_sent(self, state: State, outcome: LocalDiffers | LocalUnreadable | Left, now_ns: int) -> None:
         task = outcome.task
@@ -378,7 +419,7 @@ class Offload:
         if isinstance(broken.error, StateLost | StateFault):
             raise broken.error
         self._said("传输线程出错，稍后重试", "a stream ended in an error; tried again later", broken.error)
-        if broken.number != BEACON_NUMBER:
+        if broken.number >= 0:
             state.later(broken.number, now_ns + retry.LONGEST_WAIT_NS)
 
     def _failed(self, state: State, failed: Failed, now_ns: int) -> None:

@@ -109,7 +109,24 @@ class BeaconSent:
     """The store took a beacon. It proves nothing and is not read back."""
 
 
-Outcome = Kept | Failed | Differs | LocalDiffers | LocalUnreadable | Left | BeaconSent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement: its key's last part, and its bytes, whose hash is in the key."""
+
+    name: str
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessRead:
+    """What was found and not known, in the order of size; `bad` are names that are not worth another look."""
+
+    statements: tuple[Statement, ...]
+    bad: tuple[str, ...]
+    more: bool
+
+
+Outcome = Kept | Failed | Differs | LocalDiffers | LocalUnreadable | Left | BeaconSent | WitnessRead
 
 
 class _FoundOther(Exception):

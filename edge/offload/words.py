@@ -17,13 +17,15 @@ from liuhen.cbor import Value
 from liuhen.errors import FormatError
 from liuhen.kinds import Receipt, columns
 from liuhen.registry import EVENTS, EventCode, ObjectKind, RetentionMode
-from liuhen.shapes import BIT, CODE, HASH, MEASURED, UINT, Integer, Nullable, Rows, Shape, Text
+from liuhen.shapes import BIT, CODE, HASH, MEASURED, UINT, Integer, Nullable, Octets, Rows, Shape, Text
 from liuhen.store_names import URL_LIMIT, parse_store_url
 
 VERSION = 1
 PACKET_LIMIT_BYTES = 60 * 1024
 ROWS_LIMIT = 128
 """As many objects as one `receipt` entry holds."""
+STATEMENT_LIMIT_BYTES = 40 * 1024
+"""More than a statement about 1024 media has."""
 LONGEST_WHY_BYTES = 200
 TELL_EVERY_SECONDS = 2
 """How often `OffloadAlive` comes; the recorder takes five times nothing for silence."""
@@ -53,6 +55,7 @@ class Telling(enum.IntEnum):
     RECEIPTS = 1
     STORE = 2
     ALIVE = 3
+    WITNESS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +94,22 @@ class OffloadAlive:
     unreachable: int = 0
 
 
-Words = ReceiptsTold | StoreTold | OffloadAlive
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessTold:
+    """A witness's statement as it was found in the store; whether it is believed is for the recorder to say."""
+
+    statement: bytes
+
+
+Words = ReceiptsTold | StoreTold | OffloadAlive | WitnessTold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The recorder's answer.
 
+    Of a witness's statement: `ok` where it is believed and remembered, or told as an event (`seq`); its own SHA-256 in
+    `unknown` where it cannot be taken now and is to be told again.
     Of receipts: `seq` is the entry they are durable in, None where none of them was new to the journal and known to it;
     `unknown` are the contents that the journal does not state, which are in no receipt. Of an event: its entry.
     `why` says in one line what was wrong where not `ok`, and is empty otherwise.
@@ -116,6 +128,7 @@ _SHAPES: dict[Telling, tuple[Shape, ...]] = {
     Telling.RECEIPTS: (Text(URL_LIMIT), _MODE, Nullable(HASH), _ROWS),
     Telling.STORE: (CODE, MEASURED),
     Telling.ALIVE: (UINT, UINT, Nullable(UINT), UINT, CODE),
+    Telling.WITNESS: (Octets(limit=STATEMENT_LIMIT_BYTES),),
 }
 _ANSWER: tuple[Shape, ...] = (BIT, Nullable(UINT), Rows(HASH, limit=ROWS_LIMIT), Text(LONGEST_WHY_BYTES))
 
@@ -129,6 +142,8 @@ def telling_of(words: Words) -> Telling:
             return Telling.STORE
         case OffloadAlive():
             return Telling.ALIVE
+        case WitnessTold():
+            return Telling.WITNESS
 
 
 def packet_of(words: Words) -> bytes:
@@ -138,6 +153,8 @@ def packet_of(words: Words) -> bytes:
             fields: tuple[Value, ...] = (words.store, int(words.mode), words.server_key, words.rows)
         case StoreTold():
             fields = (int(words.code), words.measured)
+        case WitnessTold():
+            fields = (words.statement,)
         case OffloadAlive():
             fields = (
                 words.waiting_objects,
@@ -212,10 +229,15 @@ def _alive(
     )
 
 
+def _witness(statement: bytes) -> WitnessTold:
+    return WitnessTold(statement=statement)
+
+
 _READ: dict[Telling, Callable[..., Words]] = {
     Telling.RECEIPTS: _receipts,
     Telling.STORE: _store,
     Telling.ALIVE: _alive,
+    Telling.WITNESS: _witness,
 }
 
 

@@ -263,6 +263,7 @@ class EventCode(enum.IntEnum):
     STORE_RETENTION_SHORT = 136
     STORE_DIFFERS = 137
     LOCAL_DIFFERS = 138
+    WITNESS_DIFFERS = 139
     DEADLINE_NEAR = 140
     DEADLINE_FORECAST = 141
     DEADLINE_MISSED = 142
@@ -456,6 +457,9 @@ EVENTS: dict[EventCode, EventMeaning] = {
     ),
     EventCode.LOCAL_DIFFERS: _meaning(
         Severity.FAULT, "本地内容与签名不符，未入库", "local bytes are not those signed; not sent", "what"
+    ),
+    EventCode.WITNESS_DIFFERS: _meaning(
+        Severity.FAULT, "见证方所见的历史与本机日志不符", "a witness saw another history than this journal", "size"
     ),
     EventCode.DEADLINE_NEAR: _meaning(
         Severity.WARNING, "入库期限将至", "a storing deadline comes near", "percent_used", "minutes_left"

@@ -112,6 +112,10 @@ class Stored:
             order=body.order,
         )
 
+    def has_seen(self, seen: Seen) -> bool:
+        """Whether an entry so far bears this cosigned checkpoint: its signer had verified it."""
+        return seen in self._seen
+
     def forbids(self, contents: Sequence[Content], reasons: Reasons) -> dict[Content, Bar]:
         """What must stay, and why; what is not in it may go."""
         named = self._named(set(contents), reasons.receipts)

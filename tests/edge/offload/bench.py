@@ -18,7 +18,17 @@ from edge.offload.inventory import Inventory
 from edge.offload.program import Offload, OffloadStart, Settings
 from edge.offload.report import Report
 from edge.offload.streams import Streams
-from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, Words, packet_of, parse
+from edge.offload.words import (
+    Answer,
+    ObjectRow,
+    OffloadAlive,
+    ReceiptsTold,
+    StoreTold,
+    WitnessTold,
+    Words,
+    packet_of,
+    parse,
+)
 from edge.ports import Clock, ClockReading, SyncState
 from edge.slices import Slice
 from edge.store import Store
@@ -61,6 +71,8 @@ class RecorderDesk:
         self.receipted: list[tuple[int, bytes]] = []
         self.rows: list[ObjectRow] = []
         self.unknown: set[bytes] = set()
+        self.statements: list[bytes] = []
+        self.of_statements = Answer(ok=True)
         self._sliced = 0
         self._offset = 0
         self._rows = b""
@@ -80,6 +92,9 @@ class RecorderDesk:
                 self.alive = words
             case ReceiptsTold():
                 return self._receipts(words)
+            case WitnessTold():
+                self.statements.append(words.statement)
+                return self.of_statements
         return Answer(ok=True)
 
     def _receipts(self, words: ReceiptsTold) -> Answer:

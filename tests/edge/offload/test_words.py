@@ -17,6 +17,7 @@ from edge.offload.words import (
     ReceiptsTold,
     StoreTold,
     Telling,
+    WitnessTold,
     Words,
     answer_packet,
     is_told,
@@ -51,6 +52,7 @@ WORDS: tuple[Words, ...] = (
     ReceiptsTold(store="file:/media/store", mode=RetentionMode.NONE, server_key=None, rows=(row(1), row(2))),
     StoreTold(code=EventCode.STORE_UNREACHABLE, measured=(1,)),
     StoreTold(code=EventCode.STORE_FULL),
+    WitnessTold(statement=bytes(40_960)),
     ALIVE,
     OffloadAlive(
         waiting_objects=0,
