@@ -22,6 +22,7 @@ from liuhen.errors import FormatError
 from liuhen.kinds import Enrolment
 from liuhen.registry import EventCode
 
+UMASK = 0o027
 FOLDERS = ("journal", "sessions", "records", "quarantine", "device")
 IDENTITY_FILE = "device/spool.cbor"
 LOCK_FILE = "device/lock"
@@ -209,8 +210,18 @@ def segment_files(root: Path) -> Iterator[tuple[bytes, int, Path]]:
                 yield session_id, int(path.stem), path
 
 
+def only_for_the_group() -> int:
+    """From here on what this process makes is the recorder's to write and its group's to read, whoever started it.
+
+    The group is how `offload` reads the spool (Jiaozuo Art. 13 and 19: it is not for everybody). One setting of the
+    process, instead of one more call for each file that a disk can fail. Returns the setting before.
+    """
+    return os.umask(UMASK)
+
+
 def create_spool(root: Path, identity: Identity) -> None:
     """Make the layout in a directory that exists or can be made. Raises SpoolError if it is not empty, or cannot."""
+    before = only_for_the_group()
     try:
         root.mkdir(parents=True, exist_ok=True)
         if (root / IDENTITY_FILE).exists():
@@ -234,6 +245,8 @@ def create_spool(root: Path, identity: Identity) -> None:
         raise _unwritable(root, error.errno or errno.EIO) from error
     except StorageFault as fault:
         raise _unwritable(root, fault.code) from fault
+    finally:
+        os.umask(before)
 
 
 def create_mirror(root: Path, primary: Path) -> None:
@@ -258,6 +271,7 @@ def open_spool(root: Path) -> Spool:
 
 def lock_spool(root: Path) -> tuple[Identity, int]:
     """The identity of an existing spool, and the descriptor that holds its lock. Raises SpoolError."""
+    only_for_the_group()
     try:
         prepared = (root / IDENTITY_FILE).is_file()
     except OSError as error:

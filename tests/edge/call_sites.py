@@ -29,7 +29,7 @@ MODULES = (
 )
 NO_FILES = {"clock", "camera", "microphone", "recorder", "_gaps", "neighbours"}
 """What is opened or read under these names is no file."""
-PURE = {"os.strerror", "durable.reading", "durable.carry_out", "os.major", "os.minor"}
+PURE = {"os.strerror", "durable.reading", "durable.carry_out", "os.major", "os.minor", "os.umask"}
 PATH_METHODS = {
     "open",
     "read",
