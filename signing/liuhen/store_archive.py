@@ -73,6 +73,11 @@ class StoredFile:
             into.unlink(missing_ok=True)
 
 
+def _place(session: bytes, number: int, digest: bytes) -> bytes:
+    """One media object as a key of a set that may hold a hundred thousand."""
+    return session + number.to_bytes(8, "big") + digest
+
+
 @dataclass(slots=True, kw_only=True)
 class StoreArchive:
     """One log. `assemble` comes first; the rest is asked while the verification goes on."""
@@ -87,6 +92,7 @@ class StoreArchive:
     witnesses: list[WitnessClaim] = field(default_factory=list)
     total_bytes: int = 0
     _unclaimed: set[bytes] = field(default_factory=set)
+    """Media that no entry has stated yet: session, number and hash, for the same bytes may lie in another's place."""
 
     # --- the journal ---
 
@@ -148,7 +154,7 @@ class StoreArchive:
             self.tell(Code.STORE_FOREIGN, version.key)
             return None
         if isinstance(name, MediaName):
-            self._unclaimed.add(name.digest)
+            self._unclaimed.add(_place(name.session, name.number, name.digest))
             self.total_bytes += version.size
         return name
 
@@ -195,9 +201,9 @@ class StoreArchive:
         name = MediaName(log_id=self.log_id, session=session, number=statement.number, digest=statement.file_hash)
         return StoredFile(access=self.access, name=name, root=self.root, keep=self.keep)
 
-    def claim(self, statement: Segment) -> None:
-        """A believed entry states this file."""
-        self._unclaimed.discard(statement.file_hash)
+    def claim(self, session: bytes, statement: Segment) -> None:
+        """A believed entry states this file of a session."""
+        self._unclaimed.discard(_place(session, statement.number, statement.file_hash))
 
     def conclude(self) -> None:
         """Step B1 for media: what no entry of this journal states."""

@@ -117,7 +117,7 @@ class Media:
         check_statement(statement, itself)
         itself.tell(self.findings, place)
         if self.store is not None:
-            self.store.claim(statement)
+            self.store.claim(session, statement)
         if not self.wanted(session) or self._was_read(session, statement.number):
             return None
         path = self._path(session, statement.number)

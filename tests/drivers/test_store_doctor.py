@@ -59,7 +59,7 @@ def test_an_account_that_may_do_nothing_proves_no_lock(ceph: CephStore, capsys: 
     assert "未证实" in capsys.readouterr().out
 
 
-def test_a_store_that_accepts_locks_without_enforcing_them_is_caught(lying: S3Store) -> None:
+def test_case_18_a_store_that_accepts_locks_without_enforcing_them_is_caught(lying: S3Store) -> None:
     seen = examine(lying, prefix="v1/doctor/", utc_now=now)
     rows = judge(seen)
     assert not is_fit(rows)

@@ -43,7 +43,7 @@ def test_a_frozen_gateway_is_ambiguous_and_may_finish_later(
     assert all(content(store, one.key, one.version_id) == b"small enough to be sent whole" for one in found)
 
 
-def test_a_store_over_its_quota_is_full_and_takes_more_once_it_is_raised(ceph: CephStore, prefix: str) -> None:
+def test_case_15_a_store_over_its_quota_is_full_and_takes_more_once_it_is_raised(ceph: CephStore, prefix: str) -> None:
     store = ceph.open()
     put(store, f"{prefix}before", b"x")
     with quota_reached(ceph), pytest.raises(StoreFault) as caught:
@@ -67,7 +67,7 @@ def quota_reached(ceph: CephStore) -> Iterator[None]:
         say("disable")
 
 
-def test_a_revoked_key_is_denied(ceph: CephStore, prefix: str) -> None:
+def test_case_14_a_revoked_key_is_denied(ceph: CephStore, prefix: str) -> None:
     """An account of its own: whatever changes one afterwards drops its policies."""
     ceph.add_account("guest", as_role="device")
     store = ceph.open("guest")
@@ -78,7 +78,7 @@ def test_a_revoked_key_is_denied(ceph: CephStore, prefix: str) -> None:
     assert fault_of(caught) is FaultClass.DENIED
 
 
-def test_a_gateway_killed_between_two_objects_is_back_with_whole_objects_only(ceph: CephStore, prefix: str) -> None:
+def test_case_4_a_gateway_killed_between_objects_is_back_with_whole_objects_only(ceph: CephStore, prefix: str) -> None:
     # The last test here: for half a minute every change of an account waits for the dead gateway.
     store = ceph.open()
     first = put(store, f"{prefix}first", BODY).version

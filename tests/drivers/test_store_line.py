@@ -104,7 +104,7 @@ def test_where_nobody_listens_is_unreachable(ceph: CephStore, key: str) -> None:
     assert fault_in_put(at_port(ceph, port), key) is FaultClass.UNREACHABLE
 
 
-def test_an_expired_certificate_is_not_trusted(tmp_path: Path, key: str) -> None:
+def test_case_13_an_expired_certificate_is_not_trusted(tmp_path: Path, key: str) -> None:
     files = make_certificates(tmp_path, expired=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.server, files.server_key)
@@ -125,7 +125,7 @@ def test_an_expired_certificate_is_not_trusted(tmp_path: Path, key: str) -> None
     listener.close()
 
 
-def test_the_environment_changes_nothing(ceph: CephStore, tmp_path: Path, key: str) -> None:
+def test_case_25_the_environment_changes_nothing(ceph: CephStore, tmp_path: Path, key: str) -> None:
     """Proxies, other CAs, other accounts, profiles and another endpoint in the environment: the object arrives."""
     (nowhere,) = free_ports(1)
     proxy = f"http://127.0.0.1:{nowhere}"

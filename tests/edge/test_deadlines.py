@@ -43,7 +43,7 @@ def due(text: str, rule: Rule = TWO_DAYS, error_ms: int = 0) -> str:
         ("2026-02-13 16:00", "2026-02-25 00:00:00", "Spring Festival with 14 February made up, 24 February next"),
     ],
 )
-def test_two_working_days_end_at_this_instant(ended: str, too_late: str, why: str) -> None:
+def test_case_22_two_working_days_end_at_this_instant(ended: str, too_late: str, why: str) -> None:
     assert due(ended) == too_late, why
 
 
@@ -52,7 +52,7 @@ def test_twenty_four_hours_run_by_the_minute_over_any_holiday() -> None:
     assert due("2026-10-03 02:30", HOURS) == "2026-10-04 02:30:00"
 
 
-def test_a_year_without_a_calendar_counts_every_day_and_says_which_year() -> None:
+def test_case_22_a_year_without_a_calendar_counts_every_day_and_says_which_year() -> None:
     friday = "2036-10-03 16:00"
     assert is_working_day(date(2036, 10, 4)) is None
     assert due(friday) == "2036-10-06 00:00:00"

@@ -48,7 +48,7 @@ def _check_told(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_life_cut_there_goes_on_from_there(tmp_path: Path, point: str) -> None:
+def test_case_5_a_life_cut_there_goes_on_from_there(tmp_path: Path, point: str) -> None:
     (tmp_path / "store").mkdir()
     for number in (1, 2) if point not in ("telling", "told") else (1,):
         assert _lives(tmp_path, point, number) == -signal.SIGKILL
