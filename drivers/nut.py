@@ -7,9 +7,7 @@ that is not connected and a lost server are silence, and silence on battery is a
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +27,8 @@ from drivers.sensor_faults import Device, sensor_fault, silent
 from edge.ports import FaultKind, HardwareFault
 from edge.sensors.devices import UpsSample
 from edge.sensors.settings import Ups
+from liuhen.errors import KeyFileError
+from liuhen.keys import read_private_file
 
 CONNECT_SECONDS = 1.0
 CALL_SECONDS = 3.0
@@ -190,13 +190,11 @@ class NutUps:
 def read_credentials(path: Path) -> tuple[str, str]:
     """User name and password, one line each, from a file only its owner may read. Raises HardwareFault."""
     try:
-        with path.open("rb") as source:
-            mode = stat.S_IMODE(os.fstat(source.fileno()).st_mode)
-            lines = source.read(LONGEST_CREDENTIALS_BYTES).decode("ascii").splitlines()
+        lines = read_private_file(path)[:LONGEST_CREDENTIALS_BYTES].decode("ascii").splitlines()
+    except KeyFileError as failure:
+        raise sensor_fault(Device.UPS, f"{path}: others may read it, or no file", FaultKind.OTHER) from failure
     except (OSError, ValueError) as failure:
         raise sensor_fault(Device.UPS, f"{path}: {type(failure).__name__}", FaultKind.OTHER) from failure
-    if mode & 0o077:
-        raise sensor_fault(Device.UPS, f"{path}: mode {mode:04o}, must be 0600", FaultKind.OTHER)
     if len(lines) != 2 or not all(lines):  # noqa: PLR2004 - name and password
         raise sensor_fault(Device.UPS, f"{path}: needs two lines, name and password", FaultKind.OTHER)
     return lines[0], lines[1]

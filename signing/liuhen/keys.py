@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -154,14 +155,18 @@ def endorse(root: cose.Signer, card: Card, *, purpose: Purpose, not_before_ms: i
 
 
 def read_private_file(path: Path) -> bytes:
-    """The bytes of a regular file nobody else can read. Raises UnusableKey, OSError."""
+    """The bytes of a regular file nobody else can read. Raises UnusableKey, OSError.
+
+    systemd gives a credential to a service's user by an access control list where the file system has them (tmpfs, so
+    Debian 13): the mode then shows the list's mask, 0440, though the group has no right. The list is asked.
+    """
     # O_NONBLOCK: a pipe cannot hang a start.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise _not_a_key(path)
-        if mode & 0o077:
+        if mode & 0o077 and not _is_ours_by_list(descriptor):
             raise UnusableKey(
                 f"密钥文件他人可读 / key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
                 remedy_zh=f"请执行 chmod 600 {path}；若已被他人读过，请更换密钥",
@@ -171,6 +176,28 @@ def read_private_file(path: Path) -> bytes:
         return os.read(descriptor, KEY_FILE_LIMIT_BYTES)
     finally:
         os.close(descriptor)
+
+
+ACL_ATTRIBUTE = "system.posix_acl_access"
+ACL_VERSION = 2
+ACL_ENTRY = struct.Struct("<HHI")
+"""Tag, permissions, id (Linux, include/uapi/linux/posix_acl_xattr.h); the version stands before them, 32 bits."""
+ACL_USER_OBJ, ACL_USER, ACL_MASK = 0x01, 0x02, 0x10
+
+
+def _is_ours_by_list(descriptor: int) -> bool:
+    """Whether an access control list lets the owner and this user in, and nobody else."""
+    try:
+        content = os.getxattr(descriptor, ACL_ATTRIBUTE)
+    except OSError:
+        return False  # no list: the mode is the whole truth
+    version, entries = content[:4], content[4:]
+    if version != struct.pack("<I", ACL_VERSION) or len(entries) % ACL_ENTRY.size:
+        return False
+    return all(
+        tag in (ACL_USER_OBJ, ACL_MASK) or (tag == ACL_USER and user == os.geteuid()) or not allowed
+        for tag, allowed, user in ACL_ENTRY.iter_unpack(entries)
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> KeyFileError:

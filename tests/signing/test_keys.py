@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,51 @@ def test_a_key_file_others_can_use_is_refused_and_not_repaired(tmp_path: Path, m
     path = written(tmp_path / "device.pem", pem_of(PRIVATE_KEY), mode)
     assert f"mode {mode:04o}" in refusal(path).what
     assert path.stat().st_mode & 0o777 == mode
+
+
+USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """As `setfacl` would write it: tag, permissions, id."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+NOBODY = 0xFFFFFFFF
+FOR_OWNER = (USER_OBJ, 4, NOBODY)
+FOR_US = (USER, 4, os.geteuid())
+OPEN_MASK, SHUT = (MASK, 4, NOBODY), (OTHER, 0, NOBODY)
+
+
+def with_acl(path: Path, *entries: tuple[int, int, int]) -> Path:
+    """A key file with this list; its mode then shows the mask as the group's right."""
+    written(path, pem_of(PRIVATE_KEY), 0o400)
+    os.setxattr(path, "system.posix_acl_access", acl(*entries))
+    assert path.stat().st_mode & 0o070
+    return path
+
+
+def test_a_credential_that_systemd_gives_this_user_by_a_list_is_taken(tmp_path: Path) -> None:
+    path = with_acl(tmp_path / "credential", FOR_OWNER, FOR_US, (GROUP_OBJ, 0, NOBODY), OPEN_MASK, SHUT)
+    assert path.stat().st_mode & 0o777 == 0o440
+    assert keys.read_private_file(path) == pem_of(PRIVATE_KEY)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ((GROUP_OBJ, 4, NOBODY), OPEN_MASK, SHUT),
+        ((GROUP_OBJ, 0, NOBODY), (GROUP, 4, 1234), OPEN_MASK, SHUT),
+        ((GROUP_OBJ, 0, NOBODY), OPEN_MASK, (OTHER, 4, NOBODY)),
+    ],
+)
+def test_a_list_that_lets_anybody_else_in_is_refused(tmp_path: Path, more: tuple[tuple[int, int, int], ...]) -> None:
+    refusal(with_acl(tmp_path / "device.pem", FOR_OWNER, FOR_US, *more))
+
+
+def test_a_list_that_names_another_user_is_refused(tmp_path: Path) -> None:
+    other = (USER, 4, os.geteuid() + 1)
+    refusal(with_acl(tmp_path / "device.pem", FOR_OWNER, other, (GROUP_OBJ, 0, NOBODY), OPEN_MASK, SHUT))
 
 
 def test_a_missing_key_file_is_refused(tmp_path: Path) -> None:
