@@ -15,6 +15,7 @@ from drivers.notify import Notifier
 from drivers.pressure import look
 from drivers.store_opening import configured_store, system_environment
 from drivers.system_clock import SystemClock
+from edge import store_examined
 from edge.commands.offload import Choice, Say
 from edge.offload.due import due_of
 from edge.offload.inventory import Inventory
@@ -37,7 +38,11 @@ def make_offload(choice: Choice, say: Say) -> Offload:
         raise ValueError("no store is configured")
     identity = read_identity(config.spool.directory)
     clock, link = SystemClock(), RecorderLink(choice.recorder)
-    store = configured_store(config.store, system_environment())
+    store = configured_store(
+        config.store,
+        system_environment(),
+        lambda: store_examined.is_conditional(config.spool.directory, url),
+    )
     supervisor = Notifier.from_environment(os.environ, os.getpid())
     start = OffloadStart(
         store=store,

@@ -102,21 +102,28 @@ class ConfiguredStore:
             return self._opened
 
 
-def configured_store(settings: Settings, environment: Mapping[str, str]) -> ConfiguredStore:
-    """The store of a configuration that names one. Raises nothing: what is wrong with it is the fault of each call."""
+def configured_store(
+    settings: Settings, environment: Mapping[str, str], is_conditional: Callable[[], bool] = lambda: False
+) -> ConfiguredStore:
+    """The store of a configuration that names one. Raises nothing: what is wrong with it is the fault of each call.
+
+    `is_conditional` is asked whenever it is opened: whether its doctor saw a conditional PUT honoured.
+    """
     url = settings.place
     if url is None:
         raise ValueError("no store is configured")
     if url.scheme == "file":
         return ConfiguredStore(url, lambda _ahead: DirectoryStore(url))
-    return ConfiguredStore(url, lambda ahead: _opened_server(url, settings, environment, ahead))
+    return ConfiguredStore(url, lambda ahead: _opened_server(url, settings, environment, ahead, is_conditional()))
 
 
-def _opened_server(url: StoreUrl, settings: Settings, environment: Mapping[str, str], ahead: timedelta) -> Store:
+def _opened_server(
+    url: StoreUrl, settings: Settings, environment: Mapping[str, str], ahead: timedelta, conditional: bool
+) -> Store:
     from drivers.store_s3 import S3Store, read_credential  # noqa: PLC0415 - half the memory of the process
 
     credential = read_credential(_credential_file(settings, environment))
-    store = S3Store(url, credential, ca_file=settings.ca_file, region=settings.region)
+    store = S3Store(url, credential, ca_file=settings.ca_file, region=settings.region, conditional=conditional)
     store.sign_with_offset(ahead)
     return store
 

@@ -353,7 +353,7 @@ def _attachment(request: Request, descriptors: list[int], *, several: bool) -> b
         raise BadRequest("一次只能附一个文件", "one file can be attached, no more")
     if not descriptors:
         return None
-    if request.verb is not Verb.STATEMENT:
+    if request.verb not in (Verb.STATEMENT, Verb.STORE_CHECK):
         raise BadRequest(f"{request.verb} 不接受附件", f"{request.verb} takes no file")
     try:
         content = _content(descriptors[0])

@@ -45,6 +45,7 @@ class DeadlineClerk:
         self.silent = False
         """Whether the offload process is not heard."""
         self.trouble: EventCode | None = None
+        self.unfit = False
         """What stands between the device and its store."""
 
     def turn(self) -> None:
@@ -146,7 +147,7 @@ class DeadlineClerk:
         stored, left_bytes = self._left[session.id]
         alive = self.alive
         return Progress(
-            stored=stored,
+            stored=stored and not self.unfit,
             bytes_left=left_bytes,
             backlog_bytes=alive.waiting_bytes if alive is not None else 0,
             bytes_per_second=alive.bytes_per_second if alive is not None else 0,
@@ -159,7 +160,7 @@ class DeadlineClerk:
         if alive is not None and alive.unreachable:
             trouble = EventCode(alive.unreachable)
         return missed_cause(
-            designated=self._room.tools.config.store.designated,
+            designated=self._room.tools.config.store.designated and not self.unfit,
             silent=self.silent,
             trouble=trouble,
             sending=alive is not None and alive.bytes_per_second > 0,

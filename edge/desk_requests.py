@@ -97,10 +97,15 @@ class RequestClerk:
                 return self._explain(request)
             case Verb.WITHHOLD | Verb.APPROVE | Verb.RESUME:
                 return self._withholding(request)
-            case Verb.ORDER_RECLAIM:
-                return self._store.order_reclaim(request)
+            case Verb.ORDER_RECLAIM | Verb.STORE_CHECK:
+                return self._of_store(request, attachment)
             case _:
                 return self._owed(request, attachment)
+
+    def _of_store(self, request: Request, attachment: bytes | None) -> Answer:
+        if request.verb is Verb.ORDER_RECLAIM:
+            return self._store.order_reclaim(request)
+        return self._store.examined(attachment)
 
     def _stop(self, request: Request) -> tuple[Refusing, ...]:
         if (request.text or request.actor) and self._room.session_id is not None and request.confirmed:

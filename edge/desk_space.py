@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from edge import durable, witnessing
+from edge import durable, store_examined, witnessing
 from edge.durable import StorageFault
 from edge.journal import JournalError, clock_row
 from edge.journal_follow import JournalFollower
@@ -130,8 +130,8 @@ class SpaceClerk:
         reasons = Reasons(
             session=part.session, utc_ms=clock[0], receipts=part.receipts, witness=part.witness, order=part.order
         )
-        contradicted = witnessing.is_contradicted(tools.spool.root)
-        if clock[3] == SYNCHRONISED and not contradicted and not books.stored.forbids(part.contents, reasons):
+        barred = self._backing().bar is not None
+        if clock[3] == SYNCHRONISED and not barred and not books.stored.forbids(part.contents, reasons):
             now = Plan(parts=(replace(part, clock=clock),), kept={})
             reclaim(tools.spool, tools.journal, books, now)
 
@@ -144,7 +144,16 @@ class SpaceClerk:
             tuple(oldest),
             clock=clock_row(tools.clock),
             minimum_hold_days=tools.config.store.minimum_hold_days,
-            backing=Backing(witnesses=tuple(self._believed), contradicted=witnessing.is_contradicted(tools.spool.root)),
+            backing=self._backing(),
+        )
+
+    def _backing(self) -> Backing:
+        tools = self._room.tools
+        root = tools.spool.root
+        return Backing(
+            witnesses=tuple(self._believed),
+            contradicted=witnessing.is_contradicted(root),
+            unfit=store_examined.is_unfit(root, tools.config.store.place),
         )
 
     def _nothing_may_go(self) -> None:

@@ -8,9 +8,11 @@ entry, so that the sender knows what is journaled.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edge import durable, store_examined
 from edge.books import Books
 from edge.desk_deadlines import DeadlineClerk
 from edge.desk_space import SpaceClerk
@@ -19,10 +21,10 @@ from edge.holdings import Holdings, LedgerFault
 from edge.messages import OffloadTold
 from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, WitnessTold, telling_of
 from edge.requests import Answer as RequestAnswer
-from edge.requests import Request, Role
+from edge.requests import BadRequest, Request, Role
 from edge.room import Room
-from liuhen.kinds import Commitments, Order, Receipt
-from liuhen.registry import EVENTS, EventCode, ObjectKind, OrderCode, RecordLabel, RetentionMode
+from liuhen.kinds import Check, Commitments, Order, Receipt
+from liuhen.registry import EVENTS, CheckCode, CheckItem, EventCode, ObjectKind, OrderCode, RecordLabel, RetentionMode
 from liuhen.store_names import StoreUrl, parse_store_url, store_hash
 
 NS_PER_MS = 1_000_000
@@ -35,6 +37,7 @@ MINUTE_NS = 60 * 10**9
 VERB_BASE = 1000
 """A telling stands in REFUSED_REQUEST as its number above this."""
 
+UNFIT = "STORE_UNFIT"
 UNWELL = (
     EventCode.STORE_UNREACHABLE,
     EventCode.STORE_REFUSES,
@@ -65,6 +68,9 @@ class StoreClerk:
             self.deadlines = DeadlineClerk(room, self.books)
         self._witness = WitnessClerk(room, self.books)
         self._space = SpaceClerk(room)
+        self._unfit = False
+        if self.books is not None:
+            self._weigh()
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -168,6 +174,36 @@ class StoreClerk:
             words_en=f"the order is entry {ordered.seq}; when space runs low, what is stored and may go will go",
         )
 
+    def examined(self, content: bytes | None) -> RequestAnswer:
+        """The doctor's result for the configured store: signed as a check, kept, and followed. Raises StorageFault."""
+        tools = self._room.tools
+        try:
+            found = store_examined.parse(content or b"")
+        except BadRequest as bad:
+            return RequestAnswer(ok=False, words_zh=bad.words_zh, words_en=bad.words_en)
+        if found.url != tools.config.store.place:
+            return RequestAnswer(
+                ok=False, words_zh="这不是本机配置的存储库", words_en="this is not the store that is configured here"
+            )
+        record = self._room.keep(RecordLabel.STORE, content or b"")
+        body = Check(code=CheckCode.STORE, rows=((int(CheckItem.STORE), int(found.outcome), 0),), records=(record,))
+        seq = tools.journal.append(body, session_id=None).seq
+        path = tools.spool.root / store_examined.FILE
+        tools.spool.write(durable.Replace(path=path, content=content or b""))
+        self._weigh()
+        self._space.look_soon()
+        return RequestAnswer(ok=True, words_zh=f"已记入日志第 {seq} 条", words_en=f"journaled as entry {seq}")
+
+    def _weigh(self) -> None:
+        """What the last doctor found against this store: its receipts let nothing go and meet no deadline."""
+        tools = self._room.tools
+        self._unfit = store_examined.is_unfit(tools.spool.root, tools.config.store.place)
+        if self.deadlines is not None:
+            self.deadlines.unfit = self._unfit
+        self._room.warnings.pop(UNFIT, None)
+        if self._unfit:
+            self._room.warnings[UNFIT] = "存储库未通过自检，其回执不作数"
+
     def _has_session(self, session: bytes) -> bool:
         if self.books is None:
             return False
@@ -191,9 +227,13 @@ class StoreClerk:
             self._refused(told)
             return Answer(ok=False, why="目录存储没有锁定 / a folder locks nothing")
         try:
-            return self._journaled(told, said, ledger, place)
+            return self._journaled(told, self._as_believed(said), ledger, place)
         except LedgerFault as fault:
             return Answer(ok=False, why=f"台账无法读取 / the books cannot be read: {fault}")
+
+    def _as_believed(self, said: ReceiptsTold) -> ReceiptsTold:
+        """A store that accepts locks without enforcing them locks nothing, whatever it says."""
+        return replace(said, mode=RetentionMode.NONE) if self._unfit else said
 
     def _journaled(self, told: OffloadTold, said: ReceiptsTold, ledger: Holdings, place: StoreUrl) -> Answer:
         """The receipt of what is known and new. Raises StorageFault, LedgerFault."""
@@ -202,7 +242,7 @@ class StoreClerk:
         unknown = tuple(row[1] for row in said.rows if row not in known)
         if unknown:
             self._refused(told)
-        told_before = [_told_before(ledger, row, store, designated=designated) for row in known]
+        told_before = [_told_before(ledger, row, said, designated=designated) for row in known]
         fresh = tuple(row for row, seq in zip(known, told_before, strict=True) if seq is None)
         if not fresh:
             return Answer(
@@ -272,11 +312,17 @@ def _is_stated(ledger: Holdings, row: ObjectRow) -> bool:
     return whole and ledger.knows(what, content)
 
 
-def _told_before(ledger: Holdings, row: ObjectRow, store: bytes, *, designated: bool) -> int | None:
+def _told_before(ledger: Holdings, row: ObjectRow, said: ReceiptsTold, *, designated: bool) -> int | None:
     """The receipt that says the same already: a sender that lost its answer tells it once more."""
     what, content, digest, _, version, until_ms, _ = row
+    store = store_hash(parse_store_url(said.store))
     for receipt in ledger.receipts_of(what, content):
         same = (receipt.store, receipt.version, receipt.hash) == (store, version, digest)
-        if same and receipt.designated == designated and receipt.retained_until_ms == until_ms:
+        if (
+            same
+            and receipt.mode == said.mode
+            and receipt.designated == designated
+            and receipt.retained_until_ms == until_ms
+        ):
             return receipt.seq
     return None

@@ -26,6 +26,7 @@ MS_PER_DAY = 86_400_000
 _CHECKS = {
     CheckCode.BEFORE_RECORDING: ("录前检查", "check before recording"),
     CheckCode.DAILY: ("每日自检", "daily check"),
+    CheckCode.STORE: ("存储自检", "check of the store"),
 }
 _BAD = {
     CheckOutcome.BLOCKING: ("不能录制", "BLOCKING"),

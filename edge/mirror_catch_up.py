@@ -33,7 +33,7 @@ LEVEL_LIMIT_FILES = 16
 ROUNDS_LIMIT = 20
 ORDER_FILES = ("device/destroying", "device/reclaiming")
 """There while content is being removed by order, or for a receipt."""
-STATE_FILES = ("device/slot-0.cbor", "device/slot-1.cbor", *ORDER_FILES, "device/scrub.cbor")
+STATE_FILES = ("device/slot-0.cbor", "device/slot-1.cbor", *ORDER_FILES, "device/scrub.cbor", "device/store-check.json")
 """Local state that a start on the other disk alone can use."""
 STATE_LIMIT_BYTES = 1 << 20
 

@@ -37,6 +37,7 @@ class Local(enum.Enum):
         "the clock is not synchronised: it proves no time passed",
     )
     TOO_YOUNG = ("未满本机最短留存天数", "it has not been on the spot for its minimum days")
+    STORE_UNFIT = ("存储库未通过自检，其回执不作数", "the store failed its doctor: its receipts count for nothing")
     CONTRADICTED = ("见证方所见的历史与本机日志不符，请先查明", "a witness saw another history; find out why first")
     NOT_WITNESSED = ("见证方没有回读该内容", "the witness has not read this back itself")
 
@@ -66,12 +67,21 @@ class Believed:
 class Backing:
     """What stands behind a reclaim besides receipts: witness statements that were checked, or an order; or nothing.
 
-    `contradicted`: a pinned witness has seen another history than this journal, and nothing goes.
+    `contradicted`: a pinned witness has seen another history than this journal, and nothing goes. `unfit`: the
+    store has failed its doctor, so no receipt of it counts.
     """
 
     witnesses: tuple[Believed, ...] = ()
     order: int | None = None
     contradicted: bool = False
+    unfit: bool = False
+
+    @property
+    def bar(self) -> Local | None:
+        """What keeps everything here."""
+        if self.contradicted:
+            return Local.CONTRADICTED
+        return Local.STORE_UNFIT if self.unfit else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +206,7 @@ def plan(
     kept: dict[Content, Why] = {}
     for session in sessions:
         contents = books.media_of(session)
-        why = Local.CONTRADICTED if backing.contradicted else _local(books, session, clock, minimum_hold_days)
+        why = backing.bar or _local(books, session, clock, minimum_hold_days)
         if why is not None:
             kept |= dict.fromkeys(contents, why)
             continue

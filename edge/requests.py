@@ -38,6 +38,7 @@ class Verb(enum.StrEnum):
     STATEMENT = "statement"
     MAINTENANCE = "maintenance"
     ORDER_RECLAIM = "order-reclaim"
+    STORE_CHECK = "store-check"
 
 
 class Role(enum.IntEnum):
@@ -53,7 +54,7 @@ class Role(enum.IntEnum):
 RIGHTS: dict[Role, frozenset[Verb]] = {
     Role.NOBODY: frozenset(),
     Role.OPERATOR: frozenset(Verb),
-    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE, Verb.ORDER_RECLAIM},
+    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE, Verb.ORDER_RECLAIM, Verb.STORE_CHECK},
     Role.OFFLOAD: frozenset({Verb.STATUS}),
     Role.SENSORS: frozenset(),
 }

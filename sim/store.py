@@ -51,6 +51,8 @@ class Levers:
     """What the bucket locks by default; None locks nothing."""
     may_extend: bool = True
     ignores_extend: bool = False
+    conditional: bool = False
+    """A name that is there already is refused with 412, as a conditional PUT asks."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +101,8 @@ class VirtualStore:
         """See Store."""
         self._answers()
         self.puts.append(key)
+        if self.levers.conditional and self.copies(key):
+            raise StoreFault(FaultClass.REFUSED, "PreconditionFailed", status=412)
         content = self._received(body, size)
         if hashlib.md5(content, usedforsecurity=False).digest() != md5:
             raise StoreFault(FaultClass.DAMAGED, "BadDigest", status=400)

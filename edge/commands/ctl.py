@@ -73,6 +73,7 @@ FIELDS: dict[Verb, tuple[Field, ...]] = {
     ),
     Verb.MAINTENANCE: (_NAME, Field(name="text", needed=True, label="做了什么 what was done")),
     Verb.ORDER_RECLAIM: (_NAME, Field(name="text", needed=True, label="理由 why")),
+    Verb.STORE_CHECK: (),
 }
 """What each verb wants to hear, in the order in which a person is asked."""
 AT_ONCE = frozenset({Verb.START, Verb.MARK, Verb.EXPLAIN, Verb.WITHHOLD})
@@ -118,6 +119,8 @@ def _add_owed(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         verbs, Verb.ORDER_RECLAIM, "代替见证下令：已入库内容可腾出空间 / stand for the witness: what is stored may go"
     )
     order.add_argument("--session", metavar="ID", default="", help="只限此场次 / this session alone")
+    check = _verb(verbs, Verb.STORE_CHECK, "登记存储自检的结果 / journal what liuhen store doctor --json found")
+    check.add_argument("file", type=Path, metavar="FILE", help="其 JSON 结果 / its JSON")
     statement = _verb(verbs, Verb.STATEMENT, "提交书面说明，或打印其草稿 / the signed statement, or a draft of it")
     statement.add_argument("gap", type=int, metavar="GAP", help="中止（或所欠义务）的日志条目号 / its journal entry")
     statement.add_argument("--file", type=Path, metavar="FILE", help="已签字的书面说明（扫描件） / the signed paper")

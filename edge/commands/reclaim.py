@@ -11,7 +11,7 @@ import argparse
 from collections import Counter
 
 from edge import config as configuration
-from edge import durable, witnessing
+from edge import durable, store_examined, witnessing
 from edge.commands.acts import (
     EXIT_DENIED,
     Act,
@@ -121,7 +121,11 @@ def _backing(act: Act, config: configuration.Config, books: ReclaimBooks) -> Bac
     with durable.reading(root / witnessing.FOLDER):
         said = witnessing.believed(root, config.store.witnesses, log_id=act.log.spool.identity.log_id, books=books)
         witnesses = tuple(one for one in said if one is not None)
-    return Backing(witnesses=witnesses, contradicted=witnessing.is_contradicted(root))
+    return Backing(
+        witnesses=witnesses,
+        contradicted=witnessing.is_contradicted(root),
+        unfit=store_examined.is_unfit(root, config.store.place),
+    )
 
 
 def _explain(planned: Plan) -> None:

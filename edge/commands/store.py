@@ -1,6 +1,6 @@
 """`liuhen store doctor URL`: puts a store to the test before anything rests on it, and says what it is good for.
 
-Exit codes: 0 every promise was shown, 1 one was broken or not shown, 2 usage or no answer.
+Exit codes: 0 every promise was shown, 1 one was broken or not shown, 2 usage or no answer, 6 no recorder to sign it.
 """
 
 from __future__ import annotations
@@ -8,12 +8,17 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.commands.acts import MakeClock, tell
+from edge.commands.ctl import EXIT_NOBODY
+from edge.control_client import NobodyAnswers, ask
+from edge.requests import Request, Verb
 from edge.store import Store, StoreFault
 from edge.store_doctor import (
     Profile,
@@ -77,6 +82,12 @@ def add_parser(
     doctor.add_argument("--ca", type=Path, metavar="FILE", help="服务器的 CA 文件 / CA file of its server")
     doctor.add_argument("--region", default=REGION, metavar="NAME", help="签名用的区域名 / region in signatures")
     doctor.add_argument("--prefix", default=PREFIX, metavar="KEY/", help="试验对象所在前缀 / where its objects go")
+    doctor.add_argument(
+        "--socket",
+        type=Path,
+        metavar="PATH",
+        help="交给运行中的录制程序签名登记，并据此入库 / have the running recorder sign it and act on it",
+    )
     doctor.add_argument("--json", action="store_true", help="以 JSON 输出 / as JSON")
     parser.set_defaults(work=lambda parsed: run(parsed, clock, openers))
 
@@ -104,9 +115,34 @@ def run(arguments: argparse.Namespace, clock: MakeClock, openers: Openers) -> in
         else:
             for line in _lines(profile, rows):
                 tell(line)
+        if arguments.socket is not None:
+            told = _handed_over(arguments.socket, profile, rows)
+            if told != EXIT_CLEAN:
+                return told
         return EXIT_CLEAN if is_fit(rows) else EXIT_FAULT
 
     return guarded(work)
+
+
+def _handed_over(path: Path, profile: Profile, rows: tuple[Row, ...]) -> int:
+    """To the recorder, which alone holds the key: signed there, believed as far as its rights go."""
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(as_plain(profile, rows), ensure_ascii=False).encode())
+        file.flush()
+        try:
+            answer = ask(path, Request(verb=Verb.STORE_CHECK), file.fileno())
+        except NobodyAnswers as nobody:
+            complain(
+                f"录制程序没有应答（{path}：{nobody}），结果未登记 / no recorder answers: the result is not signed",
+                "请确认录制服务正在运行，再做一次自检",
+                "see that the recorder runs, and examine once more",
+            )
+            return EXIT_NOBODY
+    if not answer.ok:
+        complain(f"{answer.words_zh} / {answer.words_en}", "结果未登记", "the result is not signed")
+        return EXIT_FAULT
+    sys.stderr.write(f"{answer.words_zh} / {answer.words_en}\n")
+    return EXIT_CLEAN
 
 
 def _utc_of(clock: MakeClock) -> Callable[[], datetime]:

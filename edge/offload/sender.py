@@ -25,6 +25,8 @@ from liuhen.registry import RetentionMode
 
 LOOKED_AT = 64
 """So many versions of one key are looked at; whoever made more cannot keep a stream busy for ever."""
+NAME_TAKEN = 412
+"""HTTP: a precondition failed (RFC 9110 15.5.13)."""
 RETENTION_SLACK_MS = 60_000
 """A store counts a default retention from its own clock to the second."""
 
@@ -186,7 +188,7 @@ class Sender:
             stored = self._looked_for(task) if stage is not Stage.SEALED else None
             stage = Stage.READ_BACK
             if stored is None:
-                stored, sent, stage = self._sent(task, found.md5), task.sealed.size, Stage.PUT
+                stored, sent, stage = self._sent_or_found(task, found.md5)
         if stage is Stage.PUT:
             stored = self._read_back(task, stored)
         self._retained(task, stored)
@@ -203,6 +205,16 @@ class Sender:
             except _FoundOther as other:
                 self.foreign(task, other.version)
         return None
+
+    def _sent_or_found(self, task: Task, md5: bytes) -> tuple[Stored, int, Stage]:
+        """Sent; or, where a conditional PUT met the name, looked at: whoever wrote it, only the very bytes will do."""
+        try:
+            return self._sent(task, md5), task.sealed.size, Stage.PUT
+        except _Short as short:
+            found = self._looked_for(task) if short.fault.status == NAME_TAKEN else None
+            if found is None:
+                raise
+            return found, 0, Stage.READ_BACK
 
     def _sent(self, task: Task, md5: bytes) -> Stored:
         self.steps.unknown(task.number)  # from here on it may be there, whatever becomes of this process

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 
 import pytest
 
 from drivers.store_s3 import Credential, S3Store
+from edge import store_examined
 from edge.__main__ import main
-from edge.store_doctor import Item, is_fit, judge, profile_of
+from edge.offload.sender import NAME_TAKEN
+from edge.store import FaultClass, StoreFault
+from edge.store_doctor import Item, as_plain, is_fit, judge, profile_of
 from edge.store_probes import Held, examine
 from liuhen.registry import CheckOutcome, RetentionMode
-from liuhen.store_names import StoreUrl
+from liuhen.store_names import StoreUrl, parse_store_url
 from tests.ceph.store import LOCK_DAYS, LOG_ID, CephStore
 from tests.drivers.test_store_mock import ACCOUNT, mocked
 
@@ -41,6 +46,8 @@ def test_the_reference_store_keeps_every_promise_and_its_profile_is_known(
     options = ["--credential", str(ceph.credential_file("admin")), "--ca", str(ceph.ca_file)]
     assert main(["store", "doctor", ceph.url.text, *options, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    examined = store_examined.parse(json.dumps(told).encode())
+    assert (examined.url, examined.outcome, examined.conditional_put) == (ceph.url, CheckOutcome.WELL, False)
     profile = told["profile"]
     assert profile["lock_enforced"]
     assert profile["versions"]
@@ -65,6 +72,29 @@ def test_case_18_a_store_that_accepts_locks_without_enforcing_them_is_caught(lyi
     assert not is_fit(rows)
     assert seen.shortening is Held.NO
     assert seen.versioning is Held.NO
-    assert not profile_of(seen, "s3://lying/b", now()).lock_enforced
+    profile = profile_of(seen, "s3://lying/b", now())
+    assert not profile.lock_enforced
+    assert store_examined.parse(json.dumps(as_plain(profile, rows)).encode()).outcome is CheckOutcome.BLOCKING
     failed = {row.item for row in rows if row.outcome is CheckOutcome.BLOCKING}
     assert {Item.SHORTENING, Item.VERSIONING} <= failed
+
+
+def test_a_conditional_put_is_sent_where_the_doctor_saw_it_honoured_and_meets_its_name(lying: S3Store) -> None:
+    place = lying.nature().url
+    url = parse_store_url(place)
+    profile = profile_of(examine(lying, prefix="v1/doctor/", utc_now=now), place, now())
+    assert profile.conditional_put
+    credential = Credential(access_key=ACCOUNT, secret_key=ACCOUNT)
+    body = b"one slice"
+    md5, sha256 = hashlib.md5(body, usedforsecurity=False).digest(), hashlib.sha256(body).digest()
+    for conditional in (False, True):
+        store = S3Store(url, credential, ca_file=None, conditional=conditional)
+        key = f"v1/doctor/{conditional}"
+        store.put(key, BytesIO(body), size=len(body), md5=md5, sha256=sha256)
+        if conditional:
+            with pytest.raises(StoreFault) as refused:
+                store.put(key, BytesIO(body), size=len(body), md5=md5, sha256=sha256)
+            assert (refused.value.fault, refused.value.status) == (FaultClass.REFUSED, NAME_TAKEN)
+        else:
+            store.put(key, BytesIO(body), size=len(body), md5=md5, sha256=sha256)
+        store.close()

@@ -87,6 +87,22 @@ def test_case_2_an_answer_that_is_lost_makes_no_second_version(bench: Bench) -> 
     assert len(bench.store.puts) == len(bench.store.key_set())
 
 
+def test_a_conditional_put_that_meets_its_name_takes_the_very_bytes_and_is_no_alarm(bench: Bench) -> None:
+    other = Bench(bench.folder / "other", log_id=bench.device.log_id)
+    bench.settle()
+    held = list(bench.store.held)
+    other.device.session(segments=3)
+    other.store.levers.conditional = True
+    other.settle()  # the state is caught up: whatever comes from now on counts as never sent
+    other.store.held.extend(one for one in held if one.version.key not in other.store.key_set())
+    other.desk.cut()
+    other.settle()
+    _all_whole(other)
+    assert set(other.store.puts) & {one.version.key for one in held}
+    assert other.desk.codes() == []
+    assert {content for _, content in other.desk.receipted} >= {parse_key(key).digest for key in _media(other)}
+
+
 def test_case_3_a_gateway_that_is_frozen_and_thawed_is_looked_at_before_anything_is_sent_again(bench: Bench) -> None:
     bench.store.levers.frozen = True
     bench.turn(5)

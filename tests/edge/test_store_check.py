@@ -1,0 +1,169 @@
+"""The doctor's result is signed by the recorder and followed: what failed lets nothing go and meets no deadline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge import store_examined
+from edge.__main__ import main
+from edge.commands.ctl import EXIT_NOBODY
+from edge.requests import Answer, BadRequest, Role, Verb
+from edge.settings_store import Store
+from edge.store_doctor import as_plain, judge, profile_of
+from edge.store_probes import Held
+from liuhen.kinds import Check, Receipt
+from liuhen.registry import CheckCode, CheckItem, CheckOutcome, EventCode, RecordLabel, RetentionMode
+from liuhen.store_names import parse_store_url
+from tests.edge import test_desk_deadlines as deadlines
+from tests.edge import test_desk_space as space
+from tests.edge.ports_room import Device, Room, device
+from tests.edge.test_ctl import control
+from tests.edge.test_desk_space import days_later, entries, events, low, media, reclaimed
+from tests.edge.test_store_doctor import GOOD
+
+pytestmark = pytest.mark.long
+
+made = space.made
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+LYING: dict[str, Any] = {"shortening": Held.NO}
+
+
+def result(url: str = space.URL, **changes: Any) -> bytes:
+    seen = replace(GOOD, **changes)
+    return json.dumps(as_plain(profile_of(seen, url, NOW), judge(seen)), ensure_ascii=False).encode()
+
+
+def asking(answers: list[Answer], content: bytes, role: Role = Role.OPERATOR) -> Callable[[Room], None]:
+    return lambda room: answers.append(room.ask(Verb.STORE_CHECK, role, content))
+
+
+def checks(made: Device) -> list[Check]:
+    return [body for _, body in entries(made) if isinstance(body, Check) and body.code == CheckCode.STORE]
+
+
+def test_the_worst_of_its_rows_is_what_counts_and_a_lock_that_is_not_enforced_is_the_worst() -> None:
+    assert store_examined.parse(result()).outcome is CheckOutcome.WELL
+    assert store_examined.parse(result(server_key=None)).outcome is CheckOutcome.WARNING
+    assert store_examined.parse(result(**LYING)).outcome is CheckOutcome.BLOCKING
+    assert store_examined.parse(result()).conditional_put
+    assert not store_examined.parse(result(race_winners=16)).conditional_put
+    lying = json.loads(result(**LYING))
+    lying["rows"] = [row for row in lying["rows"] if row["outcome"] != "blocking"]
+    assert store_examined.parse(json.dumps(lying).encode()).outcome is CheckOutcome.BLOCKING
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"[]", b"\xff", b"[" * 60_000, b'{"profile": {}, "rows": []}', bytes(70_000), result("http://x/y")],
+    ids=range(8),
+)
+def test_what_is_no_result_is_one_line_for_a_person(content: bytes) -> None:
+    with pytest.raises(BadRequest):
+        store_examined.parse(content)
+
+
+def test_a_result_is_a_signed_entry_with_its_text_as_a_record_and_what_is_not_about_this_store_is_refused(
+    made: Device,
+) -> None:
+    answers: list[Answer] = []
+    days_later(
+        made,
+        2,
+        asking(answers, result("s3://another.example/room")),
+        asking(answers, b"rubbish"),
+        asking(answers, result(), Role.CONSOLE),
+        asking(answers, result(), Role.OFFLOAD),
+        asking(answers, result()),
+    )
+    assert [answer.ok for answer in answers] == [False] * 4 + [True]
+    (check,) = checks(made)
+    assert check.rows == ((CheckItem.STORE, CheckOutcome.WELL, 0),)
+    ((label, commitment),) = check.records
+    assert label == RecordLabel.STORE
+    assert (made.spool / "records" / f"{commitment.hex()}.record").exists()
+    assert not store_examined.is_unfit(made.spool, made.config.store.place)
+    assert store_examined.is_conditional(made.spool, parse_store_url(space.URL))
+    assert not store_examined.is_conditional(made.spool, parse_store_url("s3://another.example/room"))
+    assert events(made, EventCode.REFUSED_REQUEST) == 2
+    assert made.verify().intact
+
+
+def test_a_store_that_failed_lets_nothing_go_whatever_was_receipted_before_until_it_passes(
+    made: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Answer] = []
+    warned: list[bool] = []
+
+    def look(room: Room) -> None:
+        assert room._stage is not None
+        warned.append("STORE_UNFIT" in room._stage.recorder._room.warnings)
+
+    days_later(made, 2, space.order, asking(answers, result(**LYING)), look)
+    low(monkeypatch)
+    days_later(made, 20, look, lambda room: room.play(15))
+    assert (len(media(made)), reclaimed(made)) == (2, 0)
+    days_later(made, 21, asking(answers, result()), look, lambda room: room.play(15))
+    assert (media(made), reclaimed(made)) == ([], 2)
+    assert warned == [True, True, False]
+    assert [check.rows[0][1] for check in checks(made)] == [CheckOutcome.BLOCKING, CheckOutcome.WELL]
+
+
+def test_receipts_of_a_store_that_failed_say_that_nothing_is_locked_and_meet_no_deadline(made: Device) -> None:
+    answers: list[Answer] = []
+    tell = deadlines.receipts_of_everything(made)
+    config = replace(made.config, store=Store(url=deadlines.URL, designated=True, designated_by="市执法局"))
+    fails = asking(answers, result(deadlines.URL, **LYING))
+    deadlines.later(made, 1, fails, tell, config=config)
+    assert [answer.ok for answer in answers] == [True]
+    newest = [body for _, body in entries(made) if isinstance(body, Receipt)][-1]
+    assert newest.mode == RetentionMode.NONE
+    assert EventCode.DEADLINE_MET not in [code for code, _ in deadlines.told(made)]
+
+
+def test_a_result_that_cannot_be_read_counts_as_one_against_the_store(tmp_path: Path) -> None:
+    place = parse_store_url(space.URL)
+    assert not store_examined.is_unfit(tmp_path, place)
+    (tmp_path / "device").mkdir()
+    (tmp_path / store_examined.FILE).write_bytes(b"rubbish")
+    assert store_examined.is_unfit(tmp_path, place)
+    assert not store_examined.is_conditional(tmp_path, place)
+
+
+def test_the_doctor_hands_its_result_to_the_running_recorder_which_signs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    made = device(tmp_path)
+    made = replace(made, config=replace(made.config, store=Store(url=f"file:{shelf}")))
+    words = ("store", "doctor", f"file:{shelf}", "--socket", str(tmp_path / "control"))
+    assert main(list(words)) == EXIT_NOBODY
+    Room().record(made.config, lambda room: room.play(2), _meanwhile(*words), surroundings=control(tmp_path))
+    (check,) = checks(made)
+    assert check.rows == ((CheckItem.STORE, CheckOutcome.WARNING, 0),)
+    said = capsys.readouterr()
+    assert "没有应答" in said.err
+    assert "已记入日志" in said.err
+
+
+def _meanwhile(*words: str) -> Callable[[Room], None]:
+    """A command in a thread of its own, while the room lives on."""
+
+    def act(room: Room) -> None:
+        with futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(main, list(words))
+            for _ in range(2000):
+                room.play(0.05)
+                if futures.wait([asked], timeout=0.02).done:
+                    break
+            assert asked.result(timeout=1) == 0
+
+    return act
