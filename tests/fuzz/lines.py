@@ -14,7 +14,7 @@ from drivers import kernel_files
 from drivers import megatec_protocol as megatec
 from drivers import nut_protocol as nut
 from drivers.modbus_gas import ModbusGas
-from edge import requests
+from edge import requests, store_examined
 from edge.commands.said import LABELS, parse_fields
 from edge.ports import HardwareFault
 from edge.requests import Answer as Told
@@ -33,7 +33,7 @@ from edge.sensors.readings import (
 )
 from edge.sensors.settings import Gas
 from edge.sensors.strict_json import BadPacket
-from liuhen.registry import GapCause
+from liuhen.registry import CheckOutcome, GapCause
 from sim.gas import GasModel, checksum
 from sim.ups import UpsModel
 from tests.fuzz import seeds
@@ -98,11 +98,31 @@ def targets() -> list[Target]:
         _target("request", _told_again(requests.parse, requests.packet_of), REQUESTS, (BadRequest,)),
         _target("said", _said, SAID, (BadRequest,)),
         _target("request-answer", _answer, [Told(ok=True, words_zh="好", facts={"a": 1}).packet()], (BadRequest,)),
+        _target("store-check", _store_check, STORE_CHECKS, (BadRequest,)),
         _target("reading-answer", _told_again(readings.parse_answer, readings.answer), answers, (BadPacket,)),
     ]
 
 
 SAID = ["actor=张三\ntext=a=b\n".encode(), '{"actor": "张三", "text": "乙"}'.encode(), b"", *seeds.regression("said")]
+
+
+STORE_CHECKS = [
+    json.dumps(
+        {
+            "profile": {"url": url, "worm": worm, "lock_enforced": not worm, "conditional_put": worm},
+            "rows": [{"outcome": outcome} for outcome in ("well", "warning", "not_fitted")],
+        }
+    ).encode()
+    for url, worm in (("s3://store.example:7443/room", True), ("file:/media/store", False))
+]
+
+
+def _store_check(encoded: bytes) -> None:
+    """A store of locks that does not enforce them is never read as a good one."""
+    found = store_examined.parse(encoded)
+    profile = json.loads(encoded)["profile"]
+    if profile["worm"] and not profile["lock_enforced"] and found.outcome is not CheckOutcome.BLOCKING:
+        raise Broken("a lock that is not enforced is believed")
 
 
 def _said(encoded: bytes) -> None:

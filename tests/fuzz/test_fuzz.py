@@ -66,6 +66,7 @@ NAMES = (
     "request",
     "said",
     "request-answer",
+    "store-check",
     "reading-answer",
     "guard-said",
     "guard-first",
