@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.config_file import Choice, Flag, Location, Problem, Text, Whole, key
-from liuhen import ed25519
+from liuhen import ed25519, sealed_records
 from liuhen.cose import key_id
 from liuhen.errors import FormatError
 from liuhen.registry import RetentionBasis
@@ -119,6 +119,28 @@ class PublicKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class CustodianKeys:
+    """Raw X25519 public keys in 64 lower-case hex digits."""
+
+    def convert(self, raw: object, _base: Path) -> object:
+        """A list as a tuple."""
+        return tuple(raw) if isinstance(raw, list) else raw
+
+    def holds(self, value: object) -> bool:
+        """Few enough, each usable, none twice."""
+        if not isinstance(value, tuple) or len(value) > sealed_records.MOST_RECIPIENTS:
+            return False
+        return all(_is_recipient(one) for one in value) and len(set(value)) == len(value)
+
+    def allowed(self) -> tuple[str, str]:
+        """The number and length."""
+        return (
+            f"至多 {sealed_records.MOST_RECIPIENTS} 个互不相同的 X25519 公钥，每个 64 位小写十六进制",
+            f"at most {sealed_records.MOST_RECIPIENTS} different X25519 public keys, each 64 lower-case hex digits",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Levels:
     """Percentages of a term at which somebody is told, ascending."""
 
@@ -153,6 +175,17 @@ def _is_public_key(text: object) -> bool:
         return False
     try:
         ed25519.check_public_key(bytes.fromhex(text), where="public key")
+    except FormatError:
+        return False
+    return True
+
+
+def _is_recipient(text: object) -> bool:
+    """Whether a record could be encrypted for it."""
+    if not isinstance(text, str) or not _HEX_KEY.fullmatch(text):
+        return False
+    try:
+        sealed_records.check_recipient(bytes.fromhex(text))
     except FormatError:
         return False
     return True
@@ -242,6 +275,15 @@ class Store:
         ),
     )
 
+    custodian_keys: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            CustodianKeys(),
+            "附录只为这些保管人加密后入库（liuhen keys init custodian 生成）；空则照原样入库",
+            "records go to the store encrypted for these custodians (liuhen keys init custodian); empty: as they are",
+        ),
+    )
+
     @property
     def place(self) -> StoreUrl | None:
         """The store's URL, or None where nothing is offloaded."""
@@ -251,6 +293,11 @@ class Store:
     def witnesses(self) -> dict[bytes, bytes]:
         """Kid to public key of each pinned witness."""
         return {key_id(bytes.fromhex(one)): bytes.fromhex(one) for one in self.witness_keys}
+
+    @property
+    def custodians(self) -> tuple[bytes, ...]:
+        """The raw public keys that records are encrypted for."""
+        return tuple(bytes.fromhex(one) for one in self.custodian_keys)
 
     def cap_bytes_per_second(self, minute_of_day: int) -> int | None:
         """The cap in force at a local minute of the day; before the first of the day the last one is. None: no cap."""

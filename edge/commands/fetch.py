@@ -149,8 +149,8 @@ def load_opening(path: Path) -> X25519PrivateKey:
     """The custodian's key for records: X25519, PKCS#8 PEM, 0600. Raises KeyFileError."""
     wrong = KeyFileError(
         f"{path} 不是可用的 X25519 私钥 / is not an unencrypted X25519 private key in PKCS#8 PEM",
-        remedy_zh="请用 openssl genpkey -algorithm X25519 生成，权限 0600",
-        remedy_en="make one with openssl genpkey -algorithm X25519, mode 0600",
+        remedy_zh="请用 liuhen keys init custodian 生成，权限 0600",
+        remedy_en="make one with liuhen keys init custodian, mode 0600",
     )
     try:
         key = load_pem_private_key(read_private_file(path), password=None)

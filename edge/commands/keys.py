@@ -10,6 +10,9 @@ import secrets
 import time
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from edge.commands import key_acts, trust_file
 from edge.commands.key_acts import MakeClock
 from edge.commands.key_files import fingerprint, grouped, read_file, say
@@ -29,8 +32,8 @@ def add_parser(
     """Describe the command line; `clock` and `open_token` come from the world that acts."""
     parser = commands.add_parser("keys", help="密钥：生成、背书、轮换、停用 / make, endorse, rotate and retire keys")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    init = verbs.add_parser("init", help="生成设备密钥或根密钥 / make a device key or an organisation root")
-    init.add_argument("what", choices=("device", "root"))
+    init = verbs.add_parser("init", help="生成设备、根或保管人密钥 / make a device's, a root's or a custodian's keys")
+    init.add_argument("what", choices=("device", "root", "custodian"))
     init.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="新文件所在目录 / folder for the new files"
     )
@@ -92,6 +95,8 @@ def _init(arguments: argparse.Namespace, open_token: OpenToken) -> int:
         ) from error
     if arguments.what == "root":
         return _init_root(directory, arguments.organisation)
+    if arguments.what == "custodian":
+        return _init_custodian(directory)
     return _init_device(directory, arguments, open_token)
 
 
@@ -118,6 +123,19 @@ def _init_root(directory: Path, organisation: str) -> int:
     say(f"根密钥 root key: {directory / 'root.key'}（请离线保管 keep it offline）")
     say(f"信任文件 trust file: {directory / 'trust.file'}（交给核验者 give it to those who verify）")
     say(f"指纹 fingerprint: {fingerprint(root.public_key)}")
+    return EXIT_CLEAN
+
+
+def _init_custodian(directory: Path) -> int:
+    """One key signs what is copied out of a store, the other opens its records; a device knows the latter's public."""
+    opening = X25519PrivateKey.generate()
+    pem = opening.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    keys.save_private_key(directory / "custodian.key", keys.generate())
+    keys.save_new(directory / "records.key", pem, mode=0o600)
+    public = opening.public_key().public_bytes_raw().hex()
+    say(f"调阅签名密钥 key that signs access: {directory / 'custodian.key'}（liuhen fetch --key）")
+    say(f"附录解密密钥 key that opens records: {directory / 'records.key'}（--decrypt；丢失则附录无法打开）")
+    say(f'写入录制设备配置 for the recorder: [store] custodian_keys = ["{public}"]')
     return EXIT_CLEAN
 
 

@@ -19,7 +19,7 @@ from edge.offload.objects import Sealed, Span
 from edge.offload.queue import NO_DEADLINE_MS, Kind
 from edge.offload.state import Reached
 from edge.slices import Slice, SliceReader
-from liuhen import records
+from liuhen import records, sealed_records
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.hashing import sha256
@@ -58,6 +58,8 @@ class Inventory:
     log_id: bytes
     store: bytes
     """Hash of the store's name, as a receipt bears it."""
+    custodians: tuple[bytes, ...] = ()
+    """Records are encrypted for these; none: they go as they are."""
     due: Due = lambda _ended_ms, _error_ms: NO_DEADLINE_MS
     _slices: SliceReader | None = None
     _sliced: int = -1
@@ -160,7 +162,10 @@ class Inventory:
         )
 
     def _record(self, commitment: bytes, entry: Entry) -> Iterator[Sealed]:
-        """A record that is there and is what the entry commits to; one that was destroyed is not there."""
+        """A record that is there and is what the entry commits to; one that was destroyed is not there.
+
+        Encrypted, its span still names the file, and size and digest are those of what is sent (`local.prepared`).
+        """
         path = f"records/{commitment.hex()}.record"
         try:
             content = (self.root() / path).read_bytes()
@@ -169,6 +174,8 @@ class Inventory:
             return
         if record.commitment != commitment:
             return
+        if self.custodians:
+            content = sealed_records.seal(content, self.custodians)
         digest = sha256(content)
         yield Sealed(
             kind=Kind.RECORD,

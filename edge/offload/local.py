@@ -6,6 +6,7 @@ for: what stands under its name must be a plain file.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -14,8 +15,11 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from edge.offload.objects import Span
+from liuhen import records, sealed_records
+from liuhen.errors import FormatError
 
 CHUNK_BYTES = 1 << 16
 OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -76,6 +80,47 @@ class Body(io.RawIOBase):
         if not self.closed:
             os.close(self._descriptor)
         super().close()
+
+
+class SealedBody(io.BytesIO):
+    """An encrypted record as a stream for one PUT, given out like a `Body`."""
+
+    def __init__(self, content: bytes, pace: Callable[[int], None]) -> None:
+        super().__init__(content)
+        self._pace = pace
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        content = super().read(size)
+        if content:
+            self._pace(len(content))
+        return content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """An object before it is sent. `content` is there where it is not the span's own bytes: an encrypted record."""
+
+    hashed: Hashed
+    content: bytes | None = None
+
+    def body(self, root: Path, span: Span, pace: Callable[[int], None]) -> BinaryIO:
+        """The bytes as a stream for one PUT. Raises OSError."""
+        return cast("BinaryIO", Body(root, span, pace)) if self.content is None else SealedBody(self.content, pace)
+
+
+def encrypted(root: Path, span: Span, custodians: tuple[bytes, ...]) -> Ready:
+    """A record file as it is sent (FORMAT.md 12.3), the same bytes each time. Raises OSError.
+
+    A file that is no record any more stays as it is: its hash tells.
+    """
+    with os.fdopen(_opened(root / span.path), "rb") as file:
+        content = file.read(records.RECORD_LIMIT_BYTES + 1)
+    with contextlib.suppress(FormatError):
+        content = sealed_records.seal(content, custodians)
+    md5 = hashlib.md5(content, usedforsecurity=False).digest()
+    found = Hashed(size=len(content), sha256=hashlib.sha256(content).digest(), md5=md5, ended=True)
+    return Ready(hashed=found, content=content)
 
 
 def hashed(root: Path, span: Span) -> Hashed:

@@ -211,7 +211,9 @@ class Offload:
 
     def _opened(self, now_ns: int) -> State | None:
         if self._state is None and now_ns >= self._state_again_ns:
-            owner = Owner(store=self._start.store_hash, log_id=self._start.inventory.log_id)
+            inventory = self._start.inventory
+            custodians = b"".join(sorted(inventory.custodians))
+            owner = Owner(store=self._start.store_hash, log_id=inventory.log_id, custodians=custodians)
             try:
                 self._state = open_state(self._start.state_folder, owner)
             except (StateFault, StateLost, OSError) as error:
@@ -306,6 +308,7 @@ class Offload:
             steps=state,
             pace=self._pace,
             retention_ms=self._start.settings.retention_ms,
+            custodians=self._start.inventory.custodians,
             foreign=lambda task, _version: self._foreign.append(task),
             reached=self._start.reached,
         )

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol
 
-from edge.offload.local import CHUNK_BYTES, Body, hashed
+from edge.offload.local import CHUNK_BYTES, Ready, encrypted, hashed
 from edge.offload.objects import Sealed, Stage, Stored, Task
+from edge.offload.queue import Kind
 from edge.offload.retry import Doing
 from edge.store import FaultClass, Retained, Store, StoreFault, Version
 from liuhen.registry import RetentionMode
@@ -158,6 +159,8 @@ class Sender:
     steps: Steps
     pace: Pace
     retention_ms: int = 0
+    custodians: tuple[bytes, ...] = ()
+    """Records are encrypted for these."""
     foreign: Callable[[Task, str], None] = lambda _task, _version: None
     """Told of a version under an object's key that holds other bytes."""
     reached: Callable[[str], None] = lambda _point: None
@@ -181,14 +184,15 @@ class Sender:
         stored, sent = task.stored, 0
         stage = task.stage
         if stage in (Stage.UNKNOWN, Stage.SEALED) or stored is None:
-            found = hashed(self.spool, task.sealed.span)
+            ready = self._ready(task)
+            found = ready.hashed
             if not _is_signed(found.size, found.sha256, task.sealed) or (task.sealed.span.to_end and not found.ended):
                 self.steps.differs_here(task.number)
                 return LocalDiffers(task=task)
             stored = self._looked_for(task) if stage is not Stage.SEALED else None
             stage = Stage.READ_BACK
             if stored is None:
-                stored, sent, stage = self._sent_or_found(task, found.md5)
+                stored, sent, stage = self._sent_or_found(task, ready)
         if stage is Stage.PUT:
             stored = self._read_back(task, stored)
         self._retained(task, stored)
@@ -206,25 +210,31 @@ class Sender:
                 self.foreign(task, other.version)
         return None
 
-    def _sent_or_found(self, task: Task, md5: bytes) -> tuple[Stored, int, Stage]:
+    def _ready(self, task: Task) -> Ready:
+        """The object as it is sent: a record encrypted, where there are custodians."""
+        if task.sealed.kind is Kind.RECORD and self.custodians:
+            return encrypted(self.spool, task.sealed.span, self.custodians)
+        return Ready(hashed=hashed(self.spool, task.sealed.span))
+
+    def _sent_or_found(self, task: Task, ready: Ready) -> tuple[Stored, int, Stage]:
         """Sent; or, where a conditional PUT met the name, looked at: whoever wrote it, only the very bytes will do."""
         try:
-            return self._sent(task, md5), task.sealed.size, Stage.PUT
+            return self._sent(task, ready), task.sealed.size, Stage.PUT
         except _Short as short:
             found = self._looked_for(task) if short.fault.status == NAME_TAKEN else None
             if found is None:
                 raise
             return found, 0, Stage.READ_BACK
 
-    def _sent(self, task: Task, md5: bytes) -> Stored:
+    def _sent(self, task: Task, ready: Ready) -> Stored:
         self.steps.unknown(task.number)  # from here on it may be there, whatever becomes of this process
         self.reached("sending")
-        with Body(self.spool, task.sealed.span, self.pace.take) as body, _step(Doing.SENDING):
+        with ready.body(self.spool, task.sealed.span, self.pace.take) as body, _step(Doing.SENDING):
             put = self.store.put(
                 task.sealed.key,
-                cast("BinaryIO", body),
+                body,
                 size=task.sealed.size,
-                md5=md5,
+                md5=ready.hashed.md5,
                 sha256=task.sealed.digest,
             )
         self.reached("sent")

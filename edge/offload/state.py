@@ -87,10 +87,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whose state it is: another store, or another device's spool, begins anew."""
+    """Whose state it is: another store, another device's spool or other custodians begin anew."""
 
     store: bytes
     log_id: bytes
+    custodians: bytes = b""
+    """The public keys that records are encrypted for, ascending: what is not yet sent has other bytes for others."""
 
 
 class State:
@@ -310,7 +312,7 @@ def open_state(folder: Path, owner: Owner) -> State:
     with _closing_on_fault(link), _translated():
         link.executescript(f"BEGIN; {_TABLES} COMMIT;")
         with link:
-            rows = (("schema", SCHEMA), ("store", owner.store), ("log", owner.log_id))
+            rows = (("schema", SCHEMA), *_names(owner))
             link.executemany("INSERT INTO meta VALUES (?, ?)", rows)
     return State(link, fresh=True)
 
@@ -353,7 +355,11 @@ def _is_of(link: sqlite3.Connection, owner: Owner) -> bool:
     except StateLost:
         link.close()
         raise
-    return whole and (kept.get("schema"), kept.get("store"), kept.get("log")) == (SCHEMA, owner.store, owner.log_id)
+    return whole and kept.get("schema") == SCHEMA and all(kept.get(name) == value for name, value in _names(owner))
+
+
+def _names(owner: Owner) -> tuple[tuple[str, bytes], ...]:
+    return (("store", owner.store), ("log", owner.log_id), ("custodians", owner.custodians))
 
 
 def _is_caught_up(link: sqlite3.Connection) -> bool:

@@ -80,6 +80,14 @@ def wrapping_key(shared: bytes, *, ephemeral: bytes, recipient: bytes) -> bytes:
     return _hkdf(shared, ephemeral + recipient, INFO_WRAP, KEY_BYTES)
 
 
+def check_recipient(public_key: bytes) -> None:
+    """Whether a content key could ever be wrapped for it: not for a point of low order. Raises FormatError."""
+    try:
+        X25519PrivateKey.from_private_bytes(bytes(KEY_BYTES)).exchange(X25519PublicKey.from_public_bytes(public_key))
+    except ValueError as error:
+        raise FormatError("custodian", "is no usable X25519 public key (RFC 7748)") from error
+
+
 def seal(record_file: bytes, recipients: Iterable[bytes]) -> bytes:
     """Encrypt a record file for 1 to 8 different custodians, by raw public key. Raises FormatError."""
     record = records.parse(record_file, where="record")

@@ -149,6 +149,7 @@ class Bench:
     reached: Callable[[str], None] = lambda _point: None
     look: yielding.Look = field(default_factory=yielding.Look)
     show: Callable[[Report], None] | None = None
+    custodians: tuple[bytes, ...] = ()
     log_id: bytes | None = None
     clock: Clock | None = None
     """Another clock than the device's own, where time is real."""
@@ -191,7 +192,11 @@ class Bench:
             url=url.text,
             store_hash=store_hash(url),
             inventory=Inventory(
-                root=lambda: self.device.root, log_id=self.device.log_id, store=store_hash(url), due=self.due
+                root=lambda: self.device.root,
+                log_id=self.device.log_id,
+                store=store_hash(url),
+                custodians=self.custodians,
+                due=self.due,
             ),
             state_folder=self.folder / "state",
             clock=self.clock or DeviceClock(self.device),
