@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge import reclaiming
+from edge import reclaiming, store_examined, witnessing
 from edge.commands.acts import EXIT_DENIED
 from edge.destruction import Carried
 from edge.journal_follow import JournalFollower
@@ -27,7 +27,7 @@ from liuhen.errors import FormatError
 from liuhen.findings import Severity
 from liuhen.hashing import sha256
 from liuhen.keeping import SYNCHRONISED
-from liuhen.kinds import Event, Order, Receipt, Reclaimed, Witness
+from liuhen.kinds import Checkpoint, Event, Order, Receipt, Reclaimed, Witness
 from liuhen.registry import ContentKind, OrderCode, RetentionMode
 from liuhen.report import to_json
 from liuhen.store_statements import sign_witness
@@ -349,6 +349,58 @@ def test_without_a_witness_or_an_order_nothing_goes_and_the_reason_is_said(
     assert "最短留存" in capsys.readouterr().out
     assert person.segments(1) == before
     assert not [body for body in bodies(person) if isinstance(body, Reclaimed)]
+
+
+def test_on_a_stopped_recorder_too_what_a_pinned_witness_read_back_goes_without_an_order(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _say_to_the_recorder(person)
+    receipted(person)
+    person.days = 20
+    assert reclaims(person, monkeypatch) == EXIT_DENIED  # nobody has pinned it
+    with person.config.open("a", encoding="utf-8") as config:
+        config.write(f'\n[store]\nwitness_keys = ["{WITNESS.public_key.hex()}"]\n')
+    assert reclaims(person, monkeypatch) == 0
+    assert person.segments(1) == []
+    assert len(person.segments(2)) == 2
+    assert problems(person) == set()
+
+
+def _say_to_the_recorder(person: Person) -> None:
+    """A witness has read the first session back; the recorder has kept it, and an entry bears it."""
+    person.boots += 1
+    with maintenance(person.device.config, person.clock(), lambda _zh, _en: None) as log:
+        size = log.journal.size
+        log.journal.checkpoint(session_id=None)
+        (root,) = [body.root for body in bodies(person) if isinstance(body, Checkpoint) and body.size == size]
+        said = Witness(
+            version=1,
+            log_id=log.spool.identity.log_id,
+            store=STORE,
+            size=size,
+            root=root,
+            utc_ms=NOW_MS,
+            media=tuple(sorted(sha256(path.read_bytes()) for path in person.segments(1))),
+        )
+        encoded = sign_witness(WITNESS, said)
+        witnessing.keep(log.spool, witnessing.name_of(said, encoded), encoded)
+        log.journal.seen = witnessing.seen_of(said, encoded)
+        log.journal.append(Order(code=0, session=None, records=()), session_id=None)
+
+
+@pytest.mark.parametrize("name", [witnessing.CONTRADICTION_FILE, store_examined.FILE])
+def test_an_order_stands_neither_against_a_witness_of_another_history_nor_for_a_store_that_failed(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    receipted(person)
+    person.days = 20
+    (person.device.spool / name).write_bytes(b"what was found")
+    assert reclaims(person, monkeypatch, ORDER) == EXIT_DENIED
+    assert len(person.segments(1)) == 2
+    assert ("不符" if "witness" in name else "自检") in capsys.readouterr().out
+    (person.device.spool / name).unlink()
+    assert reclaims(person, monkeypatch) == 0
+    assert person.segments(1) == []
 
 
 def test_an_unsynchronised_clock_lets_nothing_go(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
