@@ -1,5 +1,6 @@
 # The front door. Every target does its own set-up first; a second call finds it done and is quick.
-#   make run [SECONDS=20]   record the room (simulated where there is no camera) and verify what was recorded
+#   make run [SECONDS=20]   record the room (simulated where there is no camera) and verify what was recorded;
+#                           STORE=ceph: into a real store on this machine (as root), and verified out of it
 #   make test               the whole test set of CI          make unit     the quick part of it
 #   make check              formatting, lint, types, import rules, wheels
 # Variables: PYTHON (default: the newest of 3.13, 3.12, 3.11 that runs), VENV (default: .venv), ARGS (passed on).
@@ -14,7 +15,7 @@ endif
 BIN := $(VENV)/bin
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
 
 setup-run setup-test setup-unit: setup-%:
 	@test -n "$(PYTHON)" || { echo 'setup: no Python >= 3.11 runs here; install python3 or pass PYTHON=...' >&2; exit 1; }
@@ -22,8 +23,14 @@ setup-run setup-test setup-unit: setup-%:
 
 setup: setup-test
 
+# STORE=ceph: a real store is brought up on this machine, filled while it records, verified from, and ended.
+ifeq ($(STORE),ceph)
+run: setup-test
+	$(BIN)/python -m tests.ceph.run $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+else
 run: setup-run
 	$(BIN)/liuhen demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+endif
 
 sim: setup-run
 	$(BIN)/liuhen sim $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)

@@ -50,10 +50,10 @@ class CephStore:
         credential = read_credential(self.credential_file(role))
         return S3Store(self.url, credential, **{"ca_file": self.ca_file, **chosen})
 
-    def add_account(self, name: str, *, as_role: str) -> None:
-        """An account with the policy of a role."""
+    def add_account(self, name: str, *, as_role: str, log_id: str = LOG_ID) -> None:
+        """An account with the policy of a role; a device's is for its own log."""
         _add_account(self, name, "--max-buckets=-1")  # none of its own
-        document = policy(as_role, bucket=BUCKET, log_id=LOG_ID)
+        document = policy(as_role, bucket=BUCKET, log_id=log_id)
         self.client(service="iam").put_user_policy(UserName=name, PolicyName=as_role, PolicyDocument=document)
 
     def client(self, role: str = ADMIN, service: str = "s3") -> Any:
