@@ -10,12 +10,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from drivers.notify import Notifier
 from edge.config import Config
 from edge.control import listen
 from edge.guard_link import GuardLink
+from edge.media_watch import SYS_BLOCK, plugged_in
 from edge.messages import Asked, SensorsTold
 from edge.ports import Clock
 from edge.surroundings import ControlSocket, Surroundings
@@ -23,13 +25,17 @@ from edge.surroundings import ControlSocket, Surroundings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """What replaces the lowest layer in a simulation: gpiozero's pins, and where sound is played."""
+    """What replaces the lowest layer in a simulation: gpiozero's pins, where sound is played, the kernel's disks.
+
+    `block_devices` is a folder like /sys/block; None: nobody looks for removable media.
+    """
 
     pin_factory: Any = None
     loudspeaker_environment: Mapping[str, str] | None = None
+    block_devices: Path | None = None
 
 
-ON_A_DEVICE = Stand()
+ON_A_DEVICE = Stand(block_devices=SYS_BLOCK)
 
 
 def open_surroundings(config: Config, clock: Clock, stand: Stand = ON_A_DEVICE) -> Surroundings:
@@ -39,6 +45,7 @@ def open_surroundings(config: Config, clock: Clock, stand: Stand = ON_A_DEVICE) 
         panel=partial(_panel, config, clock, stand) if config.panel.enabled else None,
         loudspeaker=partial(_loudspeaker, config, clock, stand) if config.prompts.enabled else None,
         control=_control(config),
+        media=partial(plugged_in, stand.block_devices) if stand.block_devices is not None else None,
         supervisor=Notifier.from_environment(os.environ, os.getpid()),
     )
 

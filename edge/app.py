@@ -22,7 +22,7 @@ from edge.custody import OpenToken, no_token
 from edge.desk import Desk
 from edge.desk_disks import DisksClerk
 from edge.destruction import keep_record
-from edge.disk_watch import DiskSaid, DiskWatcher, Known, Side, Watched, known_disk, probe
+from edge.disk_watch import DiskWatcher, Known, Side, Watched, known_disk, probe
 from edge.durable import StorageFault
 from edge.guard.words import Lamp
 from edge.guard_link import GuardLost, GuardMessage, GuardSaid, GuardWord, Leased
@@ -31,6 +31,7 @@ from edge.journal_state import JournalState
 from edge.ladder import Limits as LadderLimits
 from edge.ladder_memory import LadderKeeper
 from edge.last_good import InForce
+from edge.media_watch import MediaWatcher
 from edge.messages import Message, RoomSays, StopRequested, StoreSaid, WriterSays
 from edge.opening import (
     EXIT_BUSY,
@@ -53,7 +54,6 @@ from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.requests import Answer
 from edge.revival import Revived, Reviver, ReviverAtOnce
 from edge.room import REFUSING_WORDS, Room, RoomTools, lamp_of
-from edge.scrub import Rot, ScrubDone
 from edge.segmenter import Cutting, Segmenter
 from edge.self_check import SelfCheck, SourcesSeen, every_source, seen_by_refusal
 from edge.session.effects import Refusing
@@ -213,6 +213,10 @@ class Running:
             self._slices = SliceCutter(opening.spool, self.log, start.hardware.clock.boottime_ns)
         self.neighbours.open()
         self._disk_watcher = self._watch_disks()
+        self._media_watcher = None
+        if start.surroundings.media is not None:
+            self._media_watcher = MediaWatcher(start.surroundings.media, self.inbox.post)
+            self._media_watcher.start()
 
     def close(self) -> None:
         """End what the run owns."""
@@ -220,6 +224,8 @@ class Running:
             self.neighbours.close()
             if self._disk_watcher is not None:
                 self._disk_watcher.stop()
+            if self._media_watcher is not None:
+                self._media_watcher.stop()
             if self._slices is not None and self.has_begun:
                 self._slices.close()
         finally:
@@ -247,7 +253,7 @@ class Running:
 
     def hear(self, message: RoomSays | StoreSaid) -> None:
         """What people, the other processes and the disks say, in a session and between two. Raises StorageFault."""
-        if isinstance(message, DiskSaid | Rot | ScrubDone):
+        if isinstance(message, StoreSaid):
             self.disks.handle(message)
         else:
             self.desk.handle(message)

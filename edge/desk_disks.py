@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.disk_watch import DiskSaid, DiskState
+from edge.media_watch import MediumSaid
 from edge.messages import StoreSaid
 from edge.room import Room
 from edge.scrub import Rot, ScrubDone, event_of, remembered
@@ -42,6 +43,8 @@ class DisksClerk:
         match message:
             case DiskSaid():
                 self._watched(message)
+            case MediumSaid():
+                self._medium(message)
             case Rot():
                 self._room.append(event_of(message, self._room.now_ns))
                 self._room.warnings[EventCode.STORAGE_ROT.name] = message.words_zh
@@ -73,6 +76,23 @@ class DisksClerk:
         else:
             self._room.warnings[name] = said.words_zh
         self._room.tools.say(said.words_zh, said.words_en)
+
+    def _medium(self, said: MediumSaid) -> None:
+        """One that was put in; until it is taken out again somebody is asked to do so."""
+        code = EventCode.MEDIUM_INSERTED
+        name = f"{code.name} {said.name}"
+        if not said.inserted:
+            self._room.warnings.pop(name, None)
+            self._room.tools.say(
+                f"移动存储介质（{said.name}）已取出", f"the removable medium ({said.name}) was taken out"
+            )
+            return
+        self._room.event(code)
+        words_zh = f"插入了移动存储介质（{said.name}），本机不会写入；录音录像须经批准方可复制，请取出"
+        self._room.warnings[name] = words_zh
+        self._room.tools.say(
+            words_zh, f"a removable medium ({said.name}) was put in; nothing is written to it; take it out"
+        )
 
     def _news(self, news: DiskNews) -> None:
         for code, measured in news.events:

@@ -13,6 +13,7 @@ from edge.disk_pace import StorageSlow, StorageSlowEnded
 from edge.disk_watch import DiskSaid
 from edge.durable import StorageFault
 from edge.guard_link import GuardMessage
+from edge.media_watch import MediumSaid
 from edge.offload.words import Answer as OffloadAnswer
 from edge.offload.words import Words
 from edge.origins import SourceOpened
@@ -129,7 +130,7 @@ class OffloadTold:
 RoomSays = Asked | SensorsTold | OffloadTold | GuardMessage | PanelMessage | LoudspeakerMessage
 """What comes from people and from the other processes; the desk deals with it, in a session and between two."""
 
-StoreSaid = DiskSaid | Rot | ScrubDone
-"""What is found of the disks and of what lies on them."""
+StoreSaid = DiskSaid | MediumSaid | Rot | ScrubDone
+"""What is found of the disks and of what lies on them, and of media that are none of the recorder's."""
 
 Message = WriterSays | RoomSays | Revived | SourceOpened | StoreSaid | StopRequested

@@ -67,6 +67,8 @@ class Surroundings:
     loudspeaker: Callable[[Callable[[LoudspeakerMessage], None]], Announcer] | None = None
     control: Callable[[Callable[[Asked | SensorsTold | OffloadTold], None]], ControlSocket] | None = None
     supervisor: Supervisor | None = None
+    media: Callable[[], frozenset[str]] | None = None
+    """The removable media that are plugged in now (`edge.media_watch`)."""
 
 
 NO_SURROUNDINGS = Surroundings()

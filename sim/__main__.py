@@ -273,6 +273,7 @@ def _start(
     stand = Stand(
         pin_factory=WorldPins(ready.pins) if config.panel.enabled else None,
         loudspeaker_environment=ready.loudspeaker_environment,
+        block_devices=parsed.stage / "block" if parsed.stage is not None else None,
     )
     return Start(
         config=config,
