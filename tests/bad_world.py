@@ -79,7 +79,7 @@ def _record(parsed: argparse.Namespace) -> int:
 
         def start(terminal: Terminal, stop: threading.Event) -> Start:
             right = simulated._start(
-                chosen, terminal, stop, argparse.Namespace(seconds=3, emergency=False, service=False), ready
+                chosen, terminal, stop, argparse.Namespace(seconds=3, emergency=False, service=False, stage=None), ready
             )
             if not parsed.in_1970:
                 return right

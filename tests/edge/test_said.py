@@ -27,7 +27,7 @@ NAME = "欧阳震华"
 ANSWER = Answer(ok=True, words_zh="已办理", words_en="done")
 LIMIT_SECONDS = 30
 ALLOWED = frozenset(LABELS)
-POSITIONAL = {Verb.STATEMENT: ["12"]}
+POSITIONAL = {Verb.STATEMENT: ["12"], Verb.STORE_CHECK: ["result.json"]}
 
 
 class Listening:
