@@ -24,6 +24,7 @@ from tests.memory import campaign as memory
 from tests.scenarios.test_hour import faults, hold
 from tests.signing.attacks_campaign import campaign as attacks
 from tests.signing.big_verify import campaign as big
+from tests.store_kills import campaign as store_kills
 
 RESULTS = Path(__file__).parent / "campaign_results"
 HOUR_MINUTES = 60
@@ -61,6 +62,7 @@ CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {
     "mirror": mirror,
     "install": install,
     "interlock": interlock,
+    "store-kills": store_kills,
 }
 
 
@@ -88,7 +90,7 @@ def _run(name: str) -> bool:
             "",
         ]
     )
-    (RESULTS / f"{name}.txt").write_text(text, encoding="utf-8")
+    (RESULTS / f"{name.replace('-', '_')}.txt").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     return good
 
