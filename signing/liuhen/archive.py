@@ -163,6 +163,13 @@ def _directory(path: Path) -> Target | None:
     return None
 
 
+def root_around(segment: Path) -> Path | None:
+    """The archive a segment lies in, by its layout alone: whoever takes the journal away makes it no other place."""
+    session = segment.parent
+    in_archive = _SESSION_NAME.fullmatch(session.name) is not None and session.parent.name == "sessions"
+    return session.parent.parent if in_archive else None
+
+
 class JournalFiles(Sequence[tuple[int, Path]]):
     """The journal's files by number; only the numbers are held, for a directory may hold very many."""
 

@@ -323,8 +323,7 @@ def _surroundings(target: Target) -> Path | None:
     """The directory whose files came together with the evidence."""
     if target.scope is not Scope.SEGMENT:
         return target.root or target.path
-    archive_root = target.path.parent.parent.parent
-    return archive_root if (archive_root / "journal").is_dir() else None
+    return archive.root_around(target.path)
 
 
 class _Progress:

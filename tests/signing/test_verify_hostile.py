@@ -432,6 +432,33 @@ def test_a_trust_file_that_came_with_the_archive_is_refused(
     assert "在档案之内" in err.decode()
 
 
+@pytest.mark.parametrize("journal", [True, False])
+@pytest.mark.parametrize("scope", ["archive", "session", "segment"])
+def test_a_trust_file_that_came_with_the_archive_is_refused_for_any_part_of_it(
+    tmp_path: Path, scope: str, journal: bool, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    device = closed_archive(tmp_path / "archive", sessions=1)
+    inside = device.root / "records" / "court.trust"
+    inside.write_bytes(keys.trust_bytes(device.trust()))
+    segment = next(device.root.glob("sessions/*/*.mp4"))
+    if not journal:
+        (device.root / "journal").rename(device.root / "hidden")
+    given = {"archive": device.root, "session": segment.parent, "segment": segment}[scope]
+    assert cli.main([str(given), "--trust", str(inside)]) == cli.UNUSABLE
+    assert "在档案之内" in capsysbinary.readouterr()[1].decode()
+
+
+def test_a_segment_that_stands_alone_is_judged_by_a_trust_file_beside_it(tmp_path: Path) -> None:
+    """The negative control: a folder with a segment in it is no archive."""
+    device = closed_archive(tmp_path / "archive", sessions=1)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "court.trust").write_bytes(keys.trust_bytes(device.trust()))
+    segment = next(device.root.glob("sessions/*/*.mp4"))
+    (alone / segment.name).write_bytes(segment.read_bytes())
+    assert cli.main([str(alone / segment.name), "--trust", str(alone / "court.trust")]) == cli.OK
+
+
 def test_a_trust_file_from_elsewhere_is_used_though_a_copy_lies_inside(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
