@@ -61,11 +61,12 @@ class Device:
     def reset(self, *, switching: bool = False) -> None:
         """Turn the local key as often as a person would until the interlock's lamp is out; it acts once all is well.
 
-        After a fault both loops have to be seen switched off and on again: `switching` does so before each turn, for
-        a guard that a busy machine held up may have found another fault meanwhile.
+        After a fault both loops have to be seen switched off and on again: `switching` does so before every fourth
+        turn, for a guard that a busy machine held up may have found another fault meanwhile. A turn that comes before
+        the loops were seen well resets nothing, so each switching gets several.
         """
-        for _ in range(10):
-            if switching:
+        for turn in range(12):
+            if switching and turn % 4 == 0:
                 self.levers.pull(Verb.SET_CONTACTS, 1)
                 self.shows(Seen.WHITE_BLINKING)
                 self.levers.pull(Verb.SET_CONTACTS, 2)
