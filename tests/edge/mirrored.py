@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge import journal
+from edge import journal, mirror, mirror_catch_up, mirror_opening
 from edge.spool import create_mirror
 from liuhen import archive, keys
 from liuhen import verify as verifier
@@ -24,6 +24,7 @@ from tests.required import unavailable
 SECOND_DEVICE = Path("/dev/shm")  # noqa: S108 - private by mkdtemp below it
 STALL_MILLISECONDS = 15_000
 """A busy machine is no disk that hangs, where that is not what is tested."""
+PATIENCE_SECONDS = 60.0
 EVIDENCE = ("journal", "sessions", "records", "quarantine")
 
 
@@ -69,13 +70,29 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 @contextmanager
+def patience() -> Iterator[None]:
+    """The product's own limits for one piece of work on a disk, for as long as a busy machine may take."""
+    limits = ((mirror, "LOOK_SECONDS"), (mirror_catch_up, "WORK_SECONDS"), (mirror_opening, "WORK_SECONDS"))
+    before = [getattr(module, name) for module, name in limits]
+    for module, name in limits:
+        setattr(module, name, PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        for (module, name), seconds in zip(limits, before, strict=True):
+            setattr(module, name, seconds)
+
+
+@contextmanager
 def mirrored(folder: Path, **settings: int) -> Iterator[Mirrored]:
     """Make one, and take its second disk away afterwards."""
     if not SECOND_DEVICE.is_dir() or SECOND_DEVICE.stat().st_dev == folder.stat().st_dev:
         unavailable("a second device (/dev/shm)")
     second = Path(tempfile.mkdtemp(prefix="liuhen-mirror-", dir=SECOND_DEVICE))
+    is_patient = settings.get("mirror_stall_milliseconds") == STALL_MILLISECONDS
     try:
-        yield with_mirror(device(folder), second / "spool", **settings)
+        with patience() if is_patient else nullcontext():
+            yield with_mirror(device(folder), second / "spool", **settings)
     finally:
         shutil.rmtree(second)
 
