@@ -1,10 +1,12 @@
 """Marks a reader must be told of, and where in the media each can be heard (FORMAT.md 5.4; step J11). Pure.
 
-A mark is written while its segment grows, so its place in the file is known when the segment is stated.
+A mark of this moment waits for the segment that grows. One that is written later than its moment, as an explanation is
+when it has been said, may lie in a segment that is stated already; so the newest spans of media are remembered.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from liuhen.entry import Entry
@@ -13,6 +15,8 @@ from liuhen.registry import MarkCode
 
 MOST_MARKS = 1000
 """Of one session; more are counted."""
+MOST_SPANS = 256
+"""So many segments before a mark are remembered: an explanation lasts two minutes, a segment half of one."""
 NS_PER_MS = 1_000_000
 TOLD = frozenset(
     {
@@ -55,6 +59,23 @@ def mark_of(entry: Entry, body: Mark) -> MarkSummary:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Media:
+    """The media of one segment reach from here to there, within one boot."""
+
+    number: int
+    since: Instant
+    until: Instant
+
+    def holds(self, mark: MarkSummary) -> bool:
+        """Whether the mark lies in it."""
+        return mark.at[0] == self.since[0] and self.since[1] <= mark.at[1] <= self.until[1]
+
+    def place(self, mark: MarkSummary) -> None:
+        """Say where it lies."""
+        mark.segment, mark.offset_ms = self.number, (mark.at[1] - self.since[1]) // NS_PER_MS
+
+
 @dataclass(slots=True, kw_only=True)
 class Marks:
     """The marks of one session in their order; some wait for the segment they stand in."""
@@ -62,6 +83,7 @@ class Marks:
     told: list[MarkSummary] = field(default_factory=list)
     not_told: int = 0
     _pending: list[MarkSummary] = field(default_factory=list)
+    _media: deque[_Media] = field(default_factory=lambda: deque(maxlen=MOST_SPANS))
 
     def add(self, mark: MarkSummary) -> None:
         """The next mark of the session."""
@@ -71,17 +93,25 @@ class Marks:
             self.told.append(mark)
         else:
             self.not_told += 1
-        if len(self._pending) < MOST_MARKS:
+        # At the very end of a segment, what is to be heard follows in the next one.
+        stated = next((media for media in reversed(self._media) if media.holds(mark) and mark.at < media.until), None)
+        if stated is not None:
+            stated.place(mark)
+        elif len(self._pending) < MOST_MARKS:
             self._pending.append(mark)
 
     def place(self, number: int, since: Instant, until: Instant) -> None:
-        """The media of this segment reach from here to there; marks before it stand in no media."""
-        waiting = []
+        """The media of this segment reach from here to there; waiting marks before it stand in no media."""
+        media, waiting = _Media(number=number, since=since, until=until), []
+        self._media.append(media)
         for mark in self._pending:
-            if mark.at[0] != since[0] or mark.at[1] < since[1]:
-                continue
-            if mark.at[1] > until[1]:
+            if media.holds(mark):
+                media.place(mark)
+            elif mark.at[0] == since[0] and mark.at[1] > until[1]:
                 waiting.append(mark)
-                continue
-            mark.segment, mark.offset_ms = number, (mark.at[1] - since[1]) // NS_PER_MS
         self._pending = waiting
+
+    def close(self) -> None:
+        """The session has ended: what was only needed to place its marks is forgotten."""
+        self._pending.clear()
+        self._media.clear()

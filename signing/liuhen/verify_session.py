@@ -581,6 +581,7 @@ class Sessions:
         else:
             self._unstated(state, [n for n in present if n < state.next_number], chain)
             self._unfinished(state, [n for n in present if n >= state.next_number], chain)
+        state.summary.marks.close()
         self._total(state, chain)
 
     @staticmethod

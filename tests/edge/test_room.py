@@ -323,6 +323,53 @@ def test_a_silent_explanation_explains_nothing(tmp_path: Path) -> None:
     assert MarkCode.SPOKEN_EXPLANATION not in [body.code for body in bodies(made, Mark)]
 
 
+@pytest.mark.parametrize("seconds_before_the_boundary", [1.0, 4.0])
+def test_an_explanation_that_crosses_the_end_of_a_segment_is_found_at_its_picture_and_its_sample(
+    tmp_path: Path, seconds_before_the_boundary: float
+) -> None:
+    made, room = device(tmp_path), Room()
+    begun_ns: list[int] = []
+
+    def say_it_across_the_boundary(room: Room) -> None:
+        begun_ns.append(room.clock.now_ns)
+        assert room.ask(Verb.EXPLAIN, actor="张三").ok
+        room.speak(2 * seconds_before_the_boundary)
+        assert room.ask(Verb.EXPLAIN).ok
+
+    lasts = made.config.segment.seconds
+    ended = room.record(
+        made.config,
+        play(3),
+        withhold,
+        play(2),
+        approve,
+        end_withholding,
+        play(lasts - seconds_before_the_boundary),
+        say_it_across_the_boundary,
+        play(3),
+    )
+    assert ended.clean
+    (mark,) = (body for body in bodies(made, Mark) if body.code == MarkCode.SPOKEN_EXPLANATION)
+    assert 0 <= mark.boottime_ns - begun_ns[0] < 50_000_000
+    report = made.verify()
+    assert made.findings() == []
+    (told,) = report.sessions[0].gaps[0].spoken
+    segment = next(body for body in bodies(made, Segment) if body.number == told.segment)
+    assert told.offset_ms == (mark.boottime_ns - segment.span_ns[0]) // 1_000_000
+    written = next(one.common.seq for one in entries(made) if one.body == segment)
+    assert written < told.entry, "the segment was to close while somebody spoke"
+    # The newest durable picture and sample then: at most a fragment and a packet before the moment itself.
+    frames, samples = made.config.camera.frames_per_second, made.config.microphone.rate_hz
+    for index, (first, count), rate in (
+        (mark.frame_index, segment.frames, frames),
+        (mark.sample_index, segment.samples, samples),
+    ):
+        assert index is not None
+        assert first <= index < first + count
+        behind_ms = told.offset_ms - (index - first) * 1000 / rate
+        assert 0 <= behind_ms < made.config.segment.fragment_milliseconds + 150, (index, behind_ms)
+
+
 @pytest.mark.parametrize("late_ms", [400, 1500, 4000])
 def test_after_an_interruption_the_stream_that_comes_later_has_a_gap_of_its_own(tmp_path: Path, late_ms: int) -> None:
     made, room = device(tmp_path), Room()

@@ -9,7 +9,7 @@ import pytest
 
 from liuhen import cose
 from liuhen.findings import Code, Severity
-from liuhen.kinds import Check, Duty, GapEnd, Inhibition, Maintenance, Run
+from liuhen.kinds import Check, Duty, GapEnd, Inhibition, Maintenance, Mark, Run
 from liuhen.registry import CheckCode, DutyAct, DutyCode, EndCause, GapCause, InhibitionCode, MarkCode
 from liuhen.report import Language, Report, to_json, to_text
 from tests.signing.archives import SECOND_NS, SOFTWARE, Device, entries, index_of, put_entries, segments
@@ -465,6 +465,56 @@ def test_a_gap_is_told_with_cause_correction_evidence_and_where_to_listen(tmp_pa
     assert [mark["code"] for mark in told["marks"]][:1] == ["prompt-played"]
     assert "consent" in {mark["code"] for mark in told["marks"]}
     assert told["check"]["code"] == 1
+
+
+def marked_later(device: Device, gap: int, at_ns: int) -> None:
+    """The explanation that began then is marked now."""
+    body = Mark(
+        code=MarkCode.SPOKEN_EXPLANATION,
+        boottime_ns=at_ns,
+        frame_index=None,
+        sample_index=None,
+        refers_to=gap,
+        step=None,
+        records=(),
+    )
+    device.append(body)
+
+
+@pytest.mark.parametrize("boundaries", [1, 2, 5])
+def test_an_explanation_that_crosses_the_ends_of_segments_is_found_where_it_begins(
+    tmp_path: Path, boundaries: int
+) -> None:
+    device = begun(tmp_path / "archive")
+    gap, since_ns = device.gap(), device.now_ns
+    device.pass_ns(SECOND_NS)
+    device.gap_end(gap, since_ns=since_ns)
+    began_ns = device.now_ns + 1_250 * MS
+    for _ in range(boundaries):
+        device.segment()
+    device.open_segment()
+    device.fragment(2)
+    marked_later(device, gap, began_ns)
+    device.fragment(1, end_cause=EndCause.ROTATED)
+    device.state(EndCause.ROTATED)
+    report = check(ended(device))
+    assert codes(report) == set()
+    (mark,) = report.sessions[0].gaps[0].spoken
+    assert (mark.segment, mark.offset_ms) == (1, 1_250)
+    assert "已语音说明，000001.mp4 第 1.2 秒处" in text(report)
+
+
+def test_an_explanation_marked_later_that_began_where_nothing_was_recorded_is_told_so(tmp_path: Path) -> None:
+    device = begun(tmp_path / "archive")
+    gap, since_ns = device.gap(), device.now_ns
+    device.pass_ns(2 * SECOND_NS)
+    device.gap_end(gap, since_ns=since_ns)
+    device.segment()
+    marked_later(device, gap, since_ns + SECOND_NS)
+    report = check(ended(device))
+    (mark,) = report.sessions[0].gaps[0].spoken
+    assert (mark.segment, mark.offset_ms) == (None, None)
+    assert "当时没有录制内容" in text(report)
 
 
 def test_recorded_time_and_gaps_add_up_to_the_session(tmp_path: Path) -> None:
