@@ -27,6 +27,7 @@ class Unit(enum.Enum):
     """How a term is counted."""
 
     HOURS = "hours"
+    DAYS = "days"
     WORKING_DAYS = "working_days"
 
 
@@ -80,7 +81,7 @@ def term_of(rule: Rule, trigger_ms: int, error_ms: int, is_working_day: IsWorkin
         if left == 0:
             break
         day += timedelta(days=1)
-        working = is_working_day(day)
+        working = True if rule.unit is Unit.DAYS else is_working_day(day)
         if working is None:
             unknown.add(day.year)
         left -= working is not False

@@ -1,0 +1,280 @@
+"""A profile's file as a `Profile`, or every reason why it is none; and where files are looked for.
+
+`parse` is pure: TOML bytes in. `load`, `load_named` and `available` read files and write nothing. The hash of a profile
+is SHA-256 of the file's bytes, comments included, so that a reader of a session needs the file and `sha256sum` alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import hashlib
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.config_file import ConfigError, Text, read_toml
+from edge.profiles.schema import GroundKind, Item, Profile, Template
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+NEUTRAL = "neutral"
+FILE_LIMIT_BYTES = 524_288
+TEXT_LIMIT = 4000
+LIST_LIMIT = 500
+NUMBER_LIMIT = 100_000
+SHOWN_LIMIT = 60
+SUFFIX = ".toml"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
+_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
+_NOT_IN_FILE = frozenset({"digest"})
+_UNREAD = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with a file: where, and what may stand there."""
+
+    path: str
+    zh: str
+    en: str
+
+    def line(self, file: str) -> str:
+        """One line for a person, Chinese first."""
+        return _visible(f"辖区规则 {file}：{self.path}：{self.zh} | {self.en}")
+
+
+class ProfileError(Exception):
+    """The file is no profile; `faults` holds every reason, in the order of the schema."""
+
+    def __init__(self, file: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(fault.line(file) for fault in faults))
+        self.file = file
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A profile's file under its name. `path` is None for one that comes with the program."""
+
+    name: str
+    path: Path | None
+
+
+def parse(content: bytes, file: str = "TOML") -> Profile:
+    """Check TOML bytes. Raises ProfileError with every reason; `file` is what its lines call the file."""
+    try:
+        raw = read_toml(content)
+    except ConfigError as error:
+        faults = tuple(Fault(path="file", zh=one.expected_zh, en=one.expected_en) for one in error.problems)
+        raise ProfileError(file, faults) from error
+    faults_found: list[Fault] = []
+    profile = _table(Profile, raw, "", faults_found)
+    if isinstance(profile, Profile) and not faults_found:
+        faults_found = list(_contradictions(profile))
+    if faults_found:
+        raise ProfileError(file, tuple(faults_found))
+    return dataclasses.replace(typing.cast("Profile", profile), digest=hashlib.sha256(content).digest())
+
+
+def load(path: Path) -> Profile:
+    """Read and check one file. Raises ProfileError, also where it is missing, unreadable or absurdly large."""
+    try:
+        with path.open("rb") as source:
+            content = source.read(FILE_LIMIT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ProfileError(
+            str(path), (Fault(path="file", zh=f"无法读取（{reason}）", en=f"cannot be read ({reason})"),)
+        ) from error
+    if len(content) > FILE_LIMIT_BYTES:
+        zh, en = f"超过 {FILE_LIMIT_BYTES} 字节", f"larger than {FILE_LIMIT_BYTES} bytes"
+        raise ProfileError(str(path), (Fault(path="file", zh=zh, en=en),))
+    return parse(content, str(path))
+
+
+def load_named(name: str, folder: Path | None = None) -> Profile:
+    """The profile of that name: a file of the device's own folder goes before one that comes with the program.
+
+    Raises ProfileError, also where there is none; it then says which names there are.
+    """
+    found = next((one for one in available(folder) if one.name == name), None)
+    if found is None:
+        known = ", ".join(dict.fromkeys(one.name for one in available(folder)))
+        zh, en = f"没有这个辖区规则；现有 {known}", f"no such profile; there are {known}"
+        raise ProfileError(_shown(name), (Fault(path="name", zh=zh, en=en),))
+    if found.path is not None:
+        return load(found.path)
+    return parse(_bundled()[found.name], found.name)
+
+
+def available(folder: Path | None = None) -> tuple[Found, ...]:
+    """Every file by its name: those of the device's own folder first, then those of the program. Nothing is read."""
+    own: list[Found] = []
+    if folder is not None and folder.is_dir():
+        files = sorted(one for one in folder.iterdir() if one.suffix == SUFFIX and _NAME.fullmatch(one.stem))
+        own = [Found(name=one.stem, path=one) for one in files]
+    return (*own, *(Found(name=name, path=None) for name in _bundled()))
+
+
+def _bundled() -> dict[str, bytes]:
+    folder = resources.files("edge.profiles")
+    files = sorted((one for one in folder.iterdir() if one.name.endswith(SUFFIX)), key=lambda one: one.name)
+    return {one.name.removesuffix(SUFFIX): one.read_bytes() for one in files}
+
+
+# -- by the schema -------------------------------------------------------------------------------------------------
+
+
+def _table(kind: type[DataclassInstance], raw: object, at: str, faults: list[Fault]) -> object:
+    """An instance, or `_UNREAD` once something in it was wrong; each fault is appended and reading goes on."""
+    if not isinstance(raw, dict):
+        return _refuse(at, "应为一个表", "must be a table", faults)
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in _NOT_IN_FILE}
+    before = len(faults)
+    faults.extend(_unknown(name, at, fields) for name in raw if name not in fields)
+    values = {}
+    for name, field in fields.items():
+        path = f"{at}.{name}" if at else name
+        required = field.default is dataclasses.MISSING
+        if name in raw:
+            values[name] = _value(hints[name], raw[name], path, required, faults)
+        elif required:
+            _refuse(path, "缺少此项", "is missing", faults)
+    return _UNREAD if len(faults) > before else kind(**values)
+
+
+def _value(hint: Any, raw: object, at: str, required: bool, faults: list[Fault]) -> object:  # noqa: PLR0911 - one per type
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        return _list(typing.get_args(hint)[0], raw, at, faults)
+    if origin is types.UnionType:
+        return _value(next(one for one in typing.get_args(hint) if one is not type(None)), raw, at, False, faults)
+    if dataclasses.is_dataclass(hint):
+        return _table(typing.cast("type[DataclassInstance]", hint), raw, at, faults)
+    if issubclass(hint, enum.Enum):
+        return _member(hint, raw, at, faults)
+    if hint is bool:
+        return raw if type(raw) is bool else _refuse(at, "须为 true 或 false", "must be true or false", faults)
+    if hint is int:
+        return _whole(raw, at, faults)
+    return _text(raw, at, required, faults)
+
+
+def _list(hint: Any, raw: object, at: str, faults: list[Fault]) -> object:
+    if not isinstance(raw, list) or len(raw) > LIST_LIMIT:
+        return _refuse(at, f"须为至多 {LIST_LIMIT} 项的列表", f"must be a list of at most {LIST_LIMIT}", faults)
+    return tuple(_value(hint, one, f"{at}[{number}]", True, faults) for number, one in enumerate(raw, 1))
+
+
+def _member(kind: type[enum.Enum], raw: object, at: str, faults: list[Fault]) -> object:
+    """By its value; of a registry's numbers by the name, because a number says nothing to who writes the file."""
+    words = {(one.name.lower() if isinstance(one.value, int) else str(one.value)): one for one in kind}
+    if isinstance(raw, str) and raw in words:
+        return words[raw]
+    listed = ", ".join(words)
+    return _refuse(at, f"{_shown(raw)} 须为 {listed} 之一", f"must be one of {listed}", faults)
+
+
+def _whole(raw: object, at: str, faults: list[Fault]) -> object:
+    if type(raw) is int and 0 <= raw <= NUMBER_LIMIT:
+        return raw
+    return _refuse(at, f"须为 0..{NUMBER_LIMIT} 的整数", f"must be an integer 0..{NUMBER_LIMIT}", faults)
+
+
+def _text(raw: object, at: str, required: bool, faults: list[Fault]) -> object:
+    rule = Text(TEXT_LIMIT, optional=not required)
+    if rule.holds(raw):
+        return raw
+    zh, en = rule.allowed()
+    return _refuse(at, f"须为一行 {zh}（NFC，首尾无空白）", f"must be one line of {en} (NFC, no outer blanks)", faults)
+
+
+def _refuse(at: str, zh: str, en: str, faults: list[Fault]) -> object:
+    faults.append(Fault(path=at or "file", zh=zh, en=en))
+    return _UNREAD
+
+
+def _unknown(name: str, at: str, fields: Mapping[str, object]) -> Fault:
+    near = difflib.get_close_matches(name, fields, n=1)
+    hint_zh, hint_en = (f"，是否为 {near[0]}", f"; perhaps {near[0]}") if near else ("", "")
+    path = f"{at}.{_shown(name)}" if at else _shown(name)
+    return Fault(path=path, zh=f"没有这个名称{hint_zh}", en=f"no such name{hint_en}")
+
+
+# -- between the parts ---------------------------------------------------------------------------------------------
+
+
+def _contradictions(profile: Profile) -> Iterator[Fault]:
+    if not _NAME.fullmatch(profile.name):
+        yield Fault(path="name", zh="须为小写字母、数字和连字符", en="must be lower-case letters, digits and hyphens")
+    dated = profile.origin.effective_from
+    if dated and not _DATE.fullmatch(dated):
+        zh, en = "须为 YYYY、YYYY-MM 或 YYYY-MM-DD", "must be YYYY, YYYY-MM or YYYY-MM-DD"
+        yield Fault(path="origin.effective_from", zh=zh, en=en)
+    yield from _twice("items", (one.no for one in profile.items))
+    yield from _twice("articles", (str(one.number) for one in profile.articles))
+    yield from _twice("columns", (one.cell.value for one in profile.columns))
+    yield from _twice("devices", (one.word for one in profile.devices))
+    yield from _twice("templates", (one.procedure.value for one in profile.templates))
+    grounds = (ground for one in profile.prohibitions for ground in one.grounds)
+    yield from _twice("prohibitions", grounds)
+    for item in profile.items:
+        yield from _item_faults(profile, item)
+    for template in profile.templates:
+        yield from _template_faults(profile, template)
+    for prohibition in profile.prohibitions:
+        if not prohibition.grounds and prohibition.kind is not GroundKind.EXPLOSION_ZONE:
+            at = f"prohibitions（{prohibition.source}）.grounds"
+            yield Fault(path=at, zh="至少写一个可选的事由", en="name at least one ground to choose")
+
+
+def _item_faults(profile: Profile, item: Item) -> Iterator[Fault]:
+    known = {one.word for one in profile.devices}
+    for word in item.devices:
+        if word not in known:
+            yield Fault(
+                path=f"items（{item.no}）.devices",
+                zh=f"“{word}”未在 devices 中说明是哪一类设备",
+                en=f"{word!r} is not explained in devices",
+            )
+
+
+def _template_faults(profile: Profile, template: Template) -> Iterator[Fault]:
+    at = f"templates（{template.procedure.value}）"
+    steps = [step.id for step in template.steps]
+    if not steps:
+        yield Fault(path=f"{at}.steps", zh="至少一个环节", en="must have a step")
+    yield from _twice(f"{at}.steps", steps)
+    if template.ask_reason_before and template.ask_reason_before not in steps:
+        zh, en = f"没有环节 {template.ask_reason_before}", f"no step {template.ask_reason_before}"
+        yield Fault(path=f"{at}.ask_reason_before", zh=zh, en=en)
+    known = {item.no for item in profile.items}
+    for no in sorted(template.rows() - known):
+        yield Fault(path=f"{at}.covers", zh=f"清单中没有第 {no} 项", en=f"the list has no item {no}")
+
+
+def _twice(at: str, names: Iterator[str] | list[str]) -> Iterator[Fault]:
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            yield Fault(path=at, zh=f"{name} 出现两次", en=f"{name} stands twice")
+        seen.add(name)
+
+
+def _shown(value: object) -> str:
+    text = _visible(repr(value) if not isinstance(value, dict | list) else "…")
+    return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…"
+
+
+def _visible(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text)
