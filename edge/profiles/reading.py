@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
+import functools
 import hashlib
 import re
 import types
@@ -138,7 +139,7 @@ def _table(kind: type[DataclassInstance], raw: object, at: str, faults: list[Fau
     """An instance, or `_UNREAD` once something in it was wrong; each fault is appended and reading goes on."""
     if not isinstance(raw, dict):
         return _refuse(at, "应为一个表", "must be a table", faults)
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in _NOT_IN_FILE}
     before = len(faults)
     faults.extend(_unknown(name, at, fields) for name in raw if name not in fields)
@@ -151,6 +152,11 @@ def _table(kind: type[DataclassInstance], raw: object, at: str, faults: list[Fau
         elif required:
             _refuse(path, "缺少此项", "is missing", faults)
     return _UNREAD if len(faults) > before else kind(**values)
+
+
+@functools.cache
+def _hints(kind: type[DataclassInstance]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _value(hint: Any, raw: object, at: str, required: bool, faults: list[Fault]) -> object:  # noqa: PLR0911 - one per type

@@ -571,6 +571,10 @@ class Template:
     """Rows that are shown by the session as a whole."""
     least_officials: int = 2
     recorder_agency: RecorderAgency = RecorderAgency.OWN
+    header_also: tuple[HeaderField, ...] = ()
+    """Fields of the session's header that this procedure asks for beyond `Profile.header`."""
+    header_waived: tuple[HeaderField, ...] = ()
+    """Fields of `Profile.header` that are not asked for here: at a window nobody's name is known at the start."""
 
     @property
     def capture_before_first_step(self) -> bool:
@@ -594,8 +598,8 @@ class Profile:
     header: Header
     outside_visits: OutsideVisits
     templates: tuple[Template, ...]
-    prohibitions: tuple[Prohibition, ...]
-    interruptions: tuple[Interruption, ...]
+    prohibitions: tuple[Prohibition, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
     always_on: AlwaysOn | None = None
     place: Place | None = None
     notice: Notice | None = None
@@ -627,6 +631,13 @@ class Profile:
     def template(self, procedure: Procedure) -> Template | None:
         """The procedure's template, or None where the document knows no such procedure."""
         return next((one for one in self.templates if one.procedure is procedure), None)
+
+    def header_of(self, procedure: Procedure) -> frozenset[HeaderField]:
+        """The fields that must be filled for a session of that kind."""
+        template = self.template(procedure)
+        if template is None:
+            return frozenset(self.header.required)
+        return frozenset(self.header.required) - set(template.header_waived) | set(template.header_also)
 
     def cited(self, source: str) -> str:
         """A source as a reader finds it: the document, then the row or article."""
