@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edge import durable
 from edge.desk_panel import PanelClerk
 from edge.desk_store import StoreClerk
 from edge.journal import JournalError, entries_of, file_numbers, file_path
@@ -229,7 +230,7 @@ class RequestClerk:
                 continue
             path = self._room.tools.spool.records_directory / f"{commitment.hex()}.record"
             try:
-                return records.parse(path.read_bytes(), where=path.name).content.decode()
+                return records.parse(durable.content_of(path), where=path.name).content.decode()
             except (OSError, FormatError, UnicodeDecodeError):
                 return None
         return None

@@ -194,7 +194,7 @@ def _hash_of(path: Path, prefix: bytes) -> bytes:
     """SHA-256 of a file behind a prefix. Raises StorageFault."""
     digest = hashlib.sha256(prefix)
     try:
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             while piece := file.read(PIECE_BYTES):
                 digest.update(piece)
     except OSError as error:

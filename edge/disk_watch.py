@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edge import durable
 from edge.spool import IDENTITY_FILE, LOCK_FILE, Identity, parse_identity
 from liuhen.registry import EventCode
 
@@ -216,7 +217,7 @@ def _device_of(root: Path) -> int:
 
 def _read_uncached(path: Path) -> bytes:
     """What the disk holds now: a disk that was pulled is still in the page cache."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    descriptor = durable.open_plain(path)
     try:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         return os.read(descriptor, IDENTITY_LIMIT_BYTES)
@@ -227,7 +228,7 @@ def _read_uncached(path: Path) -> bytes:
 def _refuses_writing(root: Path) -> bool:
     """ext4 in an emergency takes no write although its mount says that it would; nothing is written to find out."""
     try:
-        os.close(os.open(root / LOCK_FILE, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+        os.close(durable.open_plain(root / LOCK_FILE, os.O_WRONLY))
     except OSError as error:
         return error.errno == errno.EROFS
     return False

@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 STAT_BLOCK_BYTES = 512
 
@@ -56,9 +57,8 @@ class AppendFile:
 
     def __init__(self, path: Path, *, new: bool) -> None:
         """Create (never over an existing file, directory flushed) or open for append."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._descriptor = os.open(path, flags | (os.O_CREAT | os.O_EXCL if new else 0), 0o640)
+            self._descriptor = open_plain(path, os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0))
             self.size = os.fstat(self._descriptor).st_size
         except OSError as error:
             raise StorageFault(path, error.errno or errno.EIO) from error
@@ -93,7 +93,7 @@ class AppendFile:
 def create_file(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     """A whole new file, durable with its directory entry; never replaces one. Raises StorageFault."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
@@ -109,7 +109,7 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """A small file replaced whole: after a power cut it is the old one or the new one. Raises StorageFault."""
     fresh = path.with_name(f".{path.name}.new")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        descriptor = open_plain(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
@@ -128,7 +128,7 @@ def overwrite(path: Path, offset: int, content: bytes) -> None:
     Alone for small files with two places that are written in turn: a power cut may tear the one that is written.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_plain(path, os.O_WRONLY)
         try:
             os.lseek(descriptor, offset, os.SEEK_SET)
             _write_all(descriptor, content)
@@ -142,7 +142,7 @@ def overwrite(path: Path, offset: int, content: bytes) -> None:
 def reserve_space(path: Path, size_bytes: int) -> None:
     """A new file that holds this much real space, so that it can be given back when the disk is full."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)
             os.fsync(descriptor)
@@ -191,7 +191,7 @@ def shorten(path: Path, size_bytes: int) -> None:
     Recovery calls this with the rest already in quarantine, WRITER and the journal with the rest still in memory.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_plain(path, os.O_WRONLY)
         try:
             if os.fstat(descriptor).st_size < size_bytes:
                 raise OSError(errno.EIO, "the file lacks a part that was flushed")
@@ -201,6 +201,29 @@ def shorten(path: Path, size_bytes: int) -> None:
             os.close(descriptor)
     except OSError as error:
         raise StorageFault(path, error.errno or errno.EIO) from error
+
+
+def open_plain(path: Path, flags: int = os.O_RDONLY, mode: int = 0o640) -> int:
+    """A descriptor of a regular file. Raises OSError for anything else, before a byte is read or written.
+
+    Whoever had the disk while the device was off can leave a pipe under any name; to open one waits for its other end.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return descriptor
+
+
+def opened(path: Path) -> BinaryIO:
+    """A plain file for reading. Raises OSError, also for a link, a pipe or a device: to open one may wait for ever."""
+    return os.fdopen(open_plain(path), "rb")
+
+
+def content_of(path: Path) -> bytes:
+    """All bytes of a plain file. Raises OSError as `opened` does."""
+    with opened(path) as file:
+        return file.read()
 
 
 @contextmanager
@@ -224,7 +247,7 @@ def make_directory(path: Path) -> None:
 def flush_file(path: Path) -> None:
     """Flush a file that was written elsewhere. Raises StorageFault."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_plain(path)
         try:
             os.fsync(descriptor)
         finally:

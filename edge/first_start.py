@@ -149,7 +149,7 @@ def _card_beside_the_key(key_file: Path, public_key: bytes) -> Card | None:
 
 def _read_card(path: Path) -> Card:
     try:
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             return keys.parse_card(file.read(CARD_LIMIT_BYTES), where=str(path))
     except (OSError, FormatError) as error:
         raise KeyFileError(

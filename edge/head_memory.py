@@ -46,7 +46,7 @@ class Remembered:
 def remembered_disk(key_file: Path) -> bytes | None:
     """The spool id of the disk that the newest head was written to; None where nothing can be read that says so."""
     try:
-        content = _path(key_file).read_bytes()[: 2 * SECTOR_BYTES]
+        content = durable.content_of(_path(key_file))[: 2 * SECTOR_BYTES]
     except OSError:
         return None
     places = [_fields(content[at : at + SECTOR_BYTES], "memory") for at in (0, SECTOR_BYTES)]
@@ -67,7 +67,7 @@ class HeadMemory:
     def recall(self) -> Remembered | None:
         """The newest remembered head, or None before the first. Raises ForgottenHead."""
         try:
-            with self.path.open("rb") as file:
+            with durable.opened(self.path) as file:
                 content = file.read(2 * SECTOR_BYTES)
         except FileNotFoundError:
             return None
@@ -90,7 +90,7 @@ class HeadMemory:
         aside = self.path.with_name(f"{self.path.name}.damaged")
         if not aside.exists():
             with durable.reading(self.path):
-                content = self.path.read_bytes()[: 2 * SECTOR_BYTES]
+                content = durable.content_of(self.path)[: 2 * SECTOR_BYTES]
             durable.create_file(aside, content)
 
     def remember(self, run: int, head: Head) -> None:

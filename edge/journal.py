@@ -348,7 +348,7 @@ def _confirmed(directory: Path, slot: Slot) -> bool:
     """Whether the entry that the slot reaches to lies where it says."""
     place = slot.place
     try:
-        with file_path(directory, place.file).open("rb") as file:
+        with durable.opened(file_path(directory, place.file)) as file:
             file.seek(place.start)
             encoded = file.read(min(place.end - place.start, cose.ENTRY_LIMIT_BYTES))
     except OSError:
@@ -459,7 +459,7 @@ def entries_in(content: bytes, where: Path) -> Iterator[tuple[int, entry.Entry]]
 
 def _content(path: Path, start: int) -> bytes:
     try:
-        with path.open("rb") as source:
+        with durable.opened(path) as source:
             size_bytes = os.fstat(source.fileno()).st_size - start
             source.seek(start)
             return source.read(min(READ_LIMIT_BYTES, max(0, size_bytes)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge import durable
 from edge.journal import ENVELOPE_START, JournalError, file_path
 from liuhen import cose, entry
 from liuhen.entry import Entry
@@ -90,7 +91,7 @@ class JournalFollower:
         try:
             if not path.exists():
                 return b"", False
-            with path.open("rb") as file:
+            with durable.opened(path) as file:
                 size_bytes = os.fstat(file.fileno()).st_size
                 file.seek(self.mark.offset)
                 content = file.read(PIECE_BYTES)

@@ -145,7 +145,7 @@ def worth_a_slot(state: JournalState) -> bool:
 
 def _read(path: Path) -> Slot | None:
     try:
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             encoded = file.read(cose.ENTRY_LIMIT_BYTES + 1)
         envelope = cose.parse(encoded, where=path.name)
         if envelope.kind != _Stored.KIND:

@@ -25,7 +25,7 @@ MOST_COUNTED = 1_000_000
 def recall(path: Path) -> Remembered:
     """What the file holds; empty where there is none, distrusted where it cannot be read or is not ours."""
     try:
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             content = file.read(LONGEST_BYTES + 1)
     except FileNotFoundError:
         return Remembered()

@@ -319,7 +319,7 @@ class Pair:
 def step_number(root: Path) -> bytes | None:
     """The number on a disk, or None; on the disk's own thread. Raises OSError."""
     try:
-        mapped = cbor.decode_map((root / STEP_FILE).read_bytes(), where=STEP_FILE)
+        mapped = cbor.decode_map(durable.content_of(root / STEP_FILE), where=STEP_FILE)
     except (FileNotFoundError, FormatError):
         return None
     number = mapped.get(1)

@@ -347,7 +347,7 @@ class CatchUp:
         content = side.call(lambda: mirror_compare.read_piece(side.root / relative, at, size - at), self._work_seconds)
         stem = f"quarantine/mirror-{side.side.name.lower()}-{'-'.join(Path(relative).parts)}-{at}"
         target, number = f"{stem}.bin", 1
-        while (self._pair.root / target).exists() and (self._pair.root / target).read_bytes() != content:
+        while (self._pair.root / target).exists() and durable.content_of(self._pair.root / target) != content:
             number += 1
             target = f"{stem}-{number}.bin"
         create = durable.Create(path=self._pair.root / target, content=content)

@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import journal
+from edge import durable, journal
 from liuhen.errors import FormatError
 from liuhen.reader import FragmentState, Item, SealedFragment, read_segment
 
@@ -40,7 +40,7 @@ class Found:
 def compare(path: Path, offset: int, piece: bytes) -> Found:
     """A copy against a piece of the other. A copy that is not there is one that ends at 0. Raises OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = durable.open_plain(path)
     except FileNotFoundError:
         return Found(likeness=Likeness.SHORT if piece else Likeness.EQUAL, at=0, size=0)
     try:
@@ -77,7 +77,7 @@ def proven_bytes(root: Path, relative: str) -> int:
         if relative.endswith(".mp4"):
             return max((_sealed_end(item) for item in read_segment(path)), default=0)
         if relative.startswith("journal/"):
-            return max((end for end, _ in journal.entries_in(path.read_bytes(), path)), default=0)
+            return max((end for end, _ in journal.entries_in(durable.content_of(path), path)), default=0)
     except FormatError:
         return path.stat(follow_symlinks=False).st_size  # no plain file: nothing here is touched
     return 0
@@ -102,7 +102,7 @@ def evidence_files(root: Path, folders: tuple[str, ...] = EVIDENCE_FOLDERS) -> d
 
 def read_piece(path: Path, offset: int, size_bytes: int = PIECE_BYTES) -> bytes:
     """A piece of a file; empty at its end. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    descriptor = durable.open_plain(path)
     try:
         return os.pread(descriptor, size_bytes, offset)
     finally:

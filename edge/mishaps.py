@@ -14,6 +14,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge import durable
 from edge.ladder import EXIT_REBOOT, EXIT_RESTART
 
 LONGEST_LINE_BYTES = 120
@@ -58,7 +59,7 @@ def _number(how: str, status: str) -> int | None:
 def read_last_exit(path: Path) -> LastExit | None:
     """Take the line away, so that no later run reads it as its own past. None where there is none."""
     try:
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             line = file.read(LONGEST_LINE_BYTES + 1)
     except OSError:
         return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import journal
+from edge import durable, journal
 from edge.recovery import Setback, Survey
 from edge.scrub import HEAD, Rot, event_of
 from liuhen import archive
@@ -85,7 +85,7 @@ def _last_entries(root: Path) -> Iterator[Entry]:
     for number in journal.file_numbers(directory)[-1:]:
         path = journal.file_path(directory, number)
         size = path.stat(follow_symlinks=False).st_size
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             file.seek(max(0, size - TAIL_BYTES))
             content = file.read(TAIL_BYTES)
         yield from (entry for _, entry in journal.entries_in(content, path))

@@ -525,7 +525,7 @@ def _never_sealed(path: Path) -> bool:
 def _statement(path: Path, head: Initialisation, fragments: tuple[tuple[SealedFragment, Seal], ...]) -> Segment:
     """The statement WRITER would have made, from the seals alone; what only the sound clock knew is not in it."""
     identity, (last, seal) = head.identity, fragments[-1]
-    with path.open("rb") as source:
+    with durable.opened(path) as source:
         file_hash = hashlib.sha256(source.read(last.end_offset)).digest()
     return Segment(
         number=identity.segment,
@@ -546,7 +546,7 @@ def _statement(path: Path, head: Initialisation, fragments: tuple[tuple[SealedFr
 
 def _copy_aside(spool: Spool, path: Path, good_bytes: int, name: str) -> tuple[bytes, int]:
     """Copy everything after `good_bytes` into quarantine, durably; returns its hash and size."""
-    with path.open("rb") as source:
+    with durable.opened(path) as source:
         source.seek(good_bytes)
         torn = source.read()
     target = _free_name(spool.root / "quarantine", f"{name}-{good_bytes}", torn)
@@ -558,7 +558,7 @@ def _copy_aside(spool: Spool, path: Path, good_bytes: int, name: str) -> tuple[b
 def _free_name(directory: Path, stem: str, content: bytes) -> Path:
     """A name that is free, or holds these bytes already: a recovery that was itself cut short may have left a part."""
     target, number = directory / f"{stem}.bin", 1
-    while target.exists() and target.read_bytes() != content:
+    while target.exists() and durable.content_of(target) != content:
         number += 1
         target = directory / f"{stem}-{number}.bin"
     return target

@@ -268,7 +268,7 @@ def _holds(path: Path, part: Part) -> bool:
 def _read(path: Path, part: Part) -> bytes | None:
     """What the disk holds there now, past the page cache; None where it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = durable.open_plain(path)
         try:
             os.posix_fadvise(descriptor, part.offset, part.size, os.POSIX_FADV_DONTNEED)
             return os.pread(descriptor, part.size, part.offset)
@@ -315,7 +315,7 @@ def place_bytes(place: Place) -> bytes:
 def remembered(root: Path) -> Place:
     """What the disk remembers of its search for rot; the beginning where it remembers nothing."""
     try:
-        return place_from((root / STATE_FILE).read_bytes())
+        return place_from(durable.content_of(root / STATE_FILE))
     except OSError:
         return Place()
 

@@ -59,7 +59,7 @@ class Slice:
 def slice_bytes(root: Path, one: Slice) -> bytes | None:
     """The slice's object: the entries as they stand in the journal; None where other bytes stand there, or none."""
     try:
-        with file_path(root / "journal", one.file).open("rb") as file:
+        with durable.opened(file_path(root / "journal", one.file)) as file:
             file.seek(one.offset)
             content = file.read(one.size)
     except OSError:
@@ -208,7 +208,7 @@ class SliceCutter:
 
     def _cut(self, piece: Piece) -> None:
         path = file_path(self._spool.journal_directory, piece.file)
-        with durable.reading(path), path.open("rb") as file:
+        with durable.reading(path), durable.opened(path) as file:
             file.seek(piece.offset)
             content = file.read(piece.size)
         if len(content) != piece.size:
@@ -281,7 +281,7 @@ def _rows_of(path: Path) -> list[Slice]:
     with durable.reading(path):
         if not path.exists():
             return []
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             return list(parse_rows(file.read(FILE_LIMIT_BYTES)))
 
 
@@ -346,7 +346,7 @@ class SliceReader:
         with durable.reading(path):
             if not path.exists():
                 return  # removed by a start since its name was read
-            with path.open("rb") as file:
+            with durable.opened(path) as file:
                 content = file.read(FILE_LIMIT_BYTES)
         if len(content) < self._offset:
             self._offset = 0  # replaced by a start that dropped its end

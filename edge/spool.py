@@ -340,7 +340,7 @@ def _read_identity(root: Path) -> Identity:
     """
     path = root / IDENTITY_FILE
     try:
-        identity = parse_identity(path.read_bytes())
+        identity = parse_identity(durable.content_of(path))
     except OSError:
         identity = None
     identity = identity or _enrolled(root / "journal" / "00000000.cbor")
@@ -365,7 +365,7 @@ def parse_identity(content: bytes) -> Identity | None:
 def _enrolled(path: Path) -> Identity | None:
     """Which log and disk entry 0 is of. Whose key signed it is asked later, as of every entry."""
     try:
-        with path.open("rb") as file:
+        with durable.opened(path) as file:
             content = file.read(cose.ENTRY_LIMIT_BYTES)
         first = entry.parse(content[: cose.item_end(content, 0, where=path.name)], where=path.name)
         if not isinstance(first.body, Enrolment):

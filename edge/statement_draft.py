@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
+from edge import durable
 from edge.journal import JournalError, entries_of
 from edge.spool import SpoolError
 from liuhen import archive, records
@@ -115,7 +116,7 @@ def _text(root: Path, named: Commitments) -> tuple[str, ...]:
         if label == RecordLabel.REASON:
             path = archive.record_path(root, commitment)
             try:
-                text = records.parse(path.read_bytes(), where=path.name).content.decode()
+                text = records.parse(durable.content_of(path), where=path.name).content.decode()
             except (OSError, FormatError, UnicodeDecodeError):
                 return ()
             return tuple(text.splitlines())

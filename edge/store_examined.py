@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge import durable
 from edge.requests import BadRequest
 from liuhen.errors import FormatError
 from liuhen.registry import CheckOutcome
@@ -86,7 +87,7 @@ def is_conditional(root: Path, place: StoreUrl) -> bool:
 
 def _kept(root: Path) -> Examined | None:
     try:
-        with (root / FILE).open("rb") as file:
+        with durable.opened(root / FILE) as file:
             return parse(file.read(LIMIT_BYTES + 1))
     except FileNotFoundError:
         return None

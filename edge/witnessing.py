@@ -66,7 +66,7 @@ def seen_of(statement: Witness, encoded: bytes) -> Seen:
 
 def read(path: Path) -> bytes:
     """A statement's bytes, at most so many. Raises OSError."""
-    with path.open("rb") as file:
+    with durable.opened(path) as file:
         return file.read(STATEMENT_LIMIT_BYTES + 1)
 
 

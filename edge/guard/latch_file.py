@@ -29,7 +29,7 @@ class LatchMark:
     def __init__(self, path: Path) -> None:
         """Read what a guard of this boot left, and hold the file. Raises OSError, also where a guard runs already."""
         self.found = _read(path)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

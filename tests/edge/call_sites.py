@@ -27,7 +27,7 @@ MODULES = (
     "scrub",
     "read_back",
 )
-NO_FILES = {"clock", "camera", "microphone", "recorder", "_gaps", "neighbours"}
+NO_FILES = {"clock", "camera", "microphone", "recorder", "_gaps", "_sources", "neighbours"}
 """What is opened or read under these names is no file."""
 PURE = {"os.strerror", "durable.reading", "durable.carry_out", "os.major", "os.minor", "os.umask"}
 PATH_METHODS = {
@@ -45,7 +45,17 @@ PATH_METHODS = {
     "mkdir",
     "chmod",
 }
-OURS = {"open", "AppendFile", "appender", "sync_directory", "read_segment", "read_slots", "load_signer"}
+OURS = {
+    "open",
+    "open_plain",
+    "opened",
+    "AppendFile",
+    "appender",
+    "sync_directory",
+    "read_segment",
+    "read_slots",
+    "load_signer",
+}
 FILES = {"_file", "file"}
 
 
