@@ -77,7 +77,7 @@ class PicameraCamera:
                 self.stop(self._claim_seconds)
         self.open()
         self._gate = gate = Gate(deliver)
-        self._watch = watch = PictureWatch(gate, self._local_clock.clock, self._complaints.take)
+        self._watch = watch = PictureWatch(gate, self._local_clock.clock, self._complaints.take, self._settings.zones())
         painter = self._painter(caption)
         self._complaints.take()  # what was said before this run explains nothing in it
         try:

@@ -10,32 +10,56 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.ports import PictureMeasure, SoundMeasure
+from edge.ports import PictureMeasure, Side, SideMeasure, SoundMeasure
 
 DIGITAL_ZERO_MILLIBEL = -9600
 FULL_SCALE = 32768
+THOUSANDTHS = 1000
+
+Luma = NDArray[np.int16]
+Zones = tuple[tuple[Side, tuple[int, ...]], ...]
+"""Sides with their rectangles: left, top, right, bottom in thousandths of the picture."""
 
 
-def measure_picture(luma: NDArray[np.uint8], previous: NDArray[np.uint8], *, boottime_ns: int) -> PictureMeasure:
+def measure_picture(
+    luma: NDArray[np.uint8], previous: NDArray[np.uint8], *, boottime_ns: int, zones: Zones = ()
+) -> PictureMeasure:
     """Measure a luma plane (rows x columns, 0..255) against the previously measured one of the same shape.
 
     Spread is the standard deviation; change the mean absolute difference to `previous`; detail the mean absolute
     difference over all horizontal and vertical neighbours. All are exact integer divisions, so they are the same on
-    every machine.
+    every machine. Each zone is measured by itself.
     """
     signed = luma.astype(np.int16)
+    mean, spread, detail = _light(signed)
+    return PictureMeasure(
+        boottime_ns=boottime_ns,
+        mean_milliluma=mean,
+        spread_milliluma=spread,
+        change_milliluma=_mean_milli(np.abs(signed - previous.astype(np.int16))),
+        detail_milliluma=detail,
+        sides=tuple(_measured_side(side, signed, zone) for side, zone in zones),
+    )
+
+
+def _measured_side(side: Side, signed: Luma, zone: tuple[int, ...]) -> SideMeasure:
+    (rows, columns), (left, top, right, bottom) = signed.shape, zone
+    within = signed[
+        rows * top // THOUSANDTHS : rows * bottom // THOUSANDTHS,
+        columns * left // THOUSANDTHS : columns * right // THOUSANDTHS,
+    ]
+    mean, spread, detail = _light(within)
+    return SideMeasure(side=side, mean_milliluma=mean, spread_milliluma=spread, detail_milliluma=detail)
+
+
+def _light(signed: Luma) -> tuple[int, int, int]:
+    """Mean, spread and detail of a luma plane, in thousandths."""
     pixels = signed.size
     total = int(signed.sum(dtype=np.int64))
     squares = int(np.square(signed, dtype=np.int32).sum(dtype=np.int64))
-    across = np.abs(np.diff(signed, axis=1))
-    down = np.abs(np.diff(signed, axis=0))
-    return PictureMeasure(
-        boottime_ns=boottime_ns,
-        mean_milliluma=total * 1000 // pixels,
-        spread_milliluma=math.isqrt((pixels * squares - total * total) * 1_000_000) // pixels,
-        change_milliluma=_mean_milli(np.abs(signed - previous.astype(np.int16))),
-        detail_milliluma=_mean_milli(across, down),
-    )
+    spread = math.isqrt((pixels * squares - total * total) * 1_000_000) // pixels
+    detail = _mean_milli(np.abs(np.diff(signed, axis=1)), np.abs(np.diff(signed, axis=0)))
+    return total * 1000 // pixels, spread, detail
 
 
 def _mean_milli(*differences: NDArray[np.int16]) -> int:

@@ -136,7 +136,8 @@ class OfflinePicture:
         step = max(1, width // LORES_WIDTH)
         small = yuv[: width * height].reshape(height, width)[::step, ::step].copy()
         if self._measured is not None:
-            self._ready.append(measure_picture(small, self._measured[0], boottime_ns=boottime_ns))
+            before, zones = self._measured[0], self._settings.zones()
+            self._ready.append(measure_picture(small, before, boottime_ns=boottime_ns, zones=zones))
         self._measured = (small, boottime_ns)
 
 

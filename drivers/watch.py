@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.gate import Gate
-from drivers.measures import measure_picture
+from drivers.measures import Zones, measure_picture
 from edge.ports import Clock, SourceLost, Stream
 
 FIRST_PICTURE_SECONDS = 3.0
@@ -26,7 +26,9 @@ LOOK_SECONDS = 0.1
 class PictureWatch:
     """Delivers PictureMeasures, and one SourceLost after `SILENCE_SECONDS` without an encoded picture."""
 
-    def __init__(self, gate: Gate, clock: Clock, explain: Callable[[], str]) -> None:
+    def __init__(self, gate: Gate, clock: Clock, explain: Callable[[], str], zones: Zones = ()) -> None:
+        """`zones` are measured by themselves in each small picture."""
+        self._zones = zones
         self._gate = gate
         self._clock = clock
         self._explain = explain
@@ -68,7 +70,7 @@ class PictureWatch:
                 continue
             luma, boottime_ns = offered
             if previous is not None:
-                self._gate.deliver(measure_picture(luma, previous, boottime_ns=boottime_ns))
+                self._gate.deliver(measure_picture(luma, previous, boottime_ns=boottime_ns, zones=self._zones))
             previous = luma
 
     def _is_lost(self) -> bool:

@@ -1,5 +1,7 @@
 """Judges picture and sound: when black, frozen, covered, all-zero, silent or clipped has lasted, and when it is over.
 
+One side's seats that are hidden while the other's are seen are found too (Jiaozuo Art. 9, last paragraph).
+
 Owns no thread and touches no disk; ANALYSIS calls it. Pure: state and measure in, state and findings out; the clock is
 the measure's own. Entering and leaving have different thresholds and each must last, so a level that wavers about one
 threshold gives one finding and not many. Tables stand at the end of the file.
@@ -11,7 +13,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from edge.config import PictureChecks, SoundChecks
-from edge.ports import PictureMeasure, SoundMeasure
+from edge.ports import PictureMeasure, Side, SideMeasure, SoundMeasure
 
 NS = 1_000_000_000
 
@@ -25,6 +27,12 @@ class Condition(enum.IntEnum):
     SOUND_DIGITAL_ZERO = 3
     SOUND_SILENT = 4
     SOUND_CLIPPING = 5
+    OFFICIALS_HIDDEN = 6
+    PARTIES_HIDDEN = 7
+
+
+HIDDEN = {Side.OFFICIALS: Condition.OFFICIALS_HIDDEN, Side.PARTIES: Condition.PARTIES_HIDDEN}
+"""What is wrong where one side cannot be seen."""
 
 
 class Phase(enum.IntEnum):
@@ -115,6 +123,8 @@ class PictureState:
     black: Watch = Watch()
     frozen: Watch = Watch()
     covered: Watch = Watch()
+    officials: Watch = Watch()
+    parties: Watch = Watch()
     latest_ns: int = 0
 
 
@@ -160,8 +170,18 @@ def step_picture(
     covered, covered_findings = _advance(state.covered, _covered(measure, limits, dark=dark))
     blind = dark or covered.in_trouble
     frozen, frozen_findings = _advance(state.frozen, _frozen(measure, limits, blind=blind))
-    after = PictureState(black=black, frozen=frozen, covered=covered, latest_ns=measure.boottime_ns)
-    return after, (*black_findings, *frozen_findings, *covered_findings)
+    sides = {side.side: side for side in measure.sides}
+    officials, officials_findings = _side(state.officials, sides.get(Side.OFFICIALS), measure, limits, blind=blind)
+    parties, parties_findings = _side(state.parties, sides.get(Side.PARTIES), measure, limits, blind=blind)
+    after = PictureState(
+        black=black,
+        frozen=frozen,
+        covered=covered,
+        officials=officials,
+        parties=parties,
+        latest_ns=measure.boottime_ns,
+    )
+    return after, (*black_findings, *frozen_findings, *covered_findings, *officials_findings, *parties_findings)
 
 
 def step_sound(state: SoundState, measure: SoundMeasure, limits: SoundLimits) -> tuple[SoundState, tuple[Finding, ...]]:
@@ -283,7 +303,45 @@ def _covered(measure: PictureMeasure, limits: PictureChecks, *, dark: bool) -> _
     )
 
 
-def _covered_sign(measure: PictureMeasure, limits: PictureChecks) -> Sign:
+def _side(
+    watch: Watch, zone: SideMeasure | None, measure: PictureMeasure, limits: PictureChecks, *, blind: bool
+) -> tuple[Watch, tuple[Finding, ...]]:
+    """One side's zone: hidden when it is black, or uniform as something close to the lens is.
+
+    An empty seat in the light has its furniture, and who sits still has a face: neither is uniform. While the whole
+    picture shows nothing that finding stands alone: no side is found hidden, and none comes into view again.
+    """
+    if zone is None:
+        return watch, ()
+    sign = _worse(
+        _low(zone.mean_milliluma, limits.black_enter_milliluma, limits.black_leave_milliluma),
+        _covered_sign(zone, limits),
+    )
+    if blind:
+        sign = Sign.TROUBLE if watch.begun else Sign.WELL
+    return _advance(
+        watch,
+        _Sighting(
+            condition=HIDDEN[zone.side],
+            sign=sign,
+            at_ns=measure.boottime_ns,
+            since_ns=measure.boottime_ns,
+            begin_after_ns=limits.side_seconds * NS,
+            end_after_ns=limits.clear_seconds * NS,
+            measured=(
+                (Quantity.MEAN_MILLILUMA, zone.mean_milliluma),
+                (Quantity.SPREAD_MILLILUMA, zone.spread_milliluma),
+                (Quantity.DETAIL_MILLILUMA, zone.detail_milliluma),
+            ),
+        ),
+    )
+
+
+def _worse(one: Sign, other: Sign) -> Sign:
+    return next(sign for sign in Sign if sign in (one, other))
+
+
+def _covered_sign(measure: PictureMeasure | SideMeasure, limits: PictureChecks) -> Sign:
     # A hand gives no detail and little light; paper or tape gives no detail, and light that is the same everywhere.
     detail = _low(
         measure.detail_milliluma, limits.covered_detail_enter_milliluma, limits.covered_detail_leave_milliluma
@@ -376,6 +434,8 @@ def _watches(state: PictureState | SoundState) -> tuple[tuple[Condition, Watch],
                 (Condition.PICTURE_BLACK, state.black),
                 (Condition.PICTURE_FROZEN, state.frozen),
                 (Condition.PICTURE_COVERED, state.covered),
+                (Condition.OFFICIALS_HIDDEN, state.officials),
+                (Condition.PARTIES_HIDDEN, state.parties),
             )
         case SoundState():
             return (

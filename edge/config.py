@@ -23,6 +23,7 @@ from edge.config_file import (
     Names,
     Number,
     Problem,
+    Rectangle,
     Text,
     Whole,
     describe_table,
@@ -35,6 +36,7 @@ from edge.config_file import (
     whole_file_problem,
 )
 from edge.guard.settings import Interlock, Lamps, interlock_problems, pin_conflicts
+from edge.ports import Side
 from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
 from edge.settings_control import Control
@@ -274,6 +276,27 @@ class Camera:
             "font file of the caption; empty lets the camera find one",
         ),
     )
+    officials_zone: tuple[int, ...] = field(
+        default=(),
+        metadata=key(
+            Rectangle(),
+            "执法人员座位在画面中的区域，被遮挡时报警（焦作第九条末款：同时记录双方）",
+            "where the officials sit in the picture; told when it is hidden (both sides have to be in view)",
+        ),
+    )
+    parties_zone: tuple[int, ...] = field(
+        default=(),
+        metadata=key(
+            Rectangle(),
+            "当事人座位在画面中的区域，被遮挡时报警",
+            "where the parties sit in the picture; told when it is hidden",
+        ),
+    )
+
+    def zones(self) -> tuple[tuple[Side, tuple[int, ...]], ...]:
+        """The zones that are configured, in thousandths of the picture."""
+        both = ((Side.OFFICIALS, self.officials_zone), (Side.PARTIES, self.parties_zone))
+        return tuple((side, zone) for side, zone in both if zone)
 
     def bitrate(self, *, eased: bool) -> int:
         """Bits per second: the usual average, or the lower one of a board that is too hot."""
@@ -489,6 +512,15 @@ class PictureChecks:
     )
     covered_flat_leave_milliluma: int = _luma(
         8_000, "遮挡结束所需的明暗分布（并须够亮）", "spread that ends covered (together with brightness)"
+    )
+    side_seconds: int = field(
+        default=5,
+        metadata=key(
+            Whole(1, 9),
+            "一侧座位被遮挡多久才报告（秒）；界限与黑画面、遮挡相同",
+            "how long one side's zone is hidden before it is reported, in seconds; judged by the bounds of black "
+            "and covered",
+        ),
     )
     clear_seconds: int = _seconds(
         2, "恢复正常持续多久才算结束", "how long it must be well again before the end is reported"

@@ -237,6 +237,34 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A part of the picture, [left, top, right, bottom] in thousandths of its width and height; [] means none."""
+
+    least: int = 50
+
+    def convert(self, raw: object, _base: Path) -> object:
+        """A tuple for a list."""
+        return tuple(raw) if isinstance(raw, list) else raw
+
+    def holds(self, value: object) -> bool:
+        """Four whole numbers within the picture, neither side shorter than `least`; or nothing."""
+        if value == ():
+            return True
+        if not isinstance(value, tuple) or len(value) != 4 or not all(type(one) is int for one in value):  # noqa: PLR2004
+            return False
+        left, top, right, bottom = value
+        across, down = (left, right, 0, 1000), (top, bottom, 0, 1000)
+        return all(low <= one < other <= high and other - one >= self.least for one, other, low, high in (across, down))
+
+    def allowed(self) -> tuple[str, str]:
+        """The four numbers."""
+        return (
+            f"[左, 上, 右, 下]，画面宽高的千分数 0..1000，边长不小于 {self.least}；或 []（不判断）",
+            f"[left, top, right, bottom] in thousandths 0..1000 of the picture, no side below {self.least}; or []",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _KeyNote:
     rule: Rule
     zh: str

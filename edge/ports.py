@@ -116,12 +116,30 @@ class SoundPacket:
     missed_samples: int = 0
 
 
+class Side(enum.IntEnum):
+    """Whose seats a zone of the picture shows: both sides have to be in it (Jiaozuo Art. 9, last paragraph)."""
+
+    OFFICIALS = 0
+    PARTIES = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideMeasure:
+    """What ANALYSIS saw within one side's zone; the units of `PictureMeasure`."""
+
+    side: Side
+    mean_milliluma: int
+    spread_milliluma: int
+    detail_milliluma: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureMeasure:
     """What ANALYSIS saw on the low-resolution stream: luma 0..255 times 1000, so that no float is ever signed.
 
     `change_milliluma` is the mean absolute difference to the previous measured picture, `detail_milliluma` the mean
-    absolute difference between neighbouring pixels (a covered lens has none).
+    absolute difference between neighbouring pixels (a covered lens has none). `sides` holds the zones that are
+    configured.
     """
 
     boottime_ns: int
@@ -129,6 +147,7 @@ class PictureMeasure:
     spread_milliluma: int
     change_milliluma: int
     detail_milliluma: int
+    sides: tuple[SideMeasure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

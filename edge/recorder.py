@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from edge import durable, recovery
 from edge.admission import SpaceEased, SpaceFloor, SpaceWarning, SpaceWatch
-from edge.checks import Finding, Phase, PictureJudge, SoundJudge, SoundLimits
+from edge.checks import HIDDEN, Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.desk_sources import SourcesClerk
 from edge.disk_pace import StorageSlow, StorageSlowEnded
@@ -641,6 +641,8 @@ class Recorder:
             name = finding.condition.name
             code = EventCode[name if began else f"{name}_ENDED"]
             span_ns = (min(finding.since_boottime_ns, finding.judged_boottime_ns), finding.judged_boottime_ns)
+            if finding.condition in HIDDEN.values():
+                measured = tuple(value for _, value in finding.measured)  # of the zone, not of the whole picture
             self._event(code, stream, span_ns, measured if finding.measured else ())
             if began:
                 self._counts.warnings[name] = EVENTS[code].words_zh

@@ -1,4 +1,4 @@
-"""What stands between the room and the sensor: nothing, darkness, a hand over the lens, a frozen picture, or noise.
+"""What stands between the room and the sensor: nothing, darkness, a hand, a board before half of the lens, and more.
 
 Owns the last picture it let through while frozen. Called from the world's loop only.
 """
@@ -14,6 +14,8 @@ from sim.scene import PictureSource, Planes
 
 BLACK_LUMA = 16
 COVERED_LUMA = 48
+BOARD_LUMA = 150
+BOARD_NOISE = 3
 NEUTRAL_CHROMA = 128
 _NOISE_SEED = 20240501
 
@@ -26,6 +28,8 @@ class View(enum.StrEnum):
     COVERED = "covered"
     FROZEN = "frozen"
     NOISE = "noise"
+    LEFT_HIDDEN = "left-hidden"
+    RIGHT_HIDDEN = "right-hidden"
 
 
 class Stamped:
@@ -70,6 +74,15 @@ class Optics:
             case View.NOISE:
                 _fill(planes, BLACK_LUMA)
                 planes.luma[:] = self._random.integers(0, 256, planes.luma.shape, numpy.uint8)
+            case View.LEFT_HIDDEN | View.RIGHT_HIDDEN:
+                self._room.draw(counter, utc_ms, planes)
+                self._hide(planes, left=self._view is View.LEFT_HIDDEN)
+
+    def _hide(self, planes: Planes, *, left: bool) -> None:
+        """A bright board close to the lens, out of focus: no detail, but the sensor's noise."""
+        luma, half = planes.luma[: planes.height, : planes.width], planes.width // 2
+        hidden = luma[:, :half] if left else luma[:, half:]
+        hidden[:] = self._random.integers(BOARD_LUMA, BOARD_LUMA + BOARD_NOISE, hidden.shape, numpy.uint8)
 
     def _freeze(self, counter: int, utc_ms: int, planes: Planes) -> None:
         surfaces = (planes.luma, planes.blue, planes.red)

@@ -172,6 +172,8 @@ class Stage:
             Verb.SEE_DARK: lambda _: optics.look(View.DARK),
             Verb.SEE_COVERED: lambda _: optics.look(View.COVERED),
             Verb.SEE_FROZEN: lambda _: optics.look(View.FROZEN),
+            Verb.SEE_LEFT_HIDDEN: lambda _: optics.look(View.LEFT_HIDDEN),
+            Verb.SEE_RIGHT_HIDDEN: lambda _: optics.look(View.RIGHT_HIDDEN),
             Verb.SEE_NOISE: lambda _: optics.look(View.NOISE),
         }
         return board if sound is None else {**board, **_sound_board(sound)}

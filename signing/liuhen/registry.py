@@ -181,6 +181,10 @@ class EventCode(enum.IntEnum):
     SOUND_SILENT_ENDED = 10
     SOUND_CLIPPING = 11
     SOUND_CLIPPING_ENDED = 12
+    OFFICIALS_HIDDEN = 13
+    OFFICIALS_HIDDEN_ENDED = 14
+    PARTIES_HIDDEN = 15
+    PARTIES_HIDDEN_ENDED = 16
     SOURCE_LOST = 20
     SOURCE_BACK = 21
     FRAMES_MISSED = 22
@@ -288,6 +292,7 @@ def _meaning(severity: Severity, words_zh: str, words_en: str, *measured: str) -
 
 
 _PICTURE = ("mean_milliluma", "spread_milliluma", "change_milliluma", "detail_milliluma")
+_ZONE = ("mean_milliluma", "spread_milliluma", "detail_milliluma")
 _SOUND = ("peak_millibel", "rms_millibel", "zero_samples", "clipped_samples")
 
 EVENTS: dict[EventCode, EventMeaning] = {
@@ -297,6 +302,18 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.PICTURE_FROZEN_ENDED: _meaning(Severity.NOTICE, "画面恢复变化", "picture no longer frozen", *_PICTURE),
     EventCode.PICTURE_COVERED: _meaning(Severity.WARNING, "镜头被遮挡", "lens covered", *_PICTURE),
     EventCode.PICTURE_COVERED_ENDED: _meaning(Severity.NOTICE, "镜头遮挡解除", "lens no longer covered", *_PICTURE),
+    EventCode.OFFICIALS_HIDDEN: _meaning(
+        Severity.WARNING, "执法人员一侧被遮挡", "the officials' side cannot be seen", *_ZONE
+    ),
+    EventCode.OFFICIALS_HIDDEN_ENDED: _meaning(
+        Severity.NOTICE, "执法人员一侧恢复可见", "the officials' side can be seen again", *_ZONE
+    ),
+    EventCode.PARTIES_HIDDEN: _meaning(
+        Severity.WARNING, "当事人一侧被遮挡", "the parties' side cannot be seen", *_ZONE
+    ),
+    EventCode.PARTIES_HIDDEN_ENDED: _meaning(
+        Severity.NOTICE, "当事人一侧恢复可见", "the parties' side can be seen again", *_ZONE
+    ),
     EventCode.SOUND_DIGITAL_ZERO: _meaning(Severity.FAULT, "声音为数字零", "sound is digital zero", *_SOUND),
     EventCode.SOUND_DIGITAL_ZERO_ENDED: _meaning(Severity.NOTICE, "声音恢复", "sound no longer digital zero", *_SOUND),
     EventCode.SOUND_SILENT: _meaning(Severity.WARNING, "声音过低", "sound silent", *_SOUND),

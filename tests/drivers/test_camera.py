@@ -18,7 +18,17 @@ from drivers.camera import PicameraCamera
 from drivers.caption import LocalClock
 from drivers.system_clock import SystemClock
 from edge.config import Camera as CameraSettings
-from edge.ports import FaultKind, HardwareFault, PictureFormat, PictureMeasure, PicturePacket, SourceLost, Stream
+from edge.ports import (
+    FaultKind,
+    HardwareFault,
+    PictureFormat,
+    PictureMeasure,
+    PicturePacket,
+    Side,
+    SideMeasure,
+    SourceLost,
+    Stream,
+)
 from sim import strip
 from sim.levers import Verb
 from tests.drivers.deliveries import Deliveries
@@ -330,6 +340,24 @@ def test_the_small_pictures_are_measured_and_a_frozen_room_is_still(world: Scene
     assert still[-1].change_milliluma < alive[-1].change_milliluma
     steps = {after.boottime_ns - before.boottime_ns for before, after in itertools.pairwise(alive)}
     assert all(500_000_000 <= step <= 600_000_000 for step in steps)
+
+
+def test_a_side_that_the_world_hides_shows_in_its_own_zone_of_the_measures_alone(world: Scene) -> None:
+    def sides(deliveries: Deliveries) -> dict[Side, SideMeasure]:
+        count = len(deliveries.of(PictureMeasure)) + 2
+        assert deliveries.wait_for(lambda: len(deliveries.of(PictureMeasure)) >= count)
+        return {side.side: side for side in deliveries.of(PictureMeasure)[-1].sides}
+
+    with running(camera(officials_zone=(660, 450, 970, 900), parties_zone=(40, 450, 340, 900))) as deliveries:
+        seen = sides(deliveries)
+        world.levers.pull(Verb.SEE_LEFT_HIDDEN)
+        try:
+            hidden = sides(deliveries)
+        finally:
+            world.levers.pull(Verb.SEE_ROOM)
+    assert min(side.detail_milliluma for side in seen.values()) > 1_800
+    assert hidden[Side.PARTIES].detail_milliluma < 1_200
+    assert hidden[Side.OFFICIALS].detail_milliluma > 1_800
 
 
 @pytest.mark.oracle

@@ -27,7 +27,7 @@ from edge.checks import (
     step_sound,
 )
 from edge.config import PictureChecks, SoundChecks
-from edge.ports import PictureMeasure, SoundMeasure
+from edge.ports import PictureMeasure, Side, SoundMeasure
 
 PERIOD_NS = NS // 2
 RATE_HZ = 8000
@@ -256,6 +256,131 @@ def test_a_dim_room_with_sensor_noise_is_not_covered() -> None:
 def test_a_hand_in_front_of_the_lens_with_sensor_noise_is_covered() -> None:
     glow = np.tile(np.linspace(30, 60, 320), (180, 1))
     assert said(pictures(lambda index: exposed(glow, 0.8, index), 10)) == [(Condition.PICTURE_COVERED, Phase.BEGAN)]
+
+
+# -- both sides in view (Jiaozuo Art. 9, last paragraph) --------------------------------------------------------------
+
+ZONES = ((Side.OFFICIALS, (600, 400, 1000, 1000)), (Side.PARTIES, (0, 400, 400, 1000)))
+PARTIES = (slice(72, 180), slice(0, 128))
+OFFICIALS = (slice(72, 180), slice(192, 320))
+Draw = Callable[[int], NDArray[np.uint8]]
+
+
+def sides(*shown: tuple[Draw, int]) -> tuple[Finding, ...]:
+    """Measure real arrays with both zones, two a second; each drawing for its seconds."""
+    judge, findings, index = PictureJudge(PICTURE), list[Finding](), 0
+    previous = shown[0][0](0)
+    for draw, seconds in shown:
+        for _ in range(seconds * 2):
+            index += 1
+            luma = draw(index)
+            at_ns = START_NS + index * PERIOD_NS
+            findings += judge.step(measure_picture(luma, previous, boottime_ns=at_ns, zones=ZONES))
+            previous = luma
+    return tuple(findings)
+
+
+def two_tables(*, seated: bool) -> NDArray[np.float64]:
+    """A wall under a slope of light with two tables and chairs; with `seated` a head and a dark suit at each."""
+    luma = np.tile(np.linspace(120, 160, 320), (180, 1))
+    for left in (20, 212):
+        luma[130:180, left : left + 90] = 80
+        luma[126:130, left : left + 90] = 40
+        luma[90:130, left + 30 : left + 60] = 70
+        if seated:
+            luma[80:105, left + 36 : left + 54] = 175
+            luma[105:130, left + 25 : left + 65] = 35
+    return luma
+
+
+def behind(room: NDArray[np.float64], hidden: tuple[slice, slice], luma: float, *, slope: float = 0.0) -> Draw:
+    """The room with something uniform before a part of it."""
+
+    def draw(index: int) -> NDArray[np.uint8]:
+        shown = room.copy()
+        shown[hidden] = luma + slope * np.linspace(0, 1, shown[hidden].shape[1])
+        return exposed(shown, 0.8, index)
+
+    return draw
+
+
+def lit(*, seated: bool) -> Draw:
+    room = two_tables(seated=seated)
+    return lambda index: exposed(room, 0.8, index)
+
+
+@pytest.mark.parametrize(
+    ("where", "side", "condition"),
+    [
+        (PARTIES, Side.PARTIES, Condition.PARTIES_HIDDEN),
+        (OFFICIALS, Side.OFFICIALS, Condition.OFFICIALS_HIDDEN),
+    ],
+)
+@pytest.mark.parametrize(
+    ("luma", "slope"), [(16, 0), (45, 25), (220, 4)], ids=["switched off light", "back of a suit", "sheet of paper"]
+)
+def test_a_hidden_side_is_told_within_ten_seconds_with_what_was_measured_and_so_is_its_end(
+    where: tuple[slice, slice], side: Side, condition: Condition, luma: float, slope: float
+) -> None:
+    room = two_tables(seated=True)
+    began, ended = sides((lit(seated=True), 10), (behind(room, where, luma, slope=slope), 20), (lit(seated=True), 10))
+    assert said((began, ended)) == [(condition, Phase.BEGAN), (condition, Phase.ENDED)]
+    assert began.judged_boottime_ns - (START_NS + 10 * NS) <= 10 * NS
+    assert ended.judged_boottime_ns - (START_NS + 30 * NS) <= 10 * NS
+    at_ns = began.judged_boottime_ns
+    shown = behind(room, where, luma, slope=slope)((at_ns - START_NS) // PERIOD_NS)
+    zone = next(one for one in measure_picture(shown, shown, boottime_ns=0, zones=ZONES).sides if one.side is side)
+    assert dict(began.measured) == {
+        Quantity.MEAN_MILLILUMA: zone.mean_milliluma,
+        Quantity.SPREAD_MILLILUMA: zone.spread_milliluma,
+        Quantity.DETAIL_MILLILUMA: zone.detail_milliluma,
+    }
+
+
+@pytest.mark.parametrize("seated", [True, False], ids=["sitting still", "empty"])
+def test_a_side_that_sits_still_or_is_empty_in_the_light_is_not_hidden(seated: bool) -> None:
+    assert sides((lit(seated=seated), 120)) == ()
+
+
+def test_somebody_who_passes_before_one_side_hides_nobody() -> None:
+    passing = behind(two_tables(seated=True), PARTIES, 45)
+    assert sides(*[(lit(seated=True), 4), (passing, 4)] * 10) == ()
+
+
+def test_a_side_that_wavers_is_told_once() -> None:
+    hidden, seen = behind(two_tables(seated=True), PARTIES, 45), lit(seated=True)
+    found = sides((hidden, 10), *[(seen, 1), (hidden, 1)] * 20, (seen, 5))
+    assert said(found) == [(Condition.PARTIES_HIDDEN, Phase.BEGAN), (Condition.PARTIES_HIDDEN, Phase.ENDED)]
+
+
+def test_a_lens_covered_whole_is_one_finding_and_brings_no_hidden_side_back() -> None:
+    def dark(index: int) -> NDArray[np.uint8]:
+        return exposed(np.full((180, 320), 12.0), 0.8, index)
+
+    assert said(sides((lit(seated=True), 5), (dark, 20), (lit(seated=True), 5))) == [
+        (Condition.PICTURE_BLACK, Phase.BEGAN),
+        (Condition.PICTURE_BLACK, Phase.ENDED),
+    ]
+    hidden = behind(two_tables(seated=True), PARTIES, 45)
+    assert said(sides((hidden, 10), (dark, 10), (hidden, 10))) == [
+        (Condition.PARTIES_HIDDEN, Phase.BEGAN),
+        (Condition.PICTURE_BLACK, Phase.BEGAN),
+        (Condition.PICTURE_BLACK, Phase.ENDED),
+    ]
+
+
+def test_a_picture_that_is_lost_ends_the_finding_of_a_side() -> None:
+    judge, draw = PictureJudge(PICTURE), behind(two_tables(seated=True), PARTIES, 45)
+    for index in range(30):
+        judge.step(measure_picture(draw(index), draw(0), boottime_ns=START_NS + index * PERIOD_NS, zones=ZONES))
+    assert judge.standing() == {Condition.PARTIES_HIDDEN}
+    (ended,) = judge.withdraw(START_NS + 100 * NS)
+    assert (ended.condition, ended.phase, ended.measured) == (Condition.PARTIES_HIDDEN, Phase.ENDED, ())
+
+
+def test_without_zones_no_side_is_judged() -> None:
+    dark_half = behind(two_tables(seated=True), PARTIES, 16)
+    assert pictures(dark_half, 30) == ()
 
 
 def test_digital_zero_is_told_just_after_two_seconds_and_dates_back_to_the_first_zero() -> None:

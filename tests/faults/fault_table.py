@@ -318,7 +318,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         number=14,
-        what="the picture is black, then frozen, then covered, then well again",
+        what="the picture is black, frozen, covered, then each side of the table is hidden, then well again",
         events=frozenset(
             {
                 _E.PICTURE_BLACK,
@@ -327,6 +327,10 @@ TABLE: tuple[Row, ...] = (
                 _E.PICTURE_FROZEN_ENDED,
                 _E.PICTURE_COVERED,
                 _E.PICTURE_COVERED_ENDED,
+                _E.OFFICIALS_HIDDEN,
+                _E.OFFICIALS_HIDDEN_ENDED,
+                _E.PARTIES_HIDDEN,
+                _E.PARTIES_HIDDEN_ENDED,
             }
         ),
         lamp="attention",

@@ -23,6 +23,8 @@ from edge.ports import (
     LossCause,
     PictureMeasure,
     RtcReading,
+    Side,
+    SideMeasure,
     SoundMeasure,
     Stream,
     SyncState,
@@ -273,6 +275,16 @@ def _shown(measure: PictureMeasure | SoundMeasure, seconds: int, every: int = 1)
     return act
 
 
+def _in_view(side: Side) -> PictureMeasure:
+    zone = SideMeasure(side=side, mean_milliluma=120_000, spread_milliluma=40_000, detail_milliluma=5_000)
+    return replace(WELL, sides=(zone,))
+
+
+def _hidden(side: Side) -> PictureMeasure:
+    zone = SideMeasure(side=side, mean_milliluma=45_000, spread_milliluma=3_000, detail_milliluma=600)
+    return replace(WELL, sides=(zone,))
+
+
 def picture_checks(folder: Path) -> Seen:
     return recorded(
         folder,
@@ -285,6 +297,7 @@ def picture_checks(folder: Path) -> Seen:
         _shown(WELL, 4),
         _shown(COVERED, 7),
         _shown(WELL, 4),
+        *(act for side in Side for act in (_shown(_hidden(side), 7), _shown(_in_view(side), 4))),
     )
 
 

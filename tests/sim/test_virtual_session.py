@@ -18,7 +18,7 @@ import pytest
 from edge.app import Refused, Start, run
 from liuhen import keys
 from liuhen.kinds import Event, Gap, GapEnd, Heartbeat, Segment, Session
-from liuhen.registry import EndCause, EventCode, GapCause, Purpose, Stream
+from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, Purpose, Stream
 from sim.optics import View
 from sim.room import HearingRoom
 from sim.virtual import VIRTUAL_START, open_virtual
@@ -331,6 +331,42 @@ def test_a_picture_gone_wrong_is_reported_after_five_seconds_and_its_end_after_t
     said = dict(zip(events, times_of_events(recorded), strict=True))
     assert 3 + 5 <= said[began] <= 3 + 5 + SLACK_SECONDS
     assert 12 + 2 <= said[ended] <= 12 + 2 + SLACK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("view", "began", "ended"),
+    [
+        (View.LEFT_HIDDEN, EventCode.PARTIES_HIDDEN, EventCode.PARTIES_HIDDEN_ENDED),
+        (View.RIGHT_HIDDEN, EventCode.OFFICIALS_HIDDEN, EventCode.OFFICIALS_HIDDEN_ENDED),
+    ],
+)
+def test_one_side_of_the_drawn_room_that_is_hidden_is_an_event_within_ten_seconds_and_a_lamp_that_asks_for_a_person(
+    view: View, began: EventCode, ended: EventCode, tmp_path: Path
+) -> None:
+    script = (
+        Act(at_seconds=8, happens=lambda room: room.look(view)),
+        Act(at_seconds=18, happens=lambda room: room.look(View.ROOM)),
+    )
+    casting = Casting(
+        seconds=24,
+        script=script,
+        picture=lambda: HearingRoom(WIDTH, HEIGHT, stamp=True),
+        officials_zone=(660, 450, 970, 900),
+        parties_zone=(40, 450, 340, 900),
+    )
+    recorded = record(tmp_path, casting)
+    events = [EventCode(event.code) for event in recorded.bodies(Event)]
+    assert events == [began, ended]
+    said = dict(zip(events, times_of_events(recorded), strict=True))
+    assert 8 + 5 <= said[began] <= 8 + 10
+    assert 18 + 2 <= said[ended] <= 18 + 10
+    (told,) = recorded.events(began)
+    assert len(told.measured) == len(EVENTS[began].measured)
+    assert told.measured[2] <= 1_200
+    assert recorded.onlooker.warned == {EVENTS[began].words_zh}  # what the lamp's slow red asks a person for
+    assert recorded.onlooker.latest is not None
+    assert recorded.onlooker.latest.warnings_zh == ()
+    assert verify(recorded)["intact"]
 
 
 def test_digital_zero_is_reported_after_two_seconds_and_its_end_after_two(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ class Onlooker:
     entries: list[int] = field(default_factory=list)
     latest: Status | None = None
     words: list[str] = field(default_factory=list)
+    warned: set[str] = field(default_factory=set)
 
     def fragment(self, segment: int, fragment: int, r: bytes) -> None:
         self.sealed.append((segment, fragment))
@@ -73,6 +74,7 @@ class Onlooker:
 
     def status(self, status: Status) -> None:
         self.latest = status
+        self.warned.update(status.warnings_zh)
 
     def said(self, words_zh: str, words_en: str) -> None:
         self.words.append(words_en)
@@ -115,6 +117,8 @@ class Casting:
     camera: bool = True
     microphone: bool = True
     since: Moment = VIRTUAL_START
+    officials_zone: tuple[int, ...] = ()
+    parties_zone: tuple[int, ...] = ()
 
 
 def small_config(folder: Path, casting: Casting) -> Config:
@@ -133,6 +137,8 @@ def small_config(folder: Path, casting: Casting) -> Config:
             height=HEIGHT,
             frames_per_second=FRAMES_PER_SECOND,
             bitrate_bits_per_second=600_000,
+            officials_zone=casting.officials_zone,
+            parties_zone=casting.parties_zone,
         ),
         microphone=replace(base.microphone, enabled=casting.microphone),
     )
