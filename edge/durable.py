@@ -122,6 +122,16 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     sync_directory(path.parent)
 
 
+def move_into_place(fresh: Path, path: Path) -> None:
+    """A file that was written elsewhere on this disk, durable under its name; replaces one. Raises StorageFault."""
+    flush_file(fresh)
+    try:
+        fresh.replace(path)
+    except OSError as error:
+        raise StorageFault(path, error.errno or errno.EIO) from error
+    sync_directory(path.parent)
+
+
 def overwrite(path: Path, offset: int, content: bytes) -> None:
     """Write over a part of an existing file that holds real blocks already, durably. Raises StorageFault.
 

@@ -2,16 +2,20 @@
 
 Reads the store by version and hash (`liuhen.store_archive`), writes one thing into it: the signed statement of who
 copies what for, by whose approval (FORMAT.md 12.5; Jiaozuo Art. 18, 20). No content is written anywhere before that
-statement was read back. What lies in the target already is hashed again and, where it is right, not copied again. Runs
-in the caller's thread; durable on return.
+statement was read back. A file has its name only when it was proven and is durable; so after any end, a kill or a power
+cut too, what lies in the target is hashed again and, where it is right, not asked of the store again. A few objects are
+read at once (`liuhen.store_ahead`), of each a buffer is held, and what came of them is told in the plan's order.
 """
 
 from __future__ import annotations
 
+import enum
 import hashlib
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -27,9 +31,11 @@ from liuhen.findings import Code
 from liuhen.hashing import record_hash
 from liuhen.keeping import Keeping
 from liuhen.kinds import Access, Recovered, Segment
+from liuhen.store_ahead import in_order
 from liuhen.store_archive import StoreArchive
 from liuhen.store_names import AccessName, MediaName, Name, QuarantineName, RecordName, key_of, parse_key, prefix_of
 from liuhen.store_objects import Taken, hashes_to, take
+from liuhen.store_reader import Reader
 from liuhen.store_statements import objects_copied, sign_access
 from liuhen.verify_journal import items
 
@@ -78,6 +84,18 @@ class Plan:
     """What the journal names and the store does not hold, as paths of the copy."""
 
 
+class Came(enum.Enum):
+    """What came of one object."""
+
+    COPIED = enum.auto()
+    WAS_THERE = enum.auto()
+    DIFFERS = enum.auto()
+    CLOSED = enum.auto()
+
+
+_Copied = tuple[Content, Came]
+
+
 @dataclass(slots=True, kw_only=True)
 class Fetched:
     """What came of it. `differing` and `closed` are paths that are not in the copy."""
@@ -89,6 +107,22 @@ class Fetched:
     differing: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     """Records that are encrypted for somebody else, or that the key does not open."""
+
+    def count(self, name: Content, came: Came) -> None:
+        """One more object."""
+        match came, name:
+            case Came.WAS_THERE, _:
+                self.already += 1
+            case Came.DIFFERS, _:
+                self.differing.append(_path_of(name))
+            case Came.CLOSED, _:
+                self.closed.append(_path_of(name))
+            case Came.COPIED, MediaName():
+                self.segments += 1
+            case Came.COPIED, RecordName():
+                self.records += 1
+            case Came.COPIED, QuarantineName():
+                self.quarantined += 1
 
 
 def prepare(target: Path, log_id: bytes) -> None:
@@ -171,21 +205,22 @@ def leave(into: Store, source: StoreArchive, signer: cose.Signer, statement: Acc
 
 def copy(store: StoreArchive, found: Plan, custodian: Custodian) -> Fetched:
     """Everything of a plan into the target, each object hashed on its way. Raises StoreTrouble, StorageFault."""
-    fetched = Fetched()
     for folder in ("sessions", "records", "quarantine"):
         durable.make_directory(store.root / folder)
+    _clear(store.root / "device/fetch")  # halves of objects, where an earlier copy was killed
+    by_path: dict[str, list[Content]] = {}
     for name in dict.fromkeys(name for _, name in found.content):
-        match name:
-            case RecordName():
-                _copy_record(store, name, custodian, fetched)
-            case MediaName() | QuarantineName():
-                _copy_bytes(store, name, fetched)
+        by_path.setdefault(_path_of(name), []).append(name)
+    copying = partial(_copied, root=store.root, opens=custodian.opens)
+    fetched = Fetched()
+    for each in in_order(store.reader, by_path.values(), copying):
+        for name, came in each:
+            fetched.count(name, came)
     for _, path in archive.journal_files(store.root):
         durable.flush_file(path)
     durable.sync_directory(store.root / "journal")
     for folder in ("slices", "fetch", "journal"):
-        for path in (store.root / "device" / folder).iterdir():
-            path.unlink()
+        _clear(store.root / "device" / folder)
     return fetched
 
 
@@ -239,70 +274,60 @@ def _path_of(name: Content) -> str:
             return f"records/{name.commitment.hex()}.record"
 
 
-# -- copying -----------------------------------------------------------------------------------------------------------
+# -- copying: any thread ----------------------------------------------------------------------------------------------
 
 
-def _copy_bytes(store: StoreArchive, name: MediaName | QuarantineName, fetched: Fetched) -> None:
-    path = store.root / _path_of(name)
-    if _is_there(path, name.digest):
-        fetched.already += 1
-        return
-    content = _taken(store, name, SEGMENT_LIMIT_BYTES)
-    if content is None:
-        fetched.differing.append(_path_of(name))
-        return
-    durable.make_directory(path.parent)
-    durable.remove_file(path, missing_ok=True)
-    durable.create_file(path, content)
-    if isinstance(name, MediaName):
-        fetched.segments += 1
-    else:
-        fetched.quarantined += 1
+def _copied(reader: Reader, names: list[Content], *, root: Path, opens: X25519PrivateKey | None) -> list[_Copied]:
+    """The objects of one path, one after another: of two that claim it the last one stays."""
+    return [(name, _copy(reader, name, root, opens)) for name in names]
 
 
-def _copy_record(store: StoreArchive, name: RecordName, custodian: Custodian, fetched: Fetched) -> None:
-    path = store.root / _path_of(name)
-    if path.is_file() and _plain(path.read_bytes(), name.commitment):
-        fetched.already += 1
-        return
-    content = _taken(store, name, sealed_records.SEALED_LIMIT_BYTES)
-    if content is None:
-        fetched.differing.append(_path_of(name))
-        return
-    plain = content if _plain(content, name.commitment) else _opened(content, name, custodian)
-    if plain is None:
-        fetched.closed.append(_path_of(name))
-        return
-    durable.remove_file(path, missing_ok=True)
-    durable.create_file(path, plain)
-    fetched.records += 1
-
-
-def _opened(content: bytes, name: RecordName, custodian: Custodian) -> bytes | None:
-    if custodian.opens is None:
-        return None
+def _copy(reader: Reader, name: Content, root: Path, opens: X25519PrivateKey | None) -> Came:
+    path = root / _path_of(name)
+    if _is_right(path, name):
+        return Came.WAS_THERE
+    into = root / "device" / "fetch" / secrets.token_hex(16)
+    limit_bytes = sealed_records.SEALED_LIMIT_BYTES if isinstance(name, RecordName) else SEGMENT_LIMIT_BYTES
     try:
-        return sealed_records.opened(content, custodian.opens, commitment=name.commitment, where="record")
+        if take(reader, name, into, limit_bytes=limit_bytes, tell=_ignore) is not Taken.FOUND:
+            return Came.DIFFERS
+        if isinstance(name, RecordName) and not _made_plain(into, name, opens):
+            return Came.CLOSED
+        durable.make_directory(path.parent)
+        durable.move_into_place(into, path)
+        return Came.COPIED
+    finally:
+        into.unlink(missing_ok=True)
+
+
+def _made_plain(path: Path, name: RecordName, opens: X25519PrivateKey | None) -> bool:
+    """Whether the file now holds the record itself."""
+    content = path.read_bytes()
+    if _plain(content, name.commitment):
+        return True
+    if opens is None:
+        return False
+    try:
+        plain = sealed_records.opened(content, opens, commitment=name.commitment, where="record")
     except FormatError:
-        return None  # counted as one that this key does not open
+        return False  # counted as one that this key does not open
+    if plain is not None:
+        path.write_bytes(plain)
+    return plain is not None
 
 
 def _plain(content: bytes, commitment: bytes) -> bool:
     return record_hash(content[: records.SALT_BYTES], content[records.SALT_BYTES :]) == commitment
 
 
-def _taken(store: StoreArchive, name: Content, limit_bytes: int) -> bytes | None:
-    """The object's bytes, of the version that hashes to its name; None where there is none."""
-    into = store.root / "device" / "fetch" / name.digest.hex()
-    try:
-        taken = take(store.reader, name, into, limit_bytes=limit_bytes, tell=_ignore)
-        return into.read_bytes() if taken is Taken.FOUND else None
-    finally:
-        into.unlink(missing_ok=True)
+def _is_right(path: Path, name: Content) -> bool:
+    """Whether an earlier copy is whole: its bytes are hashed again."""
+    if isinstance(name, RecordName):
+        return path.is_file() and not path.is_symlink() and _plain(path.read_bytes(), name.commitment)
+    return _is_there(path, name.digest)
 
 
 def _is_there(path: Path, digest: bytes) -> bool:
-    """Whether an earlier copy was whole: its bytes are hashed again."""
     if not path.is_file() or path.is_symlink():
         return False
     found = hashlib.sha256()
@@ -315,6 +340,11 @@ def _is_there(path: Path, digest: bytes) -> bool:
 def ended_well(fetched: Fetched, absent: Iterable[str]) -> bool:
     """Whether the copy holds everything that was asked for; what is encrypted for others is no fault of it."""
     return not fetched.differing and not list(absent)
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
 
 
 def _ignore(_code: Code, _words: str) -> None:

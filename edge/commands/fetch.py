@@ -19,6 +19,7 @@ from edge.commands.acts import MakeClock, tell
 from edge.commands.said import Field, add_said, hear
 from edge.fetch import Custodian, Fetched, FetchRefused, Plan, Purpose
 from edge.requests import BadRequest
+from edge.spool import only_for_the_group
 from edge.store import Store, StoreFault
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen import store_cli
@@ -92,6 +93,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     log_id = store_cli.chosen_log(access, arguments.log)
     heard = hear(arguments.said_from, FIELDS, ask_all=True)
     said = Purpose(actor=heard["actor"], purpose=heard["purpose"], approval=heard["approval"])
+    only_for_the_group()
     reader = open_store(access)
     try:
         fetch.prepare(arguments.target, log_id)

@@ -2,7 +2,8 @@
 
 Owns a work directory in the layout of 1.1: the journal is put together there first; a segment lies there from just
 before its check until just after it, or for good where the directory was named by whoever verifies, who can then go on
-after an interruption. Nothing is taken for an object but bytes that hash to its name. No thread.
+after an interruption. Nothing is taken for an object but bytes that hash to its name. Slices are read by a few threads
+(`store_ahead`) and told in their order; everything else is the caller's thread.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from liuhen.archive import record_path
 from liuhen.boxes import SEGMENT_LIMIT_BYTES
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Findings
-from liuhen.hashing import ZERO_HASH, record_hash
+from liuhen.hashing import ZERO_HASH, record_hash, sha256
 from liuhen.kinds import Segment
+from liuhen.store_ahead import in_order
 from liuhen.store_journal import SLICE_LIMIT_BYTES, JournalWriter
 from liuhen.store_names import MediaName, Name, QuarantineName, RecordName, SliceName, WitnessName, parse_key, prefix_of
 from liuhen.store_objects import Taken, Tell, hashes_to, take
@@ -73,6 +75,15 @@ class StoredFile:
             into.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slice:
+    """What came of reading a slice: None where no version is the object, which is among what is told (B2)."""
+
+    name: SliceName
+    octets: bytes | None
+    told: tuple[tuple[Code, str], ...]
+
+
 def _place(session: bytes, number: int, digest: bytes) -> bytes:
     """One media object as a key of a set that may hold a hundred thousand."""
     return session + number.to_bytes(8, "big") + digest
@@ -107,10 +118,12 @@ class StoreArchive:
             )
         hashes, made = self.root / "device" / "entry-hashes", self.root / "device" / "journal"
         with JournalWriter(made, hashes, self.tell) as writer:
-            for part in sorted(slices, key=lambda name: (name.first, name.last, name.digest)):
-                octets = self._slice(part)
-                if octets is not None:
-                    writer.add(part, octets)
+            parts = sorted(slices, key=lambda name: (name.first, name.last, name.digest))
+            for found in in_order(self.reader, parts, self._slice):
+                for code, words in found.told:
+                    self.tell(code, words)
+                if found.octets is not None:
+                    writer.add(found.name, found.octets)
         hashes.unlink()
         self._put_in_place(made)
         for statement in statements:
@@ -158,19 +171,18 @@ class StoreArchive:
             self.total_bytes += version.size
         return name
 
-    def _slice(self, name: SliceName) -> bytes | None:
-        """The bytes of a slice, read before or now; None where no version is the object, which is told (B2)."""
+    def _slice(self, reader: Reader, name: SliceName) -> _Slice:
+        """A slice, read before or now, by any thread."""
         path = self.root / "device" / "slices" / name.digest.hex()
-        if self.keep and path.is_file():
-            return path.read_bytes()
-        into = _fresh(self.root)
+        if self.keep and path.is_file() and sha256(octets := path.read_bytes()) == name.digest:
+            return _Slice(name=name, octets=octets, told=())
+        into, told = _fresh(self.root), list[tuple[Code, str]]()
         try:
-            if take(self.reader, name, into, limit_bytes=SLICE_LIMIT_BYTES, tell=self.tell) is not Taken.FOUND:
-                return None
-            octets = into.read_bytes()
-            if self.keep:
+            taken = take(reader, name, into, limit_bytes=SLICE_LIMIT_BYTES, tell=lambda *one: told.append(one))
+            octets = into.read_bytes() if taken is Taken.FOUND else b""
+            if self.keep and taken is Taken.FOUND:
                 into.replace(path)
-            return octets
+            return _Slice(name=name, octets=octets if taken is Taken.FOUND else None, told=tuple(told))
         finally:
             into.unlink(missing_ok=True)
 

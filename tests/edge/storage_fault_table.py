@@ -279,6 +279,8 @@ SITES: dict[str, tuple[str, ...]] = {
         "durable.open_plain: os.open",
         "durable.opened: open_plain",
         "durable.opened: os.fdopen",
+        "durable.move_into_place: .replace",
+        "durable.move_into_place: sync_directory",
         "durable.overwrite: os.close",
         "durable.overwrite: os.fdatasync",
         "durable.overwrite: os.lseek",

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
+import os
+import signal
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -14,11 +21,14 @@ from edge import __main__ as program
 from edge import fetch
 from edge.fetch import Custodian, FetchRefused, Plan, Purpose
 from edge.store import FaultClass, Put, StoreFault
-from liuhen import keys, sealed_records
+from liuhen import keys, sealed_records, store_directory
 from liuhen.findings import Code, Severity
 from liuhen.hashing import sha256
 from liuhen.kinds import Access
-from liuhen.store_names import MediaName
+from liuhen.store_ahead import THREADS
+from liuhen.store_directory import DirectoryReader
+from liuhen.store_names import MediaName, Name, RecordName, SliceName, parse_key
+from liuhen.store_reader import Bytes, ObjectVersion
 from liuhen.store_statements import objects_copied, verify_access
 from tests.signing.archives import closed_archive, flip, signer
 from tests.signing.checking import assert_untouched, check, codes
@@ -31,6 +41,7 @@ pytestmark = pytest.mark.long
 SAID = Purpose(actor="张三", purpose="复议审查", approval="（2026）第 12 号")
 CUSTODIAN = Custodian(signer=signer("custodian"))
 NOW_MS = 1_790_000_000_000
+LIMIT_SECONDS = 20
 
 
 @pytest.fixture
@@ -133,6 +144,128 @@ def test_nothing_is_left_of_the_work(shelf: Shelf, tmp_path: Path, key_file: Pat
     run(shelf, tmp_path / "copy", key_file, said_file)
     left = [path.name for path in (tmp_path / "copy" / "device").rglob("*") if path.is_file()]
     assert left == [fetch.MARK]
+
+
+# --- several at once, and after a kill -------------------------------------------------------------------------------
+
+
+class Watched(DirectoryReader):
+    """Notes what is read, and how many contents at once; each waits until as many as may be are under way."""
+
+    read: ClassVar[list[Name]] = []
+    most: ClassVar[int] = 0
+    under_way: ClassVar[int] = 0
+    moved: ClassVar = threading.Condition()
+    wanted: ClassVar[int] = 1
+
+    @classmethod
+    def begin(cls, *, wanted: int) -> None:
+        cls.read, cls.most, cls.under_way, cls.wanted = [], 0, 0, wanted
+
+    @contextmanager
+    def open(self, version: ObjectVersion) -> Iterator[Bytes]:
+        name = parse_key(version.key)
+        is_content = isinstance(name, MediaName | RecordName)
+        with Watched.moved:
+            Watched.read.append(name)
+            Watched.under_way += is_content
+            Watched.most = max(Watched.most, Watched.under_way)
+            Watched.moved.notify_all()
+            assert not is_content or Watched.moved.wait_for(lambda: Watched.most >= Watched.wanted, LIMIT_SECONDS)
+        with super().open(version) as source:
+            yield source
+        with Watched.moved:
+            Watched.under_way -= is_content
+
+
+def test_several_objects_are_read_at_once_and_no_more_than_that(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_directory, "DirectoryReader", Watched)
+    Watched.begin(wanted=THREADS)
+    assert run(shelf, tmp_path / "copy", key_file, said_file) == 0
+    assert Watched.most == THREADS
+    assert_untouched(check(tmp_path / "copy", whole_file_hash=True))
+
+
+class Dying(DirectoryReader):
+    """The process is killed in the middle of the fifth content, when one of the first four must have been done."""
+
+    begun: ClassVar = itertools.count(1)
+
+    @contextmanager
+    def open(self, version: ObjectVersion) -> Iterator[Bytes]:
+        with super().open(version) as source:
+            is_content = isinstance(parse_key(version.key), MediaName | RecordName)
+            yield HalfRead(source) if is_content and next(Dying.begun) == THREADS + 1 else source
+
+
+class HalfRead:
+    """Some bytes, and then no more of anything."""
+
+    def __init__(self, source: Bytes) -> None:
+        self._source = source
+        self._reads = 0
+
+    def read(self, _size: int, /) -> bytes:
+        self._reads += 1
+        if self._reads > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._source.read(100)
+
+
+def test_a_copy_that_was_killed_goes_on_without_asking_for_what_it_has(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "copy"
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(store_directory, "DirectoryReader", Dying)
+        os._exit(run(shelf, target, key_file, said_file))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    there = content_in(target)
+    assert 1 <= len(there) <= 5
+    assert list((target / "device/fetch").iterdir())  # the half, which is no file of the copy
+    monkeypatch.setattr(store_directory, "DirectoryReader", Watched)
+    Watched.begin(wanted=1)
+    assert run(shelf, target, key_file, said_file) == 0
+    asked = sorted(fetch._path_of(name) for name in Watched.read if isinstance(name, MediaName | RecordName))
+    assert asked == sorted(set(content_in(target)) - set(there))
+    assert not [name for name in Watched.read if isinstance(name, SliceName)]
+    assert_untouched(check(target, whole_file_hash=True))
+    assert [path.name for path in (target / "device").rglob("*") if path.is_file()] == [fetch.MARK]
+
+
+def test_a_slice_that_a_power_cut_left_empty_is_read_again(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path
+) -> None:
+    target = tmp_path / "copy"
+    fetch.prepare(target, shelf.log_id)
+    shelf.archive(target, keep=True)
+    for path in (target / "device/slices").iterdir():
+        path.write_bytes(b"")
+    assert run(shelf, target, key_file, said_file) == 0
+    assert_untouched(check(target, whole_file_hash=True))
+
+
+def test_of_however_large_objects_some_buffers_are_held(shelf: Shelf, tmp_path: Path) -> None:
+    """Eight segments of 12 MB, four at a time: what is held is less than one of them."""
+    size = 12 << 20
+    target = tmp_path / "copy"
+    fetch.prepare(target, shelf.log_id)
+    source, found = shelf.archive(target, keep=True), Plan()
+    for number in range(8):
+        content = bytes([number]) * size
+        name = MediaName(log_id=shelf.log_id, session=bytes(16), number=number, digest=sha256(content))
+        shelf.put(name, content)
+        found.content.append((bytes(16), name))
+    del content
+    tracemalloc.start()
+    try:
+        assert fetch.copy(source, found, CUSTODIAN).segments == 8
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < size
 
 
 # --- said first ------------------------------------------------------------------------------------------------------
