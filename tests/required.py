@@ -37,6 +37,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/realtime/test_lamp_never_lies.py::*",
     "tests/realtime/test_low_battery.py::*",
     "tests/realtime/test_real_time.py::*",
+    "tests/realtime/test_secrets.py::*",
     "tests/realtime/test_trip_on_slow_disk.py::*",
     "tests/realtime/test_twice.py::*",
     "tests/realtime/test_whole_room.py::*",
