@@ -25,25 +25,12 @@ from edge.ports import Clock
 from edge.retention import Ledger
 from edge.spool import SpoolError
 from liuhen.records import RECORD_LIMIT_BYTES, SALT_BYTES, Record
-from liuhen.registry import RecordLabel
 
 EXIT_DENIED = 7
 """The act is forbidden; the refusal is in the journal."""
 
 ORDINAL_DIGITS = 6
 SHORTEST_PREFIX = 8
-LABELS_ZH = {
-    RecordLabel.PLACE: "地点",
-    RecordLabel.CASE: "案件",
-    RecordLabel.PERSONS: "人员",
-    RecordLabel.REASON: "原因",
-    RecordLabel.EXPLANATION: "说明",
-    RecordLabel.GROUND: "依据",
-    RecordLabel.APPROVAL: "审批",
-    RecordLabel.ATTACHMENT: "附件",
-    RecordLabel.OTHER: "其他",
-}
-
 MakeClock = Callable[[], Clock]
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edge import durable
 from edge.commands.acts import (
-    LABELS_ZH,
     MakeClock,
     acting,
     add_config,
@@ -113,7 +112,7 @@ def state_of(root: Path, ledger: Ledger, commitment: bytes) -> str:
 def label_words(label: int) -> str:
     """A label in both languages."""
     found = next((known for known in RecordLabel if known == label), None)
-    return f"类别 {label}" if found is None else f"{LABELS_ZH[found]} {found.name.lower()}"
+    return f"类别 {label}" if found is None else f"{found.words_zh} {found.name.lower()}"
 
 
 def _whose(ledger: Ledger, commitment: bytes) -> str:

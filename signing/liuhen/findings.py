@@ -129,6 +129,15 @@ class Code(enum.StrEnum):
     RECLAIM_ORDER = "reclaim-order"
     RECLAIM_UNFOUNDED = "reclaim-unfounded"
 
+    PROCEEDINGS_ORDER = "proceedings-order"
+    MARK_BACKDATED = "mark-backdated"
+    STEP_ORDER = "step-order"
+    ENDED_EARLY = "ended-early"
+    NOTICE_MISSING = "notice-missing"
+    NOTICE_LATE = "notice-late"
+    NOTICE_TO_NOBODY = "notice-to-nobody"
+    PLACE_NOT_SHOWN = "place-not-shown"
+
     SEGMENT_MISSING = "segment-missing"
     SEGMENT_DESTROYED = "segment-destroyed"
     SEGMENT_RECLAIMED = "segment-reclaimed"
@@ -447,6 +456,33 @@ MEANINGS: dict[Code, Meaning] = {
         "J26",
         "本地清理违反此前条目，不能免除缺失：{}",
         "a reclaim goes against the entries before it and excuses nothing: {}",
+    ),
+    Code.PROCEEDINGS_ORDER: Meaning(
+        _B,
+        "J27",
+        "程序、首部或补标条目不合规则：{}",
+        "what a session follows, is about, or marks afterwards breaks the rules: {}",
+    ),
+    Code.MARK_BACKDATED: Meaning(
+        _W,
+        "J27",
+        "标记所称的时刻比写入时早 {}，且未注明是补标",
+        "a mark names a moment {} before it was written and does not say that it was marked afterwards",
+    ),
+    Code.STEP_ORDER: Meaning(_N, "J28", "环节的次序与程序不同：{}", "steps were taken in another order: {}"),
+    Code.ENDED_EARLY: Meaning(
+        _W, "J28", "结束时仍有必经环节没有标记：{}", "it ended before required steps were marked: {}"
+    ),
+    Code.NOTICE_MISSING: Meaning(
+        _W, "J28", "没有告知将全程录音录像：{}", "no notice that it is recorded was given: {}"
+    ),
+    Code.NOTICE_LATE: Meaning(_W, "J28", "告知过迟：{}", "the notice came late: {}"),
+    Code.NOTICE_TO_NOBODY: Meaning(_W, "J28", "告知时无人到场：{}", "a notice was given to an empty room: {}"),
+    Code.PLACE_NOT_SHOWN: Meaning(
+        _W,
+        "J28",
+        "没有画面显示场所标志，也没有口述场所",
+        "no frame shows the sign of the place, and nobody named it aloud",
     ),
     Code.SEGMENT_MISSING: Meaning(
         _B,

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 
 _PHRASES = {
+    "it changes the steps after one was marked": "已有环节标记之后又更改程序",
+    "it does not amend the header before it": "所补充的不是此前的首部",
+    "it gives a field twice": "同一项填写了两次",
+    "the moment it means is later than itself, or of a strange boot": "所指时刻晚于条目自身，或属于别的开机",
+    "the moment it means is before the session": "所指时刻早于场次开始",
+    "the frame is of a segment that was stated long before": "所指画面属于早已声明的段",
+    "no such sealed frame is in the segment it names": "所指的段中没有这一封签画面",
     "it covers entries that come later": "所涵盖的条目晚于自身",
     "it falls behind, or differs from, one that an entry before it had seen": "落后于或不同于此前条目所见",
     "it forgets one that an entry before it had seen": "此前条目已见，此条目却无",

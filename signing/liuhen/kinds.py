@@ -480,6 +480,59 @@ class Reclaimed(EntryBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure(EntryBody):
+    """What the session follows: a profile's procedure with its steps, and what is due to the parties (5.9)."""
+
+    KIND: ClassVar[str] = "procedure"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    profile: tuple[str, bytes] = key(9, row(name=Text(64), hash=HASH))
+    code: int = key(10, CODE)
+    steps: tuple[tuple[str, int], ...] = key(11, Rows(row(title=Text(400), required=BIT), limit=64))
+    points: tuple[str, ...] = key(12, Rows(Text(400), limit=64))
+    notice_ms: int | None = key(13, Nullable(UINT))
+    plate: int = key(14, BIT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header(EntryBody):
+    """What the session is about; names and numbers are records, one for each field. A later one adds and amends."""
+
+    KIND: ClassVar[str] = "header"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    amends: int | None = key(9, Nullable(UINT))
+    matter: str | None = key(10, Nullable(Text(64)))
+    secrecy: int = key(11, CODE)
+    ex_status: int = key(12, CODE)
+    records: Commitments = key(13, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateMark(EntryBody):
+    """A person marks a moment afterwards: `meant` is as said, the entry's own clock is when it was written."""
+
+    KIND: ClassVar[str] = "late-mark"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    code: int = key(9, CODE)
+    meant: Instant = key(10, INSTANT)
+    refers_to: int | None = key(11, Nullable(UINT))
+    step: int | None = key(12, Nullable(CODE))
+    records: Commitments = key(13, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plate(EntryBody):
+    """A person says that this sealed frame shows the sign of the place; the picture itself stays in the segment."""
+
+    KIND: ClassVar[str] = "plate"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    segment: int = key(9, UINT)
+    fragment: int = key(10, UINT)
+    frame_index: int = key(11, UINT)
+    seal_hash: bytes = key(12, HASH)
+    records: Commitments = key(13, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal(Body):
     """Signed after each fragment, in the same file, outside the chain (FORMAT.md 6.3)."""
 
@@ -591,6 +644,10 @@ ENTRY_KINDS: dict[str, type[EntryBody]] = {
         Receipt,
         Order,
         Reclaimed,
+        Procedure,
+        Header,
+        LateMark,
+        Plate,
     )
 }
 

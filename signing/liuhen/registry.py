@@ -101,6 +101,35 @@ class MarkCode(enum.IntEnum):
     CONSENT = 6
     PROMPT_PLAYED = 7
     OTHER = 8
+    PARTY_ARRIVED = 9
+    PLACE_SPOKEN = 10
+    ENDED_EARLY = 11
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return _MARK_WORDS[self][0]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return _MARK_WORDS[self][1]
+
+
+_MARK_WORDS = {
+    MarkCode.STEP: ("环节标记", "step"),
+    MarkCode.KEY_MOMENT: ("重点标记", "key moment"),
+    MarkCode.SPOKEN_EXPLANATION: ("语音说明", "spoken explanation"),
+    MarkCode.RECESS: ("休会（录制未停）", "recess (recording went on)"),
+    MarkCode.SITTING_RESUMED: ("复会", "sitting resumed"),
+    MarkCode.NOTICE_GIVEN: ("已告知", "notice given"),
+    MarkCode.CONSENT: ("当事人同意记录", "consent of the party to be recorded"),
+    MarkCode.PROMPT_PLAYED: ("已播放提示音", "prompt played"),
+    MarkCode.OTHER: ("其他标记", "other mark"),
+    MarkCode.PARTY_ARRIVED: ("当事人到场", "party present"),
+    MarkCode.PLACE_SPOKEN: ("场所口述", "place named aloud"),
+    MarkCode.ENDED_EARLY: ("提前结束", "ended early"),
+}
 
 
 class KeyAct(enum.IntEnum):
@@ -156,6 +185,48 @@ class RecordLabel(enum.IntEnum):
     ATTACHMENT = 7
     OTHER = 8
     STORE = 9
+    CAUSE = 10
+    PARTIES = 11
+    RELATED_PERSONS = 12
+    OFFICIALS = 13
+    CERTIFICATES = 14
+    HOST = 15
+    RECORDER = 16
+    RECORDER_AGENCY = 17
+    PAPER = 18
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return _LABEL_WORDS[self][0]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return _LABEL_WORDS[self][1]
+
+
+_LABEL_WORDS = {
+    RecordLabel.PLACE: ("地点", "place"),
+    RecordLabel.CASE: ("案号", "case number"),
+    RecordLabel.PERSONS: ("人员", "persons"),
+    RecordLabel.REASON: ("理由", "reason"),
+    RecordLabel.EXPLANATION: ("说明", "explanation"),
+    RecordLabel.GROUND: ("依据", "ground"),
+    RecordLabel.APPROVAL: ("批准", "approval"),
+    RecordLabel.ATTACHMENT: ("附件", "attachment"),
+    RecordLabel.OTHER: ("其他", "other"),
+    RecordLabel.STORE: ("存储库", "store"),
+    RecordLabel.CAUSE: ("案由", "cause of the case"),
+    RecordLabel.PARTIES: ("当事人", "parties"),
+    RecordLabel.RELATED_PERSONS: ("相关人员", "other persons concerned"),
+    RecordLabel.OFFICIALS: ("执法人员", "officials"),
+    RecordLabel.CERTIFICATES: ("执法证号", "certificate numbers"),
+    RecordLabel.HOST: ("主持人", "host"),
+    RecordLabel.RECORDER: ("记录人", "recorder"),
+    RecordLabel.RECORDER_AGENCY: ("记录人所在单位", "agency of the recorder"),
+    RecordLabel.PAPER: ("文书编号", "number of a paper"),
+}
 
 
 class Severity(enum.IntEnum):
@@ -575,6 +646,36 @@ class RetentionBasis(enum.IntEnum):
     CASE_FILE = 1
     LONG_TERM = 2
     LAW = 3
+    COERCIVE_MEASURE = 4
+    OBJECTION_OR_COMPLAINT = 5
+    RESISTANCE = 6
+    MASS_INCIDENT = 7
+    OTHER_LONG_TERM = 8
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told; 4 to 8 are the triggers of long-term keeping (Jiaozuo Art. 17)."""
+        return _RETENTION_WORDS[self][0]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return _RETENTION_WORDS[self][1]
+
+
+_RETENTION_WORDS = {
+    RetentionBasis.OTHER: ("其他", "other"),
+    RetentionBasis.CASE_FILE: ("同案卷保管期限", "as long as the case file"),
+    RetentionBasis.LONG_TERM: ("长期保存", "long-term keeping"),
+    RetentionBasis.LAW: ("法律规定", "the law"),
+    RetentionBasis.COERCIVE_MEASURE: ("对当事人采取强制措施", "coercive measures were taken"),
+    RetentionBasis.OBJECTION_OR_COMPLAINT: ("当事人有异议、投诉或上访", "a party objects or complains"),
+    RetentionBasis.RESISTANCE: ("当事人逃避、拒绝、阻碍执法", "enforcement was resisted or obstructed"),
+    RetentionBasis.MASS_INCIDENT: ("处置群体性事件、突发事件", "a mass incident or an emergency"),
+    RetentionBasis.OTHER_LONG_TERM: ("其他需要长期保存的情形", "another reason for long-term keeping"),
+}
+LONG_TERM_TRIGGERS = frozenset(basis for basis in RetentionBasis if basis >= RetentionBasis.COERCIVE_MEASURE)
+"""What makes a session one to be kept for good."""
 
 
 class InhibitionCode(enum.IntEnum):
@@ -717,6 +818,69 @@ class OrderCode(enum.IntEnum):
     """What a local operator ordered."""
 
     RECLAIM_UNWITNESSED = 1
+
+
+class ProcedureCode(enum.IntEnum):
+    """What kind of proceeding a session is."""
+
+    OTHER = 0
+    HEARING = 1
+    LICENCE_HEARING = 2
+    WINDOW = 3
+    INTERVIEW = 4
+    STATEMENT = 5
+    SERVICE = 6
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return ("其他", "听证", "行政许可听证", "窗口受理", "询问", "陈述申辩", "送达")[self]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return ("other", "hearing", "licence hearing", "service window", "interview", "statement", "service")[self]
+
+
+class SecrecyClass(enum.IntEnum):
+    """What of a session is to be protected."""
+
+    UNSTATED = 0
+    NONE = 1
+    PRIVACY = 2
+    TRADE_SECRET = 3
+    TECHNICAL_SECRET = 4
+    WORK_SECRET = 5
+    STATE_SECRET = 6
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return ("未填写", "不涉密", "个人隐私", "商业秘密", "技术秘密", "工作秘密", "国家秘密")[self]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return self.name.lower().replace("_", " ")
+
+
+class ExStatus(enum.IntEnum):
+    """Whether the place of a session is an explosion zone."""
+
+    UNSTATED = 0
+    NO_ZONE = 1
+    INTERLOCKED = 2
+    EX_EQUIPMENT = 3
+
+    @property
+    def words_zh(self) -> str:
+        """What a reader is told."""
+        return ("未填写", "非爆炸危险区域", "爆炸危险区域（防爆联锁）", "爆炸危险区域（防爆设备）")[self]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return ("unstated", "no explosion zone", "explosion zone, interlocked", "explosion zone, Ex equipment")[self]
 
 
 class MissedCause(enum.IntEnum):

@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass
 
 from liuhen.findings import Code, Finding, Severity, Verdict, printable
+from liuhen.report_proceedings import proceedings_json, proceedings_lines
 from liuhen.report_room import Room, device_lines, room_json, session_json, session_lines, summary
 from liuhen.report_store import store_json, store_lines, witness_json, witness_lines
 from liuhen.report_words import Language as Language  # noqa: PLC0414 -- part of this module for its users
@@ -179,6 +180,7 @@ def _session_json(session: SessionSummary, report: Report) -> dict[str, object]:
         "ended": iso(session.ended_utc_ms),
         "clock_synchronised": session.id not in report.unsynchronised,
         **session_json(session, report.room or Room()),
+        "proceedings": proceedings_json(session.id, report.room or Room()),
     }
 
 
@@ -388,7 +390,8 @@ def _session_lines(session: SessionSummary, report: Report, words: Words) -> lis
         lines.insert(1, words.say(f"  此文件为第 {report.segment} 号段", f"  this file is segment {report.segment}"))
     if session.id in report.unsynchronised:
         lines.append(words.say("  设备时间未同步", "  device clock not synchronised"))
-    return lines + session_lines(session, report.room or Room(), words)
+    room = report.room or Room()
+    return [*lines, *session_lines(session, room, words), *proceedings_lines(session.id, room, words)]
 
 
 _VERDICT_WORDS = {

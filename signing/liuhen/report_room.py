@@ -27,6 +27,7 @@ from liuhen.verify_duties import DutySummary, RefusalSummary, UpkeepSummary
 from liuhen.verify_gaps import GapSummary
 from liuhen.verify_inhibitions import InhibitionSummary
 from liuhen.verify_marks import MarkSummary
+from liuhen.verify_proceedings import ProceedingsSummary
 from liuhen.verify_session import SessionSummary
 from liuhen.verify_totals import Bounds, Totals
 
@@ -51,14 +52,6 @@ _PRESENTED_WORDS = {
     Presented.DESTROYED: ("已依令销毁", "destroyed by order"),
     Presented.IN_STORE: ("已入库", "in the store"),
 }
-_MARK_WORDS = {
-    MarkCode.SPOKEN_EXPLANATION: ("语音说明", "spoken explanation"),
-    MarkCode.RECESS: ("休会（录制未停）", "recess (recording went on)"),
-    MarkCode.SITTING_RESUMED: ("复会", "sitting resumed"),
-    MarkCode.NOTICE_GIVEN: ("已告知", "notice given"),
-    MarkCode.CONSENT: ("当事人同意记录", "consent of the party to be recorded"),
-    MarkCode.PROMPT_PLAYED: ("已播放提示音", "prompt played"),
-}
 _MAINTENANCE_WORDS = {
     MaintenanceCode.OTHER: ("其他维护", "other maintenance"),
     MaintenanceCode.INSPECTED: ("巡检", "inspected"),
@@ -72,14 +65,6 @@ _OUTCOME_WORDS = {
     CheckOutcome.WARNING: ("提示", "warning"),
     CheckOutcome.BLOCKING: ("不合格", "blocking"),
     CheckOutcome.NOT_FITTED: ("未装", "not fitted"),
-}
-_LABEL_WORDS = {
-    RecordLabel.PERSONS: ("人员", "persons"),
-    RecordLabel.REASON: ("理由", "reason"),
-    RecordLabel.EXPLANATION: ("说明", "explanation"),
-    RecordLabel.GROUND: ("依据", "ground"),
-    RecordLabel.APPROVAL: ("批准", "approval"),
-    RecordLabel.ATTACHMENT: ("附件", "attachment"),
 }
 _STREAM_WORDS: dict[int | None, tuple[str, str]] = {
     None: ("画面和声音", "picture and no sound"),
@@ -104,6 +89,8 @@ class Room:
     upkeep: tuple[UpkeepSummary, ...] = ()
     upkeep_not_told: int = 0
     presented: Mapping[bytes, Presented] = field(default_factory=dict)
+    proceedings: Mapping[bytes, ProceedingsSummary] = field(default_factory=dict)
+    """Of each session that says what it follows or is about."""
 
     @property
     def unapproved(self) -> int:
@@ -229,7 +216,7 @@ def _check_line(check: UpkeepSummary, words: Words) -> str:
         names = words.say("（" + "、".join(items) + "）", " (" + ", ".join(items) + ")")
         parts.append(word + words.say(f" {len(items)} 项", f" {len(items)}") + (names if outcome else ""))
     said = words.say("，", ", ").join(parts) or words.say("没有内容", "nothing")
-    return words.say("录前检查：", "check before recording: ") + said + _entry(check.entry, words)
+    return words.say("录前检查：", "check before recording: ") + said + entry_words(check.entry, words)
 
 
 def _mark_lines(session: SessionSummary, room: Room, words: Words) -> list[str]:
@@ -244,10 +231,10 @@ def _mark_lines(session: SessionSummary, room: Room, words: Words) -> list[str]:
 
 
 def _mark_line(mark: MarkSummary, room: Room, words: Words) -> str:
-    name = words.say(*_MARK_WORDS[MarkCode(mark.code)])
+    name = words.say(MarkCode(mark.code).words_zh, MarkCode(mark.code).words_en)
     where = words.time(mark.utc_ms) + words.say("，", ", ") + _listen(mark, words)
-    content = _content(mark.records, room, words)
-    return words.say(f"  标记：{name}，{where}", f"  mark: {name}, {where}") + content + _entry(mark.entry, words)
+    content = content_words(mark.records, room, words)
+    return words.say(f"  标记：{name}，{where}", f"  mark: {name}, {where}") + content + entry_words(mark.entry, words)
 
 
 def _listen(mark: MarkSummary, words: Words) -> str:
@@ -264,24 +251,22 @@ def _heard(mark: MarkSummary, words: Words) -> str:
     return words.say("已语音说明，", "aloud, ") + _listen(mark, words)
 
 
-def _content(records: Commitments, room: Room, words: Words, *, only: RecordLabel | None = None) -> str:
+def content_words(records: Commitments, room: Room, words: Words, *, only: RecordLabel | None = None) -> str:
     """Of each record whether it is here. Who it names is in it, and it may have been left out."""
     said = []
     for label, commitment in records:
         presented = room.presented.get(commitment)
         if presented is None or only not in (None, label):
             continue
-        zh, en = (
-            _LABEL_WORDS.get(RecordLabel(label), ("附录", "record"))
-            if known(RecordLabel, label)
-            else ("附录", "record")
-        )
+        found = RecordLabel(label) if known(RecordLabel, label) else None
+        zh, en = ("附录", "record") if found is None else (found.words_zh, found.words_en)
         state = _PRESENTED_WORDS[presented]
         said.append(words.say(f"{zh}内容{state[0]}", f"{en}: content {state[1]}"))
     return "".join(words.say("，", ", ") + one for one in said)
 
 
-def _entry(entry: int, words: Words) -> str:
+def entry_words(entry: int, words: Words) -> str:
+    """The number of an entry, as it stands at the end of a line."""
     return words.say(f"（第 {entry} 号条目）", f" (entry {entry})")
 
 
@@ -306,14 +291,14 @@ def _gap_lines(number: int, gap: GapSummary, room: Room, words: Words) -> list[s
             f"  中止 {number}：{what}，{since} 至 {until}{end}{_length(gap, words)}",
             f"  gap {number}: {what}, {since} to {until}{end}{_length(gap, words)}",
         )
-        + _entry(gap.entry, words),
+        + entry_words(gap.entry, words),
         words.say("      原因：", "      cause: ") + _cause_line(gap, words),
     ]
     for one in room.inhibitions:
         if one.entry in gap.forbidden_by and one.code == InhibitionCode.WITHHELD:
             lines.append(words.say("      批准：", "      approval: ") + _approval(one, room, words))
     if gap.evidence:
-        seen = words.say("；", "; ").join(words.say(zh, en) + _entry(seq, words) for seq, zh, en in gap.evidence)
+        seen = words.say("；", "; ").join(words.say(zh, en) + entry_words(seq, words) for seq, zh, en in gap.evidence)
         lines.append(words.say("      测得：", "      measured: ") + seen)
     return [*lines, words.say("      说明：", "      explained: ") + _explanation(gap, room, words)]
 
@@ -336,11 +321,12 @@ def _cause_words(code: int | None, words: Words) -> str:
 
 def _explanation(gap: GapSummary, room: Room, words: Words) -> str:
     said = [
-        _heard(mark, words) + _content(mark.records, room, words) + _entry(mark.entry, words) for mark in gap.spoken
+        _heard(mark, words) + content_words(mark.records, room, words) + entry_words(mark.entry, words)
+        for mark in gap.spoken
     ]
     if gap.written is not None and gap.written.discharged_by is not None:
-        given = _content(gap.written.given, room, words)
-        said.append(words.say("已书面说明", "in writing") + given + _entry(gap.written.discharged_by, words))
+        given = content_words(gap.written.given, room, words)
+        said.append(words.say("已书面说明", "in writing") + given + entry_words(gap.written.discharged_by, words))
     return words.say("；", "; ").join(said) or words.say("待说明", "not yet explained")
 
 
@@ -390,7 +376,7 @@ def _inhibition_line(one: InhibitionSummary, room: Room, words: Words) -> str:
     line = words.say(
         f"  {name}：{words.time(one.from_utc_ms)} 至 {until}", f"  {name}: {words.time(one.from_utc_ms)} to {until}"
     )
-    line += _entry(one.entry, words)
+    line += entry_words(one.entry, words)
     if one.code != InhibitionCode.WITHHELD:
         return line
     return line + words.say("，", ", ") + _approval(one, room, words)
@@ -400,7 +386,7 @@ def _approval(one: InhibitionSummary, room: Room, words: Words) -> str:
     if one.approved_by is None:
         return words.say("不得记录未获批准", "withheld, UNAPPROVED")
     when = words.time(one.approved_utc_ms)
-    content = _content(one.approval_records, room, words) + _entry(one.approved_by, words)
+    content = content_words(one.approval_records, room, words) + entry_words(one.approved_by, words)
     return words.say(f"{when} 获批准", f"approved {when}") + content
 
 
@@ -411,13 +397,13 @@ def _duty_line(duty: DutySummary, room: Room, words: Words) -> str:
         "refusal": ("拒绝开始录制", "a refused start"),
         "session-end": ("场次结束时仍未恢复", "a session that ended without its media"),
     }.get(duty.about, ("其他", "another entry"))
-    why = words.say(f"{name}：因{about[0]}", f"{name}: for {about[1]}") + _entry(duty.about_entry, words)
+    why = words.say(f"{name}：因{about[0]}", f"{name}: for {about[1]}") + entry_words(duty.about_entry, words)
     since = words.say(f"，{words.time(duty.opened_utc_ms)} 起", f", since {words.time(duty.opened_utc_ms)}")
     if duty.discharged_by is None:
         return words.say("  [未办] ", "  [OWED] ") + why + since
     when = words.time(duty.discharged_utc_ms)
-    given = words.say(f"，{when} 已办", f", given {when}") + _content(duty.given, room, words)
-    return words.say("  [已办] ", "  [given] ") + why + since + given + _entry(duty.discharged_by, words)
+    given = words.say(f"，{when} 已办", f", given {when}") + content_words(duty.given, room, words)
+    return words.say("  [已办] ", "  [given] ") + why + since + given + entry_words(duty.discharged_by, words)
 
 
 def _refusal_line(one: RefusalSummary, room: Room, words: Words) -> str:
@@ -430,7 +416,7 @@ def _refusal_line(one: RefusalSummary, room: Room, words: Words) -> str:
         owed = words.say("；尚未报告", "; not yet reported")
     else:
         owed = words.say("；已报告", "; reported")
-    return line + _entry(one.entry, words) + owed
+    return line + entry_words(one.entry, words) + owed
 
 
 def _upkeep_lines(room: Room, words: Words) -> list[str]:
@@ -449,7 +435,7 @@ def _upkeep_lines(room: Room, words: Words) -> list[str]:
                 else f"{code}"
             )
         times = words.say(f"{count} 次，最近 {words.time(one.utc_ms)}", f"{count}, last {words.time(one.utc_ms)}")
-        lines.append(f"  {name}" + words.say("：", ": ") + times + _content(one.records, room, words))
+        lines.append(f"  {name}" + words.say("：", ": ") + times + content_words(one.records, room, words))
     return lines
 
 
@@ -464,14 +450,16 @@ def _name(registry: type[enum.IntEnum], code: int, words: Words) -> str:
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def _json_name(registry: type[enum.IntEnum], code: int) -> str:
+def json_name(registry: type[enum.IntEnum], code: int) -> str:
+    """A code by its name, or by its number where this version does not know it."""
     return registry(code).name.lower().replace("_", "-") if known(registry, code) else f"code-{code}"
 
 
-def _records_json(records: Commitments, room: Room) -> list[dict[str, object]]:
+def records_json(records: Commitments, room: Room) -> list[dict[str, object]]:
+    """Of each record its label, and whether its content is here."""
     return [
         {
-            "label": _json_name(RecordLabel, label),
+            "label": json_name(RecordLabel, label),
             "commitment": commitment.hex(),
             "content": room.presented[commitment].value if commitment in room.presented else None,
         }
@@ -511,7 +499,7 @@ def _gap_json(gap: GapSummary, room: Room) -> dict[str, object]:
     return {
         "from": iso(gap.from_utc_ms),
         "to": iso(gap.to_utc_ms),
-        "stream": None if gap.stream is None else _json_name(Stream, gap.stream),
+        "stream": None if gap.stream is None else json_name(Stream, gap.stream),
         "cause": cause_name(gap.cause),
         "first_cause": cause_name(gap.cause if gap.amended_by is None else gap.first_cause),
         "amended_by": gap.amended_by,
@@ -529,13 +517,13 @@ def _gap_json(gap: GapSummary, room: Room) -> dict[str, object]:
 def _mark_json(mark: MarkSummary, room: Room) -> dict[str, object]:
     return {
         "entry": mark.entry,
-        "code": _json_name(MarkCode, mark.code),
+        "code": json_name(MarkCode, mark.code),
         "time": iso(mark.utc_ms),
         "segment": mark.segment,
         "offset_ms": mark.offset_ms,
         "sample_index": mark.sample_index,
         "refers_to": mark.refers_to,
-        "records": _records_json(mark.records, room),
+        "records": records_json(mark.records, room),
     }
 
 
@@ -546,10 +534,10 @@ def _upkeep_json(one: UpkeepSummary, room: Room) -> dict[str, object]:
         "code": one.code,
         "time": iso(one.utc_ms),
         "rows": [
-            {"item": _json_name(CheckItem, item), "outcome": _json_name(CheckOutcome, outcome), "measured": measured}
+            {"item": json_name(CheckItem, item), "outcome": json_name(CheckOutcome, outcome), "measured": measured}
             for item, outcome, measured in one.rows
         ],
-        "records": _records_json(one.records, room),
+        "records": records_json(one.records, room),
     }
 
 
@@ -561,7 +549,7 @@ def room_json(room: Room) -> dict[str, object]:
         "refused_starts": [
             {
                 "entry": one.entry,
-                "code": _json_name(RefusalCode, one.code),
+                "code": json_name(RefusalCode, one.code),
                 "time": iso(one.utc_ms),
                 "duties": [duty.entry for duty in room.duties_of(one.entry)],
             }
@@ -575,7 +563,7 @@ def room_json(room: Room) -> dict[str, object]:
 def _inhibition_json(one: InhibitionSummary, room: Room) -> dict[str, object]:
     return {
         "entry": one.entry,
-        "code": _json_name(InhibitionCode, one.code),
+        "code": json_name(InhibitionCode, one.code),
         "session": None if one.session is None else one.session.hex(),
         "from": iso(one.from_utc_ms),
         "to": iso(one.to_utc_ms),
@@ -583,21 +571,21 @@ def _inhibition_json(one: InhibitionSummary, room: Room) -> dict[str, object]:
         "approved": not one.unapproved if one.code == InhibitionCode.WITHHELD else None,
         "approved_by": one.approved_by,
         "approved_at": iso(one.approved_utc_ms),
-        "records": _records_json(one.records, room),
-        "approval_records": _records_json(one.approval_records, room),
+        "records": records_json(one.records, room),
+        "approval_records": records_json(one.approval_records, room),
     }
 
 
 def _duty_json(duty: DutySummary, room: Room) -> dict[str, object]:
     return {
         "entry": duty.entry,
-        "code": _json_name(DutyCode, duty.code),
+        "code": json_name(DutyCode, duty.code),
         "about": duty.about or None,
         "about_entry": duty.about_entry,
         "session": None if duty.session is None else duty.session.hex(),
         "opened": iso(duty.opened_utc_ms),
         "discharged": iso(duty.discharged_utc_ms),
         "discharged_by": duty.discharged_by,
-        "records": _records_json(duty.records, room),
-        "given": _records_json(duty.given, room),
+        "records": records_json(duty.records, room),
+        "given": records_json(duty.given, room),
     }

@@ -249,6 +249,7 @@ class _Archive:
             upkeep=tuple(duties.upkeep.told),
             upkeep_not_told=duties.upkeep.not_told,
             presented=self._presented,
+            proceedings=self._sessions.proceedings.summaries,
         )
 
 

@@ -23,6 +23,7 @@ from liuhen.kinds import (
     Heartbeat,
     Instant,
     Key,
+    LateMark,
     Mark,
     Reclaimed,
     Recovered,
@@ -39,6 +40,7 @@ from liuhen.verify_inhibitions import Inhibitions, Span
 from liuhen.verify_journal import NS_PER_MS, Chain
 from liuhen.verify_marks import Marks, mark_of
 from liuhen.verify_media import Media
+from liuhen.verify_proceedings import ProceedingsCheck
 from liuhen.verify_promises import Promises
 from liuhen.verify_segment import Outcome
 from liuhen.verify_told import Told, event_words
@@ -161,6 +163,7 @@ class Sessions:
         self._told = Told(findings, media.ring, media.wanted)
         self.inhibitions = Inhibitions(findings, media.wanted)
         self.duties = Duties(findings, media.wanted)
+        self.proceedings = ProceedingsCheck(findings, media.wanted)
         self._events: dict[int, tuple[str, str]] = {}
         self._anchors: dict[bytes, tuple[int, int]] = {}
         self._ordinal: int | None = 0
@@ -181,6 +184,7 @@ class Sessions:
         self.inhibitions.accept(entry)
         self.duties.accept(entry)
         self._dispatch(entry, chain)
+        self.proceedings.accept(entry)
 
     def _dispatch(self, entry: Entry, chain: Chain) -> None:
         match entry.body:
@@ -188,7 +192,7 @@ class Sessions:
                 self._begin(entry, entry.body, chain)
             case Segment():
                 self._state(entry, entry.body, chain)
-            case Gap() | GapEnd() | Mark():
+            case Gap() | GapEnd() | Mark() | LateMark():
                 self._interrupt(entry, entry.body)
             case Heartbeat():
                 if self._open is not None and entry.body.position is not None:
@@ -221,6 +225,7 @@ class Sessions:
         self._promises.forget()
         self.inhibitions.doubt()
         self.duties.doubt()
+        self.proceedings.doubt()
         if self._open is not None:
             self._open.known = self._open.whole = False
             self._open.position = self._open.opened = self._open.opened_clock = None
@@ -363,6 +368,7 @@ class Sessions:
         """Media was captured from here to there: what it adds up to, which marks lie in it, was it forbidden (S11)."""
         state.summary.hold(since, until)
         state.summary.marks.place(number, since, until)
+        self.proceedings.place(number, since, until)
         span = Span(session=state.summary.id, number=number, since=since, until_ns=until[1])
         self.inhibitions.media(span)
 
@@ -431,7 +437,7 @@ class Sessions:
 
     # --- J11: gaps ---
 
-    def _interrupt(self, entry: Entry, body: Gap | GapEnd | Mark) -> None:
+    def _interrupt(self, entry: Entry, body: Gap | GapEnd | Mark | LateMark) -> None:
         match body:
             case Gap():
                 self._gap(entry, body)
@@ -439,6 +445,8 @@ class Sessions:
                 self._gap_end(entry, body)
             case Mark():
                 self._mark(entry, body)
+            case LateMark():
+                self._check_refers(entry, body.refers_to)
 
     def _gap(self, entry: Entry, body: Gap) -> None:
         state = self._of(entry)
@@ -668,6 +676,7 @@ class Sessions:
         self._explain_in_writing()
         self.inhibitions.conclude()
         self.duties.conclude()
+        self.proceedings.conclude()
         for summary in self.summaries.values():
             for gap in summary.gaps:
                 if not gap.explained:

@@ -25,13 +25,17 @@ from liuhen.kinds import (
     Event,
     Gap,
     GapEnd,
+    Header,
     Heartbeat,
     Hold,
     Inhibition,
     Key,
+    LateMark,
     Maintenance,
     Mark,
     Order,
+    Plate,
+    Procedure,
     Receipt,
     Reclaimed,
     Recovered,
@@ -54,6 +58,7 @@ from liuhen.registry import (
     DutyCode,
     EndCause,
     EventCode,
+    ExStatus,
     GapCause,
     HoldAct,
     InhibitionAct,
@@ -63,12 +68,14 @@ from liuhen.registry import (
     MarkCode,
     ObjectKind,
     OrderCode,
+    ProcedureCode,
     Purpose,
     RecordLabel,
     RefusalCode,
     RetentionBasis,
     RetentionMode,
     RunCause,
+    SecrecyClass,
     Severity,
     StopCause,
     Stream,
@@ -119,7 +126,7 @@ def endorsement(root: FileSigner, device: FileSigner, purpose: Purpose = Purpose
 
 def sample_bodies() -> tuple[EntryBody, ...]:
     """One statement of every kind in the order of FORMAT.md 5.2, every optional field filled where one may be."""
-    return (*_run_bodies(), *_session_bodies(), *_later_bodies())
+    return (*_run_bodies(), *_session_bodies(), *_later_bodies(), *_told_bodies())
 
 
 def _run_bodies() -> tuple[EntryBody, ...]:
@@ -317,5 +324,39 @@ def _later_bodies() -> tuple[EntryBody, ...]:
             witness=None,
             order=25,
             records=(),
+        ),
+    )
+
+
+def _told_bodies() -> tuple[EntryBody, ...]:
+    return (
+        Procedure(
+            profile=("public-test", filler("profile")),
+            code=ProcedureCode.HEARING,
+            steps=(("宣布听证会场纪律、当事人的权利和义务", 1), ("当事人确认《听证笔录》", 1)),
+            points=("当事人的言行举止",),
+            notice_ms=60_000,
+            plate=1,
+        ),
+        Header(
+            amends=None,
+            matter="24",
+            secrecy=SecrecyClass.PRIVACY,
+            ex_status=ExStatus.NO_ZONE,
+            records=((RecordLabel.CASE, filler("record 17")), (RecordLabel.PARTIES, filler("record 18"))),
+        ),
+        LateMark(
+            code=MarkCode.STEP,
+            meant=(BOOT_ID, 9_650_000_000),
+            refers_to=None,
+            step=2,
+            records=((RecordLabel.PERSONS, filler("record 19")),),
+        ),
+        Plate(
+            segment=1,
+            fragment=1,
+            frame_index=60,
+            seal_hash=filler("seal 1"),
+            records=((RecordLabel.PERSONS, filler("record 20")),),
         ),
     )

@@ -56,6 +56,7 @@ from tests.signing.archives import (
     trust_of,
 )
 from tests.signing.checking import TRUST, assert_untouched, check
+from tests.signing.hearing_told import arrive_and_tell, follow, in_order, late, mark
 from tests.signing.kept import PAST_MS, kept_archive
 from tests.signing.room import approve, clear, forbid, gap_since, give, owe, withhold
 from tests.signing.stored import WITNESS, Shelf, shelve
@@ -907,6 +908,60 @@ def _(root: Path) -> Case:
     kept.term(PAST_MS)
     kept.reclaim(kept.receipt(), order=None, remove=False)
     return Case(path=kept.closed())
+
+
+# --- J27, J28: proceedings -------------------------------------------------------------------------------------------
+
+
+@story(Code.PROCEEDINGS_ORDER)
+def _(root: Path) -> Case:
+    device = in_order(root)
+    late(device, MarkCode.STEP, step=2, ago_ns=-SECOND_NS)
+    return ended(device)
+
+
+@story(Code.MARK_BACKDATED)
+def _(root: Path) -> Case:
+    device = in_order(root)
+    mark(device, MarkCode.STEP, step=2, ago_ns=61 * SECOND_NS)
+    return ended(device)
+
+
+@story(Code.STEP_ORDER)
+def _(root: Path) -> Case:
+    device = in_order(root)
+    device.segment()
+    mark(device, MarkCode.STEP, step=2)
+    return ended(device)
+
+
+@story(Code.ENDED_EARLY)
+@story(Code.NOTICE_TO_NOBODY)
+@story(Code.PLACE_NOT_SHOWN)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    device.segment()
+    follow(device)
+    mark(device, MarkCode.NOTICE_GIVEN)
+    return ended(device)
+
+
+@story(Code.NOTICE_MISSING)
+def _(root: Path) -> Case:
+    device = in_order(root)
+    mark(device, MarkCode.PARTY_ARRIVED)
+    return ended(device)
+
+
+@story(Code.NOTICE_LATE)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.begin()
+    device.segment()
+    follow(device)
+    arrive_and_tell(device, after_seconds=61)
+    return ended(device)
 
 
 # --- S: segments -----------------------------------------------------------------------------------------------------
