@@ -152,7 +152,7 @@ class ProceedingsCheck:
 
     def _locate(self, summary: ProceedingsSummary) -> None:
         for mark in summary.told.marks:
-            for number, since, until in self._spans:
+            for number, since, until in reversed(self._spans):
                 if since[0] == mark.at[0] and since[1] <= mark.at[1] <= until[1]:
                     summary.heard[mark.entry] = Heard(segment=number, offset_ms=(mark.at[1] - since[1]) // NS_PER_MS)
                     break
