@@ -8,6 +8,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-run setup-test setup-unit run sim test unit check bench campaign lock upgrade install uninstall clean
 
+# Compiled modules are kept: without them each of the tests' many processes compiles the program and its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 ifndef PYTHON
 PYTHON := $(shell .make/find-python)
