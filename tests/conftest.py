@@ -20,7 +20,7 @@ import pytest
 from tests import footage, leaks
 from tests.ceph import cluster as ceph_cluster
 from tests.ceph import store as ceph_store
-from tests.outcomes import Outcomes
+from tests.outcomes import GROUP, Outcomes
 from tests.required import REQUIRED, in_ci, shortfalls, unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +62,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHORTFALLS] = []
     leaks.adopt_orphans()
     config.stash[BEFORE_SESSION] = leaks.running()
+
+
+# --- who runs beside whom --------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs beside other things goes file by file, and what asks the reference store all to one worker, first.
+
+    A gateway answers within milliseconds on a core of its own: no test of it needs the machine to itself. Two workers
+    would each start a store.
+    """
+    for item in items:
+        asks_store = "ceph" in getattr(item, "fixturenames", ())
+        if asks_store and item.get_closest_marker("realtime"):
+            item.add_marker(pytest.mark.beside)
+        if item.get_closest_marker("beside"):
+            item.add_marker(pytest.mark.xdist_group(f"{GROUP}{'ceph' if asks_store else item.path.stem}"))
+    items.sort(key=lambda item: "ceph" not in getattr(item, "fixturenames", ()))
 
 
 # --- nothing is left running -----------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """`make test`: the whole test set as three pytest sessions, judged together at the end.
 
 What asks nothing of the clock runs on every core, two workers to a core because most of it waits for a flush. What
-runs by the clock with room to spare (`beside`) follows, two files side by side. What must not lose a frame, answers
-within milliseconds or plays in a browser comes last, one test at a time and alone on the machine. Every session runs
-even where an earlier one failed, and the last words say what each came to.
+runs by the clock with room to spare (`beside`) follows, two files side by side, and all that asks the reference store
+on one of the two sides. What must not lose a frame, answers within milliseconds or plays in a browser comes last, one
+test at a time and alone on the machine. Every session runs even where an earlier one failed, and the last words say
+what each came to.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from enum import Enum
 from pathlib import Path
 
 PARALLEL = ("-n", "auto", "--dist=worksteal")
-BESIDE = ("-n", "2", "--dist=loadfile")
+BESIDE = ("-n", "2", "--dist=loadgroup")
 PASSED, NO_TESTS, INTERRUPTED = 0, 5, 2
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression, ExpressionMatcher
 
+from tests.outcomes import GROUP, Outcomes
 from tests.stages import NO_TESTS, PASSED, Ended, Stage, command, verdict
 
 FOLDER = Path("books")
@@ -38,6 +39,13 @@ def test_every_test_that_is_not_slow_is_in_exactly_one_session() -> None:
 def test_what_runs_against_the_clock_has_the_machine_to_itself() -> None:
     for_clock = command(Stage.CLOCK, FOLDER, also_marked=None, arguments=())
     assert for_clock[for_clock.index("-n") + 1] == "0"
+
+
+def test_side_by_side_a_file_stays_together_and_the_group_is_no_part_of_a_tests_name() -> None:
+    assert "--dist=loadgroup" in command(Stage.BESIDE, FOLDER, also_marked=None, arguments=())
+    outcomes = Outcomes()
+    outcomes.note(f"tests/test_a.py::test_b[x@y]@{GROUP}ceph", "passed")
+    assert outcomes.of_tests == {"tests/test_a.py::test_b[x@y]": "passed"}
 
 
 def test_each_session_leaves_its_outcomes_and_the_last_one_judges_all() -> None:
