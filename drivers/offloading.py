@@ -53,7 +53,7 @@ def make_offload(choice: Choice, say: Say) -> Offload:
             log_id=identity.log_id,
             store=store_hash(url),
             custodians=config.store.custodians,
-            due=due_of(config.deadline, config.device.utc_offset_minutes, is_working_day),
+            due=due_of(config.deadline_in_force, config.device.utc_offset_minutes, is_working_day),
         ),
         state_folder=choice.places.state,
         clock=clock,

@@ -64,4 +64,6 @@ def _panel(config: Config, clock: Clock, stand: Stand, deliver: Any) -> Any:
 def _loudspeaker(config: Config, clock: Clock, stand: Stand, tell: Any) -> Any:
     from drivers.loudspeaker import PortAudioLoudspeaker  # noqa: PLC0415 -- nor is PortAudio
 
-    return PortAudioLoudspeaker(config.prompts, clock=clock, tell=tell, environment=stand.loudspeaker_environment)
+    return PortAudioLoudspeaker(
+        config.prompts_in_force, clock=clock, tell=tell, environment=stand.loudspeaker_environment
+    )

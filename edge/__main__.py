@@ -27,6 +27,7 @@ from edge.commands import (
     guard,
     keys,
     offload,
+    profile,
     records,
     retention,
     sensors,
@@ -40,6 +41,7 @@ from edge.guard.process import GuardStart
 from edge.last_good import InForce, in_force, usual_copy
 from edge.offload.program import Offload
 from edge.ports import Clock
+from edge.rules import with_rules
 from edge.sensors.process import Say, SensorsStart
 from edge.store import Store
 from edge.store_trial import TrialStore
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, config, export, ctl):
+    for command in (demo, config, export, ctl, profile):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     doctor.add_parser(commands, _clock)
@@ -189,7 +191,7 @@ def _open_store(access: StoreAccess) -> Store:
 def _run(parsed: argparse.Namespace) -> int:
     def work() -> int:
         loaded = configuration.load(parsed.config) if parsed.config is not None else configuration.Config()
-        chosen = with_store(with_spool(loaded, parsed.spool), parsed.store)
+        chosen = with_store(with_spool(with_rules(loaded), parsed.spool), parsed.store)
         with last_sending(chosen, parsed.config), _companions(chosen, parsed.config):
             return record(lambda terminal, stop: _start(chosen, terminal, stop, parsed))
 

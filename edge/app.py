@@ -914,7 +914,7 @@ def _session_entry(
         ordinal=ordinal,
         mode=0,
         config_hash=config.digest,
-        profile_hash=None,
+        profile_hash=config.rules.digest,
         software=_software(promised.parts),
         promise=(
             config.segment.seconds * 1000,

@@ -6,10 +6,11 @@ environment overrides nothing. A `Config` that exists is valid, whether a file o
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os.path
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -37,11 +38,14 @@ from edge.config_file import (
 )
 from edge.guard.settings import Interlock, Lamps, interlock_problems, pin_conflicts
 from edge.ports import Side
+from edge.profiles import NEUTRAL, Profile, load_named
+from edge.profiles.schema import Cites
 from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
 from edge.settings_control import Control
 from edge.settings_panel import Panel, Prompts, panel_problems
-from edge.settings_store import Deadline, Retention, Store
+from edge.settings_profile import ProfileChoice
+from edge.settings_store import AS_THE_PROFILE_SAYS, Deadline, Retention, Store
 from edge.settings_store import contradictions as store_problems
 from edge.settings_upkeep import Clock, Ladder, Watchdog
 
@@ -65,6 +69,7 @@ __all__ = [
     "Panel",
     "PictureChecks",
     "Problem",
+    "ProfileChoice",
     "Prompts",
     "Queue",
     "Retention",
@@ -87,6 +92,8 @@ SEGMENT_LIMIT_BYTES = 64 * 1024 * 1024
 BURST_PERCENT = 150
 """An encoder's average is a promise over minutes; a single segment may exceed it by half."""
 PCM_BITS = 16
+BY_LAW = "法律法规规定"
+"""The neutral ground, which every jurisdiction has: it must cite which law (Jiaozuo Art. 8(3))."""
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 RATES_HZ = (8000, 16000, 32000, 44100, 48000)
@@ -450,11 +457,12 @@ class Session:
         ),
     )
     withhold_grounds: tuple[str, ...] = field(
-        default=("国家秘密", "商业秘密", "技术秘密", "个人隐私", "法律法规规定"),
+        default=(),
         metadata=key(
             Names(32, 40),
-            "允许的“不得记录”事由；“法律法规规定”须写明条款",
-            "grounds on which recording may be withheld; “法律法规规定” (required by law) must cite the law",
+            "允许的“不得记录”事由；“法律法规规定”须写明条款；空为辖区规则所列的事由",
+            "grounds on which recording may be withheld; “法律法规规定” (required by law) must cite the law; "
+            "empty: those of the jurisdiction's rules",
         ),
     )
 
@@ -582,6 +590,11 @@ class Checks:
     )
 
 
+@functools.cache
+def _neutral() -> Profile:
+    return load_named(NEUTRAL)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file. `digest` is SHA-256 of the file's bytes; building an invalid one raises ConfigError."""
@@ -620,6 +633,11 @@ class Config:
     retention: Retention = field(
         default=Retention(), metadata=table(Retention, "保存期限", "How long a session is kept")
     )
+    profile: ProfileChoice = field(
+        default=ProfileChoice(), metadata=table(ProfileChoice, "辖区规则", "The jurisdiction's rules")
+    )
+    rules: Profile = field(default_factory=_neutral)
+    """The chosen rules: put in by `edge.rules` in the processes that act on them, the neutral ones elsewhere."""
     digest: bytes = field(default_factory=lambda: hashlib.sha256(DEFAULT_TOML).digest())
 
     def __post_init__(self) -> None:
@@ -627,6 +645,32 @@ class Config:
         problems = tuple(refusals(self)) or tuple(_contradictions(self))
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def withhold_grounds(self) -> tuple[str, ...]:
+        """On what grounds recording may be withheld: the file's own, else the rules', else what a law demands."""
+        return self.session.withhold_grounds or tuple(self.rules.grounds()) or (BY_LAW,)
+
+    def must_cite(self, ground: str) -> bool:
+        """Whether an approval on that ground names the law or gives the reason (Jiaozuo Art. 8(3), Zezhou (三))."""
+        return ground == BY_LAW or self.rules.cites(ground) is not Cites.NOTHING
+
+    @property
+    def deadline_in_force(self) -> Deadline:
+        """The file's own deadline, else that of the rules; where they name none, none."""
+        if self.deadline.amount != AS_THE_PROFILE_SAYS:
+            return self.deadline
+        if self.rules.store is None:
+            return replace(self.deadline, amount=0)
+        limit = self.rules.store.limit
+        return replace(self.deadline, amount=limit.amount, unit=limit.unit.value)
+
+    @property
+    def prompts_in_force(self) -> Prompts:
+        """The prompts with the file's own notice, else that of the rules, else the built-in one."""
+        if self.prompts.notice or self.rules.notice is None:
+            return self.prompts
+        return replace(self.prompts, notice=self.rules.notice.text)
 
     @property
     def has_guard(self) -> bool:

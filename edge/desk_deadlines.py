@@ -35,7 +35,7 @@ class DeadlineClerk:
         self._room = room
         self._books = books
         self._working = working
-        self._rule = Rule.of(config.deadline, config.device.utc_offset_minutes)
+        self._rule = Rule.of(config.deadline_in_force, config.device.utc_offset_minutes)
         self._due_ns = 0
         self._shown: list[dict[str, Any]] = []
         self._years: set[int] = set()

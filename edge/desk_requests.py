@@ -27,8 +27,6 @@ from liuhen.kinds import Amend, Commitments, Inhibition, Maintenance
 from liuhen.registry import DutyCode, EventCode, MaintenanceCode, MarkCode, RecordLabel
 
 VERB_NUMBERS = {verb: number for number, verb in enumerate(Verb)}
-BY_LAW = "法律法规规定"
-"""The neutral ground: it must cite which law (Jiaozuo Art. 8(3))."""
 DONE = Answer(ok=True, words_zh="已办理", words_en="done")
 NOT_ALLOWED = Answer(ok=False, words_zh="您无权提出此请求", words_en="you have no right to ask this")
 
@@ -197,8 +195,9 @@ class RequestClerk:
         settings = self._room.tools.config.session
         allowed = not settings.approvers or request.actor in settings.approvers
         another = allowed and request.actor != self._asked_by()
-        cited = request.ground != BY_LAW or bool(request.citation)
-        grounded = request.ground in settings.withhold_grounds and cited
+        config = self._room.tools.config
+        cited = bool(request.citation) or not config.must_cite(request.ground)
+        grounded = request.ground in config.withhold_grounds and cited
         given = ApprovalGiven(at_ns=self._room.now_ns, another=another, grounded=grounded)
         if not (self._room.state.to_approve and another and grounded):
             return self._room.signal(given)

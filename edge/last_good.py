@@ -1,7 +1,8 @@
 """The last good configuration: what the recorder's service goes on with when its file cannot be used at a start.
 
-The copy is made after a start whose first entries are durable, so it is what ran before and protects no less. It is one
-file that is replaced whole (0600), of the one configuration file it names, and its hash finds rot. It is not signed:
+The copy is made after a start whose first entries are durable, so it is what ran before and protects no less. With it
+go the jurisdiction's rules where they are a file of the device's own. It is one file that is replaced whole (0600), of
+the one configuration file it names, and its hash finds rot. It is not signed:
 whoever can write it can write the spool and read the key beside it. A person's `liuhen run` never uses it.
 """
 
@@ -14,16 +15,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import config as configuration
-from edge import durable
+from edge import durable, profiles
 from edge.config import Config, ConfigError
 from edge.config_file import Problem
+from edge.rules import read_rules, ruled
 from liuhen import cbor
 from liuhen.errors import FormatError
 from liuhen.hashing import sha256
 
 NAME = "last-good-config"
-LIMIT_BYTES = configuration.FILE_LIMIT_BYTES + 8_192
+LIMIT_BYTES = configuration.FILE_LIMIT_BYTES + profiles.FILE_LIMIT_BYTES + 8_192
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """What a copy holds. `rules` is empty where they come with the program."""
+
+    content: bytes
+    rules: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +44,15 @@ class InForce:
     content: bytes
     file: Path
     copy: Path
+    rules: bytes = b""
+    """The file of the jurisdiction's rules, empty where they come with the program."""
     fault: ConfigError | None = None
 
     def keep(self) -> None:
         """Make the copy, durably, unless it is this one already. Raises StorageFault."""
-        if self.fault is None and _copied(self.copy, self.file) != self.content:
-            durable.replace_file(self.copy, bytes_of(self.file, self.content))
+        wanted = Copied(content=self.content, rules=self.rules)
+        if self.fault is None and _copied(self.copy, self.file) != wanted:
+            durable.replace_file(self.copy, bytes_of(self.file, wanted))
 
     @property
     def words(self) -> tuple[str, str]:
@@ -64,29 +77,40 @@ def usual_copy(environment: Mapping[str, str]) -> Path:
 
 
 def in_force(file: Path, copy: Path) -> InForce:
-    """The file's configuration, else the last good one. Raises the file's own ConfigError where there is neither."""
+    """The file's configuration with its rules, else the last good one with its own.
+
+    Raises the file's own ConfigError where there is neither.
+    """
     file = file.absolute()
     try:
         content = configuration.read(file)
-        return InForce(config=configuration.parse(content, base=file.parent), content=content, file=file, copy=copy)
+        config, rules = _with_rules(configuration.parse(content, base=file.parent), b"")
+        return InForce(config=config, content=content, rules=rules, file=file, copy=copy)
     except ConfigError as fault:
-        content_before = _copied(copy, file)
-        if content_before is None:
+        before = _copied(copy, file)
+        if before is None:
             raise
         try:
-            config = configuration.parse(content_before, base=file.parent)
+            config, rules = _with_rules(configuration.parse(before.content, base=file.parent), before.rules)
         except ConfigError:
             raise fault from None  # another version wrote it: what it means here nobody can say
-        return InForce(config=config, content=content_before, file=file, copy=copy, fault=fault)
+        return InForce(config=config, content=before.content, rules=rules, file=file, copy=copy, fault=fault)
 
 
-def bytes_of(file: Path, content: bytes) -> bytes:
+def _with_rules(config: Config, kept: bytes) -> tuple[Config, bytes]:
+    """With the rules that were kept, or the ones the configuration names; and what of them is to be kept."""
+    content = kept or read_rules(config)
+    return ruled(config, content), b"" if profiles.is_bundled(content) else content
+
+
+def bytes_of(file: Path, kept: Copied) -> bytes:
     """A copy's bytes."""
-    body = cbor.encode((1, os.fsencode(file), content))
+    name = os.fsencode(file)
+    body = cbor.encode((2, name, kept.content, kept.rules) if kept.rules else (1, name, kept.content))
     return sha256(body) + body
 
 
-def _copied(copy: Path, file: Path) -> bytes | None:
+def _copied(copy: Path, file: Path) -> Copied | None:
     """The content kept for this file; None where there is none that can be believed."""
     try:
         descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -103,15 +127,17 @@ def _copied(copy: Path, file: Path) -> bytes | None:
     return parse_copy(encoded, file)
 
 
-def parse_copy(encoded: bytes, file: Path) -> bytes | None:
-    """The content in a copy's bytes, if they are whole and of this file."""
+def parse_copy(encoded: bytes, file: Path) -> Copied | None:
+    """What a copy's bytes hold, if they are whole and of this file."""
     digest, body = encoded[:32], encoded[32:]
     if len(encoded) > LIMIT_BYTES or sha256(body) != digest:
         return None
     try:
         match cbor.decode(body, where=NAME):
             case (1, bytes(name), bytes(content)) if name == os.fsencode(file):
-                return content
+                return Copied(content=content)
+            case (2, bytes(name), bytes(content), bytes(rules)) if rules and name == os.fsencode(file):
+                return Copied(content=content, rules=rules)
             case _:
                 return None
     except FormatError:

@@ -68,6 +68,13 @@ class Panel:
         return Timing(debounce_ns=self.debounce_milliseconds * MILLISECOND)
 
 
+def _notice() -> str:
+    meaning_zh = "开始录制时的告知用语；空为辖区规则的用语"
+    meaning_en = "notice when a recording begins; empty: the words of the jurisdiction's rules"
+    chosen: str = field(default="", metadata=key(Text(200, optional=True), meaning_zh, meaning_en))
+    return chosen
+
+
 def _words(prompt: Prompt, zh: str, en: str) -> str:
     chosen: str = field(default=DEFAULT_WORDS[prompt].zh, metadata=key(Text(200), zh, en))
     return chosen
@@ -106,7 +113,7 @@ class Prompts:
             "voice of espeak-ng; its cmn of version 1.51 spells Mandarin as if it were English",
         ),
     )
-    notice: str = _words(Prompt.NOTICE, "开始录制时的告知用语", "notice when a recording begins")
+    notice: str = _notice()
     resumed: str = _words(Prompt.RESUMED, "中断后续录时的提示", "request after an interruption")
     withheld: str = _words(Prompt.WITHHELD, "开始“不得记录”时的宣告", "announcement before recording is withheld")
     withheld_ended: str = _words(Prompt.WITHHELD_ENDED, "“不得记录”结束时的提示", "when withholding has ended")
@@ -116,7 +123,7 @@ class Prompts:
     def words(self) -> Mapping[Prompt, str]:
         """What is spoken for each prompt."""
         return {
-            Prompt.NOTICE: self.notice,
+            Prompt.NOTICE: self.notice or DEFAULT_WORDS[Prompt.NOTICE].zh,
             Prompt.RESUMED: self.resumed,
             Prompt.WITHHELD: self.withheld,
             Prompt.WITHHELD_ENDED: self.withheld_ended,

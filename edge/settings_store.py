@@ -23,9 +23,10 @@ MOST_CAP_BYTES_PER_SECOND = 10**10
 CAPS_LIMIT = 24
 WITNESSES_LIMIT = 8
 LEVELS_LIMIT = 8
+AS_THE_PROFILE_SAYS = -1
 MINUTES_A_DAY = 24 * 60
 
-UNITS = ("hours", "working_days")
+UNITS = ("hours", "days", "working_days")
 TRIGGERS = ("session_end",)
 BASES = {
     "law": RetentionBasis.LAW,
@@ -313,19 +314,19 @@ class Deadline:
     """By when everything of a session must be in the designated store; watched where a store is configured."""
 
     amount: int = field(
-        default=24,
+        default=AS_THE_PROFILE_SAYS,
         metadata=key(
-            Whole(0, 10_000),
-            "入库期限的数值；0 表示没有规定",
-            "how long there is to store a session; 0: no rule says",
+            Whole(AS_THE_PROFILE_SAYS, 10_000),
+            "入库期限的数值；-1 表示按辖区规则，0 表示没有规定",
+            "how long there is to store a session; -1: as the jurisdiction's rules say, 0: no rule says",
         ),
     )
     unit: str = field(
         default="hours",
         metadata=key(
             Choice(UNITS),
-            "期限单位：hours 小时；working_days 工作日（按国务院调休安排）",
-            "unit of it: hours, or working days by the State Council's calendar",
+            "期限单位：hours 小时；days 日；working_days 工作日（按国务院调休安排）；数值为 -1 时不看",
+            "unit of it: hours, days, or working days by the State Council's calendar; not looked at with -1",
         ),
     )
     trigger: str = field(

@@ -38,6 +38,7 @@ from edge.commands.overrides import (
 from edge.companions import Companions, last_sending, offload_command
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
+from edge.rules import with_rules
 from edge.streams import prepare
 from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record, record_service
 from liuhen.registry import StopCause
@@ -155,7 +156,7 @@ def chains(config: Config) -> tuple[Callable[[], PictureChain], Callable[[], Sou
 def _simulate(parsed: argparse.Namespace) -> int:
     spool: Path = (parsed.spool or Path("recordings/spool")).absolute()
     base = configuration.load(parsed.config) if parsed.config is not None else Config()
-    base = with_store(replace(base, spool=replace(base.spool, directory=spool)), parsed.store)
+    base = with_store(replace(with_rules(base), spool=replace(base.spool, directory=spool)), parsed.store)
     if parsed.config is None:
         keys = parsed.keys.absolute() if parsed.keys is not None else spool.with_name(f"{spool.name}.keys")
         base = _with_demo_key(base, demo_identity(spool, keys, now_utc_ms=time.time_ns() // 1_000_000), parsed.truth)

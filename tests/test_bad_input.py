@@ -388,6 +388,7 @@ def test_no_command_takes_media_into_a_session() -> None:
         "spool": {"init", "ls", "reclaim", "scrub"},
         "ctl": {verb.value for verb in Verb},
         "config": {"check", "default"},
+        "profile": {"list", "show", "lint", "diff"},
         "records": {"add", "ls", "show"},
         "retention": {"extend", "hold", "lift", "ls"},
     }

@@ -19,6 +19,7 @@ from edge.config import Config
 from edge.offload import report
 from edge.offload.places import Busy, Places, places_of
 from edge.offload.program import Offload
+from edge.rules import with_rules
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, ending_on_signals, guarded
 
 EXIT_RUNNING = 6
@@ -71,7 +72,7 @@ def serve(parsed: argparse.Namespace, make: MakeOffload) -> int:
     """Run the process under a configuration; returns the exit code."""
 
     def work() -> int:
-        config = _chosen(parsed)
+        config = with_rules(_chosen(parsed))
         if config.store.place is None:
             complain(
                 "未配置中心存储库 / no store is configured",

@@ -88,6 +88,11 @@ def parse(content: bytes, file: str = "TOML") -> Profile:
 
 def load(path: Path) -> Profile:
     """Read and check one file. Raises ProfileError, also where it is missing, unreadable or absurdly large."""
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> bytes:
+    """The bytes of one file. Raises ProfileError where it is missing, unreadable or absurdly large."""
     try:
         with path.open("rb") as source:
             content = source.read(FILE_LIMIT_BYTES + 1)
@@ -99,7 +104,7 @@ def load(path: Path) -> Profile:
     if len(content) > FILE_LIMIT_BYTES:
         zh, en = f"超过 {FILE_LIMIT_BYTES} 字节", f"larger than {FILE_LIMIT_BYTES} bytes"
         raise ProfileError(str(path), (Fault(path="file", zh=zh, en=en),))
-    return parse(content, str(path))
+    return content
 
 
 def load_named(name: str, folder: Path | None = None) -> Profile:
@@ -107,14 +112,17 @@ def load_named(name: str, folder: Path | None = None) -> Profile:
 
     Raises ProfileError, also where there is none; it then says which names there are.
     """
+    return parse(read_named(name, folder), name)
+
+
+def read_named(name: str, folder: Path | None = None) -> bytes:
+    """The bytes of the profile of that name, looked for as by `load_named`. Raises ProfileError."""
     found = next((one for one in available(folder) if one.name == name), None)
     if found is None:
         known = ", ".join(dict.fromkeys(one.name for one in available(folder)))
         zh, en = f"没有这个辖区规则；现有 {known}", f"no such profile; there are {known}"
         raise ProfileError(_shown(name), (Fault(path="name", zh=zh, en=en),))
-    if found.path is not None:
-        return load(found.path)
-    return parse(_bundled()[found.name], found.name)
+    return read(found.path) if found.path is not None else _bundled()[found.name]
 
 
 def available(folder: Path | None = None) -> tuple[Found, ...]:
@@ -124,6 +132,11 @@ def available(folder: Path | None = None) -> tuple[Found, ...]:
         files = sorted(one for one in folder.iterdir() if one.suffix == SUFFIX and _NAME.fullmatch(one.stem))
         own = [Found(name=one.stem, path=one) for one in files]
     return (*own, *(Found(name=name, path=None) for name in _bundled()))
+
+
+def is_bundled(content: bytes) -> bool:
+    """Whether these bytes come with the program."""
+    return content in _bundled().values()
 
 
 def _bundled() -> dict[str, bytes]:

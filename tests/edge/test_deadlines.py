@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.config import Config
 from edge.deadlines import Progress, Rule, Term, Told, Unit, judge, minutes_short, missed_cause, term_of
 from edge.settings_store import Deadline
 from edge.working_days import is_working_day
@@ -74,7 +75,8 @@ def test_the_clocks_error_makes_the_term_begin_earlier_and_end_earlier() -> None
 
 def test_a_rule_of_none_watches_nothing() -> None:
     assert Rule.of(Deadline(amount=0), 480) is None
-    assert Rule.of(Deadline(), 480) == HOURS
+    assert Rule.of(Deadline(amount=24), 480) == HOURS
+    assert Rule.of(Config().deadline_in_force, 480) == HOURS
     assert Rule.of(Deadline(amount=2, unit="working_days"), 480) == TWO_DAYS
 
 

@@ -21,7 +21,9 @@ def test_without_a_word_about_it_nothing_is_offloaded_and_the_stricter_deadline_
     config = Config()
     assert config.store.place is None
     assert (config.store.designated, config.store.minimum_hold_days) == (False, 7)
-    assert (config.deadline.amount, config.deadline.unit, config.deadline.levels) == (24, "hours", (25, 50, 75, 90))
+    deadline = config.deadline_in_force
+    assert (config.deadline.amount, deadline.amount, deadline.unit) == (-1, 24, "hours")
+    assert deadline.levels == (25, 50, 75, 90)
 
 
 def test_a_stores_url_is_kept_in_its_one_spelling() -> None:

@@ -615,9 +615,9 @@ CONFIG_FILE = Path("/etc/liuhen/recorder.toml")
 
 def _last_good(encoded: bytes) -> None:
     """A copy is whole, or it is none."""
-    content = last_good.parse_copy(encoded, CONFIG_FILE)
-    if content is not None:
-        equal(encoded, last_good.bytes_of(CONFIG_FILE, content))
+    copied = last_good.parse_copy(encoded, CONFIG_FILE)
+    if copied is not None:
+        equal(encoded, last_good.bytes_of(CONFIG_FILE, copied))
 
 
 def _device_files(folder: Path) -> list[Target]:
@@ -630,7 +630,8 @@ def _device_files(folder: Path) -> list[Target]:
     defaults = [config.template().encode(), *seeds.regression("config")]
     scenarios = [path.read_bytes() for path in sorted(scenario_file.FOLDER.glob("*.toml"))]
     scenarios += seeds.regression("scenario")
-    copies = [last_good.bytes_of(CONFIG_FILE, content) for content in (b"", *defaults)]
+    copies = [last_good.bytes_of(CONFIG_FILE, last_good.Copied(content=content)) for content in (b"", *defaults)]
+    copies.append(last_good.bytes_of(CONFIG_FILE, last_good.Copied(content=b"x", rules=b"y")))
     copies += seeds.regression("last-good")
     return [
         Target(

@@ -1,0 +1,117 @@
+"""`liuhen profile`: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.__main__ import main
+from tests.edge.profiles.test_reading import SIXTH
+
+Said = pytest.CaptureFixture[str]
+
+
+def profile(said: Said, *words: str) -> tuple[int, str, str]:
+    code = main(["profile", *words])
+    told = said.readouterr()
+    return code, told.out, told.err
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A device whose own folder holds a sixth jurisdiction, which it has chosen."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "liuhe.toml").write_text(SIXTH, encoding="utf-8")
+    file = tmp_path / "recorder.toml"
+    file.write_text('[profile]\nname = "liuhe"\ndirectory = "own"\n', encoding="utf-8")
+    return file
+
+
+def test_list_names_every_file_with_its_hash_and_the_one_chosen(capsys: Said, own: Path) -> None:
+    code, out, _ = profile(capsys, "list", "--config", str(own), "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["name"] for row in rows] == ["liuhe", "jiaozuo", "neutral", "nongan", "province", "xinhua", "zezhou"]
+    assert [row["name"] for row in rows if row["chosen"]] == ["liuhe"]
+    assert {row["name"]: row["items"] for row in rows if row["name"] in ("zezhou", "province", "xinhua")} == {
+        "zezhou": 38,
+        "province": 30,
+        "xinhua": 23,
+    }
+    _, plain, _ = profile(capsys, "list", "--config", str(own))
+    assert "liuhe  六合区示范规则  ← 本机选用 chosen" in plain
+    assert rows[0]["sha256"] in plain
+
+
+def test_list_says_which_file_is_none_and_still_lists_the_others(capsys: Said, own: Path) -> None:
+    (own.parent / "own" / "torn.toml").write_text("name = 3\n", encoding="utf-8")
+    code, out, err = profile(capsys, "list", "--config", str(own))
+    assert code == 1
+    assert "zezhou" in out
+    assert all(line.startswith("辖区规则 ") for line in err.splitlines())
+    assert "torn.toml" in err
+
+
+def test_show_has_every_part_with_its_article(capsys: Said) -> None:
+    code, out, _ = profile(capsys, "show", "jiaozuo")
+    assert code == 0
+    assert "告知用语：为保护您的合法权益，监督我们的执法行为，本次执法将全程录音录像" in out
+    assert "〔第十条（一）〕" in out
+    assert "音像记录制作完成后，行政执法人员应当在 24 小时内（自音像记录制作完成起 24 小时）" in out
+    assert "    8. 当事人确认《听证笔录》" in out
+
+
+def test_show_item_prints_a_row_under_the_headings_of_its_list(capsys: Said) -> None:
+    code, out, _ = profile(capsys, "show", "zezhou", "--item", "36")
+    assert code == 0
+    assert out.startswith("《泽州县应急管理局行政执法音像记录事项清单》第36行\n")
+    assert "开始记录时间：查封、扣押开始前\n" in out
+    assert "粘连" in out
+    assert profile(capsys, "show", "zezhou", "--item", "39")[0] == 2
+
+
+def test_lint_of_zezhou_names_row_4_and_its_exit_code_says_that_something_cannot_be_claimed(capsys: Said) -> None:
+    code, out, _ = profile(capsys, "lint", "zezhou")
+    assert code == 1
+    assert "不得主张 cannot claim  〔第4行〕" in out
+    assert profile(capsys, "lint", "neutral")[0] == 0
+
+
+def test_lint_in_json_has_the_level_of_each_line(capsys: Said) -> None:
+    rows = json.loads(profile(capsys, "lint", "province", "--json")[1])
+    assert {row["level"] for row in rows} == {"cannot_claim", "warning", "note"}
+    assert all(row["zh"] and row["en"] and row["source"] for row in rows)
+
+
+def test_diff_shows_both_sides_with_their_articles(capsys: Said) -> None:
+    code, out, _ = profile(capsys, "diff", "jiaozuo", "nongan")
+    assert code == 1
+    assert (
+        "听证：记录要求  templates.hearing.obligation\n    甲：应当记录  〔第七条（二）第1项〕\n    乙：必要时记录"
+        in out
+    )
+    code, out, _ = profile(capsys, "diff", "jiaozuo", "jiaozuo")
+    assert (code, out.splitlines()[-1]) == (0, "没有差别 no difference")
+
+
+def test_diff_in_json_names_every_field(capsys: Said) -> None:
+    rows = json.loads(profile(capsys, "diff", "zezhou", "province", "--json")[1])
+    (limit,) = [row for row in rows if row["path"] == "items.听取当事人陈述申辩.limit"]
+    assert (limit["left"]["source"], limit["right"]["source"]) == ("第21行", "第15行")
+
+
+def test_a_file_is_taken_where_a_name_is(capsys: Said, own: Path) -> None:
+    code, out, _ = profile(capsys, "show", str(own.parent / "own" / "liuhe.toml"))
+    assert code == 0
+    assert "六合区示范规则" in out
+
+
+@pytest.mark.parametrize("words", [("show", "nowhere"), ("lint", "/none.toml"), ("diff", "zezhou", "nowhere")])
+def test_what_there_is_not_is_told_in_one_line(capsys: Said, words: tuple[str, ...]) -> None:
+    code, out, err = profile(capsys, *words)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("辖区规则 ")
+    assert " | " in line
