@@ -80,6 +80,7 @@ from liuhen.registry import (
     RefusalCode,
     StopCause,
 )
+from liuhen.visits import DUTY_STREAM
 
 __all__ = [
     "EXIT_BUSY",
@@ -380,8 +381,8 @@ class Running:
         young = recorder is not None and recorder.young
         open_session = self.log.state.session is not None
         lamp = lamp_of(state, attention=attention, young=young)
-        if open_session and state.mode is Mode.READY:
-            lamp = "not_recording"  # a session waits for its devices to come back
+        if state.mode is Mode.READY and (open_session or self.desk.visits.due):
+            lamp = "not_recording"  # a session waits for its devices to come back, or an always-on room for its day's
         durable = recorder.durable_fragments if recorder is not None else 0
         self.neighbours.guard.want(Lamp(lamp), session=open_session and not young, durable=durable)
 
@@ -912,7 +913,7 @@ def _session_entry(
     place = keep_record(spool, config.device.room.encode(), salt=secrets.token_bytes(32))
     return Session(
         ordinal=ordinal,
-        mode=0,
+        mode=DUTY_STREAM if config.session.always_on else 0,
         config_hash=config.digest,
         profile_hash=config.rules.digest,
         software=_software(promised.parts),

@@ -398,7 +398,32 @@ class Journal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a start does with a session that an unclean end left open."""
+    """What a start does with a session that an unclean end left open; whether the room is recorded all day."""
+
+    always_on: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            "值守：办案场所全程录制，一天为一个场次，办事人按号登记（焦作第七条末款）",
+            "always on: the room is recorded all day as one session, and visits are named intervals of it by number",
+        ),
+    )
+    day_begins_minutes: int = field(
+        default=240,
+        metadata=key(
+            Whole(0, 1439),
+            "值守时一天从当地零点后多少分钟开始（默认 04:00）；到时若有人在办事，等其结束",
+            "always on: minutes after local midnight at which a day's session begins; an open visit is waited for",
+        ),
+    )
+    visit_notice_seconds: int = field(
+        default=60,
+        metadata=key(
+            Whole(10, 600),
+            "每名办事人到来后多久内须告知录音录像（秒）",
+            "how soon every visitor has to be told of the recording, in seconds",
+        ),
+    )
 
     resume_hours: int = field(
         default=12,

@@ -16,6 +16,7 @@ from edge.desk_panel import PanelClerk
 from edge.desk_requests import RequestClerk
 from edge.desk_sensors import SensorsClerk
 from edge.desk_store import StoreClerk
+from edge.desk_visits import VisitClerk
 from edge.guard_link import GuardBack, GuardLost, GuardSaid
 from edge.messages import Asked, OffloadTold, RoomSays, SensorsTold
 from edge.prompts import PromptFailed, PromptPlayed, PromptsReady
@@ -31,14 +32,19 @@ class Desk:
     panel: PanelClerk
     requests: RequestClerk
     store: StoreClerk
+    visits: VisitClerk
 
     @classmethod
     def of(cls, room: Room, facts: Callable[[], dict[str, Any]]) -> Desk:
         """The clerks of one run; `facts` is what `status` answers of the session."""
         guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room)
-        store = StoreClerk(room)
-        requests = RequestClerk(room, panel, store, lambda: facts() | guard.facts() | sensors.facts() | store.facts())
-        return cls(guard=guard, sensors=sensors, panel=panel, requests=requests, store=store)
+        store, visits = StoreClerk(room), VisitClerk(room)
+
+        def all_facts() -> dict[str, Any]:
+            return facts() | visits.facts() | guard.facts() | sensors.facts() | store.facts()
+
+        requests = RequestClerk(room, panel, store, visits, all_facts)
+        return cls(guard=guard, sensors=sensors, panel=panel, requests=requests, store=store, visits=visits)
 
     def handle(self, message: RoomSays) -> None:
         """One message. Raises StorageFault."""
@@ -59,3 +65,4 @@ class Desk:
         self.sensors.turn()
         self.panel.turn()
         self.store.turn()
+        self.visits.turn()

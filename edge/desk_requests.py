@@ -12,6 +12,7 @@ from typing import Any
 from edge import durable
 from edge.desk_panel import PanelClerk
 from edge.desk_store import StoreClerk
+from edge.desk_visits import VisitClerk
 from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.journal_state import OpenDuty
 from edge.messages import Asked
@@ -34,9 +35,17 @@ NOT_ALLOWED = Answer(ok=False, words_zh="您无权提出此请求", words_en="yo
 class RequestClerk:
     """See the module."""
 
-    def __init__(self, room: Room, panel: PanelClerk, store: StoreClerk, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        room: Room,
+        panel: PanelClerk,
+        store: StoreClerk,
+        visits: VisitClerk,
+        facts: Callable[[], dict[str, Any]],
+    ) -> None:
         """`facts` is what `status` answers."""
         self._room = room
+        self._visits = visits
         self._store = store
         self._panel = panel
         self._facts = facts
@@ -96,12 +105,14 @@ class RequestClerk:
                 return self._explain(request)
             case Verb.WITHHOLD | Verb.APPROVE | Verb.RESUME:
                 return self._withholding(request)
-            case Verb.ORDER_RECLAIM | Verb.STORE_CHECK:
-                return self._of_store(request, attachment)
+            case Verb.ORDER_RECLAIM | Verb.STORE_CHECK | Verb.VISIT_BEGIN | Verb.VISIT_END:
+                return self._of_clerks(request, attachment)
             case _:
                 return self._owed(request, attachment)
 
-    def _of_store(self, request: Request, attachment: bytes | None) -> Answer:
+    def _of_clerks(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
+        if request.verb in (Verb.VISIT_BEGIN, Verb.VISIT_END):
+            return self._visits.carry_out(request)
         if request.verb is Verb.ORDER_RECLAIM:
             return self._store.order_reclaim(request)
         return self._store.examined(attachment)

@@ -445,6 +445,17 @@ def entries_of(path: Path) -> Iterator[entry.Entry]:
         offset += len(found.envelope.encoded)
 
 
+def entry_at(directory: Path, seq: int) -> entry.Entry | None:
+    """The entry with this number, looked for from the newest file back, or None. Raises JournalError."""
+    for number in reversed(file_numbers(directory)):
+        for found in entries_of(file_path(directory, number)):
+            if found.common.seq == seq:
+                return found
+            if found.common.seq > seq:
+                break
+    return None
+
+
 def entries_in(content: bytes, where: Path) -> Iterator[tuple[int, entry.Entry]]:
     """Every whole entry in some bytes, with the offset of its end, wherever something else lies between."""
     at = 0

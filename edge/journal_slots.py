@@ -22,6 +22,7 @@ from edge.journal_state import (
     OpenDuty,
     OpenGap,
     OpenSession,
+    OpenVisit,
     Standing,
 )
 from liuhen import cbor, cose
@@ -47,6 +48,7 @@ from liuhen.shapes import (
 
 OPEN_GAPS_LIMIT = 64
 CHECKS_KEPT = len(CheckCode)
+OWED_LIMIT = 4 * STANDING_KEPT + CHECKS_KEPT + 1
 FOLDER = "device"
 
 
@@ -76,6 +78,8 @@ class _Owed(enum.IntEnum):
     EXPLANATION = 3
     CHECK = 4
     """Not owed, but when the next one is: UTC in ms stands where the others have a seq."""
+    VISIT = 5
+    """The visit that goes on; the code says whether its notice is settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,8 @@ class _Stored(Body):
     peaks: tuple[bytes, ...] = key(10, Rows(HASH, limit=64))
     endorsements: tuple[bytes, ...] = key(11, Rows(ENDORSEMENTS.shape, limit=16))
     owed: tuple[tuple[int, int, int, int, bytes], ...] = key(
-        12, Rows(row(what=CODE, seq=UINT, code=CODE, number=UINT, boot_id=ID16), limit=4 * STANDING_KEPT + CHECKS_KEPT)
+        12,
+        Rows(row(what=CODE, seq=UINT, code=CODE, number=UINT, boot_id=ID16), limit=OWED_LIMIT),
     )
     ordinal: int = key(13, UINT)
     session: bytes | None = key(14, Nullable(ID16))
@@ -104,8 +109,8 @@ class _Stored(Body):
     streams: tuple[tuple[int, str, int, int, int], ...] = key(
         16, Rows(row(stream=STREAM, codec=Text(16), a=UINT, b=UINT, c=UINT), limit=2)
     )
-    counts: tuple[int, int, int, int, int] = key(
-        17, row(segments=UINT, frames=UINT, samples=UINT, gaps=UINT, whole=BIT)
+    counts: tuple[int, int, int, int, int, int] = key(
+        17, row(segments=UINT, frames=UINT, samples=UINT, gaps=UINT, whole=BIT, mode=CODE)
     )
     last: bytes = key(18, HASH)
     media_end: Instant | None = key(19, Nullable(INSTANT))
@@ -177,7 +182,7 @@ def _stored(slot: Slot) -> _Stored:
         session=session.id if state.session is not None else None,
         began=session.began if state.session is not None else None,
         streams=session.streams,
-        counts=(session.segments, session.frames, session.samples, session.gaps, int(session.whole)),
+        counts=(session.segments, session.frames, session.samples, session.gaps, int(session.whole), session.mode),
         last=session.last,
         media_end=session.media_end,
         open_gaps=tuple((g.seq, g.stream, g.since[0], g.since[1], g.lost, g.cause) for g in session.open_gaps),
@@ -191,11 +196,14 @@ def _stored(slot: Slot) -> _Stored:
 def _owed(state: JournalState) -> tuple[tuple[int, int, int, int, bytes], ...]:
     """What is not over, in one table: the fields of a signed map are few."""
     unexplained = state.session.unexplained if state.session is not None else ()
+    visit = state.session.visit if state.session is not None else None
+    visits = () if visit is None else (visit,)
     return (
         *((_Owed.INHIBITION, one.seq, one.code, one.at[1], one.at[0]) for one in state.inhibitions),
         *((_Owed.APPROVAL, seq, 0, 0, bytes(16)) for seq in state.unapproved),
         *((_Owed.DUTY, duty.seq, duty.code, duty.refers_to, bytes(16)) for duty in state.duties),
         *((_Owed.EXPLANATION, seq, 0, 0, bytes(16)) for seq in unexplained),
+        *((_Owed.VISIT, one.seq, int(one.settled), one.at[1], one.at[0]) for one in visits),
         *((_Owed.CHECK, max(0, one.utc_ms), one.code, one.at[1], one.at[0]) for one in state.checks),
     )
 
@@ -203,7 +211,7 @@ def _owed(state: JournalState) -> tuple[tuple[int, int, int, int, bytes], ...]:
 def _slot(stored: _Stored) -> Slot:
     session = None
     if stored.session is not None and stored.began is not None:
-        segments, frames, samples, gaps, whole = stored.counts
+        segments, frames, samples, gaps, whole, mode = stored.counts
         session = OpenSession(
             id=stored.session,
             began=stored.began,
@@ -223,6 +231,15 @@ def _slot(stored: _Stored) -> Slot:
             former=stored.former,
             media_boot=stored.media_boot or b"",
             readings=stored.readings,
+            mode=mode,
+            visit=next(
+                (
+                    OpenVisit(seq=seq, at=(boot_id, number), settled=bool(code))
+                    for what, seq, code, number, boot_id in stored.owed
+                    if what == _Owed.VISIT
+                ),
+                None,
+            ),
         )
     retired, in_order, begun, emergency = stored.flags
     state = JournalState(

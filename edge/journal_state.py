@@ -17,6 +17,7 @@ from liuhen.kinds import (
     Clock,
     Duty,
     Enrolment,
+    Event,
     Gap,
     GapEnd,
     Head,
@@ -28,8 +29,19 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
     Stop,
+    Visit,
 )
-from liuhen.registry import CheckCode, DutyAct, GapCause, InhibitionAct, InhibitionCode, KeyAct, MarkCode
+from liuhen.registry import (
+    CheckCode,
+    DutyAct,
+    EventCode,
+    GapCause,
+    InhibitionAct,
+    InhibitionCode,
+    KeyAct,
+    MarkCode,
+    VisitAct,
+)
 
 StreamRow = tuple[int, str, int, int, int]
 UNREADABLE_LEAF = merkle.leaf_hash(b"")
@@ -80,6 +92,15 @@ class LastCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenVisit:
+    """A visit of an always-on room that goes on; `settled` once its visitor was told, or that was missed."""
+
+    seq: int
+    at: Instant
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
     """A session without its end: what its next segment and its end entry continue from.
 
@@ -105,6 +126,8 @@ class OpenSession:
     media_boot: bytes = b""
     readings: tuple[Clock, ...] = ()
     unexplained: tuple[int, ...] = ()
+    visit: OpenVisit | None = None
+    mode: int = 0
 
     def reading_in(self, boot_id: bytes) -> Clock:
         """A reading of both clocks in this boot; the session's first where none is known any more."""
@@ -194,6 +217,7 @@ def after(state: JournalState, entry: Entry) -> JournalState:
                 streams=body.streams,
                 media_boot=common.clock[2],
                 readings=(common.clock,),
+                mode=body.mode,
             )
             return replace(state, session=opened, ordinal=max(state.ordinal, body.ordinal))
         case SessionEnd():
@@ -279,7 +303,7 @@ def _read_at(session: OpenSession | None, clock: Clock) -> OpenSession | None:
 def _in_session(session: OpenSession, entry: Entry) -> OpenSession:
     if not isinstance(entry.body, Segment):
         media_boot = entry.body.until[0] if isinstance(entry.body, GapEnd) else entry.common.clock[2]
-        session = replace(session, media_boot=media_boot)
+        session = replace(session, media_boot=media_boot, visit=_visit(session.visit, entry))
     match entry.body:
         case Segment() as statement:
             return replace(
@@ -307,6 +331,22 @@ def _in_session(session: OpenSession, entry: Entry) -> OpenSession:
             return replace(session, unexplained=tuple(seq for seq in session.unexplained if seq != mark.refers_to))
         case _:
             return session
+
+
+def _visit(visit: OpenVisit | None, entry: Entry) -> OpenVisit | None:
+    """The visit that goes on after an entry of its session."""
+    match entry.body:
+        case Visit(act=VisitAct.BEGUN, at=at):
+            return OpenVisit(seq=entry.common.seq, at=_instant(at))
+        case Visit():
+            return None
+        case Mark(code=MarkCode.NOTICE_GIVEN, boottime_ns=at_ns) if visit is not None:
+            told = entry.common.clock[2] == visit.at[0] and at_ns >= visit.at[1]
+            return replace(visit, settled=visit.settled or told)
+        case Event(code=EventCode.VISIT_NOTICE_MISSING) if visit is not None:
+            return replace(visit, settled=True)
+        case _:
+            return visit
 
 
 def _instant(row: Instant) -> Instant:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from liuhen.registry import GapCause
+from liuhen.visits import NUMBER
 
 PACKET_LIMIT_BYTES = 4096
 VERSION = 1
@@ -39,6 +40,8 @@ class Verb(enum.StrEnum):
     MAINTENANCE = "maintenance"
     ORDER_RECLAIM = "order-reclaim"
     STORE_CHECK = "store-check"
+    VISIT_BEGIN = "visit-begin"
+    VISIT_END = "visit-end"
 
 
 class Role(enum.IntEnum):
@@ -82,8 +85,8 @@ class Request:
     """One request. Which fields a verb needs stands in `NEEDED`; text is NFC.
 
     `actor` is the person it is asked for; `gap` the journal number of a gap or of what a statement is about; `citation`
-    the law that a ground rests on; `session` the id of one session in 32 hex digits. What is attached comes beside it,
-    as an open file.
+    the law that a ground rests on; `session` the id of one session in 32 hex digits; `number` a queue number, whose
+    visit is an `interview` or not. What is attached comes beside it, as an open file.
     """
 
     verb: Verb
@@ -98,6 +101,8 @@ class Request:
     step: int | None = None
     confirmed: bool = False
     session: str = ""
+    number: str = ""
+    interview: bool = False
 
 
 NEEDED: dict[Verb, tuple[str, ...]] = {
@@ -109,9 +114,10 @@ NEEDED: dict[Verb, tuple[str, ...]] = {
     Verb.STATEMENT: ("actor", "gap", "text"),
     Verb.MAINTENANCE: ("actor", "text"),
     Verb.ORDER_RECLAIM: ("actor", "text"),
+    Verb.VISIT_BEGIN: ("number",),
 }
 
-_SESSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_PATTERNS = {"session": re.compile(r"[0-9a-f]{32}", re.ASCII), "number": NUMBER}
 _LIMITS = {
     "actor": NAME_LIMIT,
     "text": TEXT_LIMIT,
@@ -168,9 +174,9 @@ def _value(name: str, value: object) -> Any:
             return value
         case "cause", int() if type(value) is int and value in {cause.value for cause in GapCause}:
             return GapCause(value)
-        case "confirmed", bool():
+        case "confirmed" | "interview", bool():
             return value
-        case "session", str() if _SESSION.fullmatch(value):
+        case "session" | "number", str() if _PATTERNS[name].fullmatch(value):
             return value
         case _, str() if name in _LIMITS:
             return _text(name, value)

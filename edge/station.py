@@ -20,7 +20,8 @@ from edge.opening import Onlooker, open_device
 from edge.recorder import Ended
 from edge.requests import Answer
 from edge.scrub import Pace, ScrubRunner
-from edge.session.state import Inhibition
+from edge.session.signals import StartAsked
+from edge.session.state import Inhibition, Mode
 from edge.watchdog import Duty
 from liuhen.kinds import Heartbeat, Stop
 from liuhen.registry import EndCause, EventCode, StopCause
@@ -28,6 +29,8 @@ from liuhen.registry import EndCause, EventCode, StopCause
 IDLE_TURN_SECONDS = 0.2
 FIRST_RETRY_NS = 10**9
 LONGEST_RETRY_NS = 30 * 10**9
+LONGEST_DAY_RETRY_NS = 1800 * 10**9
+"""Of an always-on room's day that cannot begin: each refusal is an entry and opens the duty to report."""
 SCRUB_END_SECONDS = 2.0
 EXIT_CLEAN = 0
 EXIT_FAULT = 1
@@ -40,8 +43,8 @@ class _Retry:
     due_ns: int = 0
     wait_ns: int = FIRST_RETRY_NS
 
-    def after_failure(self, now_ns: int) -> _Retry:
-        return _Retry(due_ns=now_ns + self.wait_ns, wait_ns=min(2 * self.wait_ns, LONGEST_RETRY_NS))
+    def after_failure(self, now_ns: int, longest_ns: int) -> _Retry:
+        return _Retry(due_ns=now_ns + self.wait_ns, wait_ns=min(2 * self.wait_ns, longest_ns))
 
 
 def serve(start: Start) -> int:
@@ -119,8 +122,20 @@ class Station:
             self._idling.clear()
             self._session()
         else:
+            self._begin_the_day()
             self._note_whether_idle()
             self._idle()
+
+    def _begin_the_day(self) -> None:
+        """An always-on room is recorded without anybody's asking; what was refused is tried again, less and less often.
+
+        Raises StorageFault.
+        """
+        room = self._running.room
+        open_session = self._running.log.state.session is not None
+        wanted = self._running.desk.visits.due and not open_session and room.state.mode is Mode.READY
+        if wanted and self._clock.boottime_ns() >= self._retry.due_ns:
+            room.signal(StartAsked(at_ns=room.now_ns))
 
     def _resume_due(self) -> bool:
         """An open session goes on as soon as its devices are there; under the interlock they have no power."""
@@ -169,7 +184,9 @@ class Station:
         try:
             ended = conduct_session(running)
         except Refused as refused:
-            self._retry = self._retry.after_failure(self._clock.boottime_ns())
+            waits = self._running.log.state.session is not None
+            longest_ns = LONGEST_RETRY_NS if waits else LONGEST_DAY_RETRY_NS
+            self._retry = self._retry.after_failure(self._clock.boottime_ns(), longest_ns)
             words_zh, words_en = f"{refused.what}；{refused.remedy_zh}", f"{refused.what}; {refused.remedy_en}"
             self._start.watcher.said(words_zh, words_en)
             running.desk.requests.started(Answer(ok=False, words_zh=words_zh, words_en=words_en))

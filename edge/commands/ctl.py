@@ -11,6 +11,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from edge import config as configuration
 from edge.commands.acts import ledger_of, tell
@@ -181,7 +182,7 @@ def _told(answer: Answer, *, as_json: bool) -> int:
 def _request(arguments: argparse.Namespace) -> Request:
     """The request of a command line and of what the person says beside it. Raises BadRequest."""
     verb = Verb(arguments.verb)
-    said = dict(hear(arguments.said_from, FIELDS[verb], ask_all=arguments.ask or verb not in AT_ONCE))
+    said: dict[str, Any] = dict(hear(arguments.said_from, FIELDS[verb], ask_all=arguments.ask or verb not in AT_ONCE))
     if verb is Verb.STATEMENT and not said.get("text"):
         said["text"] = "已签字的书面说明" if arguments.file is not None else "已向部门负责人报告"
     cause = CAUSES[arguments.cause] if getattr(arguments, "cause", None) else None

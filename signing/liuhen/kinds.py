@@ -533,6 +533,35 @@ class Plate(EntryBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visit(EntryBody):
+    """A visit or interview began or ended in an always-on room: a named interval of the day's session (5.10)."""
+
+    KIND: ClassVar[str] = "visit"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    act: int = key(9, CODE)
+    sort: int = key(10, CODE)
+    number: str = key(11, Text(16))
+    at: Instant = key(12, INSTANT)
+    frame_index: int | None = key(13, Nullable(UINT))
+    sample_index: int | None = key(14, Nullable(UINT))
+    began: int | None = key(15, Nullable(UINT))
+    cause: int = key(16, CODE)
+    records: Commitments = key(17, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case(EntryBody):
+    """A person says how far the case of a session has come, and since which day; archive terms run from it (5.11)."""
+
+    KIND: ClassVar[str] = "case"
+    CLASS: ClassVar[EntryClass] = EntryClass.INFORMATION
+    stage: int = key(9, CODE)
+    session: bytes = key(10, ID16)
+    day: int = key(11, SINT)
+    records: Commitments = key(12, COMMITMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal(Body):
     """Signed after each fragment, in the same file, outside the chain (FORMAT.md 6.3)."""
 
@@ -648,6 +677,8 @@ ENTRY_KINDS: dict[str, type[EntryBody]] = {
         Header,
         LateMark,
         Plate,
+        Visit,
+        Case,
     )
 }
 

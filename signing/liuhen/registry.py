@@ -346,6 +346,12 @@ class EventCode(enum.IntEnum):
     DEADLINE_NO_CALENDAR = 144
     OFFLOAD_LOST = 145
     OFFLOAD_BACK = 146
+    VISIT_NOTICE_MISSING = 160
+    SCHEDULE_SET = 161
+    SCHEDULED_NOT_RECORDED = 162
+    ARCHIVE_NEAR = 163
+    ARCHIVE_MISSED = 164
+    ARCHIVE_MET = 165
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -566,6 +572,30 @@ EVENTS: dict[EventCode, EventMeaning] = {
         "year",
     ),
     EventCode.OFFLOAD_LOST: _meaning(Severity.WARNING, "入库程序失联", "offload process silent", "silent_ms"),
+    EventCode.VISIT_NOTICE_MISSING: _meaning(
+        Severity.WARNING,
+        "一名办事人未在时限内获得录音录像告知",
+        "a visitor was not told in time of the recording",
+        "seconds",
+    ),
+    EventCode.SCHEDULE_SET: _meaning(
+        Severity.NOTICE, "日程已导入", "a schedule was imported", "hearings", "first_utc_seconds", "last_utc_seconds"
+    ),
+    EventCode.SCHEDULED_NOT_RECORDED: _meaning(
+        Severity.FAULT,
+        "按日程应当录制而未录制",
+        "a scheduled hearing was not recorded",
+        "row",
+        "begin_utc_seconds",
+        "grace_minutes",
+    ),
+    EventCode.ARCHIVE_NEAR: _meaning(
+        Severity.WARNING, "归档期限将至", "an archiving deadline comes near", "percent_used", "days_left"
+    ),
+    EventCode.ARCHIVE_MISSED: _meaning(
+        Severity.FAULT, "未在规定期限内归档", "not archived within the time the rules allow", "days_late"
+    ),
+    EventCode.ARCHIVE_MET: _meaning(Severity.NOTICE, "已按期归档", "archived in time", "days_left"),
     EventCode.OFFLOAD_BACK: _meaning(Severity.NOTICE, "入库程序恢复", "offload process is back", "silent_ms"),
 }
 
@@ -881,6 +911,68 @@ class ExStatus(enum.IntEnum):
     def words_en(self) -> str:
         """The same in English."""
         return ("unstated", "no explosion zone", "explosion zone, interlocked", "explosion zone, Ex equipment")[self]
+
+
+class VisitAct(enum.IntEnum):
+    """What a visit entry does."""
+
+    BEGUN = 0
+    ENDED = 1
+
+
+class VisitSort(enum.IntEnum):
+    """What an interval of an always-on room is."""
+
+    VISIT = 0
+    INTERVIEW = 1
+
+    @property
+    def words_zh(self) -> str:
+        """What a clerk reads."""
+        return ("办事", "询问")[self]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return self.name.lower()
+
+
+class VisitEnd(enum.IntEnum):
+    """Why a visit ended; 0 where it has not."""
+
+    NOT_ENDED = 0
+    PERSON = 1
+    NEXT_VISIT = 2
+    SESSION_ENDED = 3
+    """Never written: a visit without an end ends with its session."""
+
+    @property
+    def words_zh(self) -> str:
+        """What a clerk reads."""
+        return ("未结束", "结束", "自动结束（下一号已开始）", "随值守场次结束")[self]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return ("not ended", "ended", "ended by the next visit", "ended with the session")[self]
+
+
+class CaseStage(enum.IntEnum):
+    """How far a case has come: what archive terms count from (Jiaozuo Art. 14, Nong'an Art. 27), and their end."""
+
+    ENFORCEMENT_ENDED = 1
+    EXECUTION_ENDED = 2
+    ARCHIVED = 3
+
+    @property
+    def words_zh(self) -> str:
+        """The words of the rule books."""
+        return ("执法结束", "执行终结", "已归档")[self - 1]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return ("enforcement ended", "execution ended", "archived")[self - 1]
 
 
 class MissedCause(enum.IntEnum):

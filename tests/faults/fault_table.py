@@ -724,5 +724,11 @@ NOT_EXPECTED: dict[EventCode, str] = {
     _E.MEDIUM_INSERTED: "no row: a medium that is put in is a matter of confidentiality, not of a fault",
     _E.DEADLINE_NO_CALENDAR: "tests/edge/test_desk_deadlines.py: a year without a table, which no row has",
     _E.WITNESS_DIFFERS: "tests/edge/test_desk_witness.py: no row has a witness",
+    _E.VISIT_NOTICE_MISSING: "no fault: people's duty",
+    _E.SCHEDULE_SET: "no fault: people's doing",
+    _E.SCHEDULED_NOT_RECORDED: "no fault: people's duty",
+    _E.ARCHIVE_NEAR: "no fault: people's duty",
+    _E.ARCHIVE_MISSED: "no fault: people's duty",
+    _E.ARCHIVE_MET: "no fault: people's duty",
 }
 """Why no row expects these."""

@@ -21,6 +21,7 @@ from liuhen.kinds import (
     Access,
     Amend,
     Body,
+    Case,
     Check,
     Checkpoint,
     Choice,
@@ -55,6 +56,7 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
     Stop,
+    Visit,
     Witness,
     columns,
 )
@@ -304,6 +306,23 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
         "seal_hash": "seal hash of that fragment",
         "records": _RECORDS,
     },
+    Visit: {
+        "act": "visit act",
+        "sort": "visit sort; an end repeats that of its beginning",
+        "number": "the queue number: 1 to 16 ASCII letters, digits and hyphens; an end repeats that of its beginning",
+        "at": "when it began or ended; not later than this entry",
+        "frame_index": "index of the newest durable frame then, or null",
+        "sample_index": "index of the newest durable sample then, or null",
+        "began": "of an end: seq of the entry it ends; else null",
+        "cause": "visit end; 0 for a beginning",
+        "records": _RECORDS,
+    },
+    Case: {
+        "stage": "case stage",
+        "session": "the session whose case it is",
+        "day": "the day that was reached, counted from 1970-01-01 in the device's local time",
+        "records": _RECORDS,
+    },
     Witness: {
         "version": "format version",
         "log_id": "log that was looked at",
@@ -414,6 +433,10 @@ REGISTRIES: tuple[tuple[type[enum.IntEnum], str], ...] = (
     (registry.ProcedureCode, "procedure.code"),
     (registry.SecrecyClass, "header.secrecy"),
     (registry.ExStatus, "header.ex_status"),
+    (registry.VisitAct, "visit.act"),
+    (registry.VisitSort, "visit.sort"),
+    (registry.VisitEnd, "visit.cause"),
+    (registry.CaseStage, "case.stage"),
     (registry.MissedCause, "cause measured by DEADLINE_MISSED"),
 )
 

@@ -14,6 +14,7 @@ from liuhen import keys
 from liuhen.keys import Card, FileSigner
 from liuhen.kinds import (
     Amend,
+    Case,
     Check,
     Checkpoint,
     Choice,
@@ -46,8 +47,10 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
     Stop,
+    Visit,
 )
 from liuhen.registry import (
+    CaseStage,
     CheckCode,
     CheckItem,
     CheckOutcome,
@@ -79,6 +82,9 @@ from liuhen.registry import (
     Severity,
     StopCause,
     Stream,
+    VisitAct,
+    VisitEnd,
+    VisitSort,
 )
 
 
@@ -324,6 +330,23 @@ def _later_bodies() -> tuple[EntryBody, ...]:
             witness=None,
             order=25,
             records=(),
+        ),
+        Visit(
+            act=VisitAct.ENDED,
+            sort=VisitSort.VISIT,
+            number="A023",
+            at=(BOOT_ID, 1_300_000_000_000),
+            frame_index=7_450,
+            sample_index=14_304_000,
+            began=26,
+            cause=VisitEnd.NEXT_VISIT,
+            records=(),
+        ),
+        Case(
+            stage=CaseStage.ENFORCEMENT_ENDED,
+            session=SESSION_ID,
+            day=20_500,
+            records=((RecordLabel.PERSONS, filler("record 17")),),
         ),
     )
 
