@@ -33,6 +33,7 @@ from edge.commands import (
     sensors,
     spool,
     store,
+    visits,
 )
 from edge.commands.overrides import CommandLine, add_store, seconds, with_spool, with_store
 from edge.companions import Companions, last_sending, offload_command
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, config, export, ctl, profile):
+    for command in (demo, config, export, ctl, profile, visits):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     doctor.add_parser(commands, _clock)

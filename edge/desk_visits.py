@@ -178,8 +178,10 @@ class VisitClerk:
             self.due = self.due or (self._day is not None and today > self._day)
             self._day = today if self._day is None else max(self._day, today)
             return
+        if self._room.state.session is not Session.OPEN or self._room.session_id is None:
+            return
         self._day, self.due = self._day_of(session.began[0]), False
-        if today <= self._day or self._room.state.session is not Session.OPEN or self._room.session_id is None:
+        if today <= self._day:
             return
         if session.visit is None or self._day_of(now_ms - LONGEST_WAIT_MINUTES * MINUTE_MS) > self._day:
             self.due = True

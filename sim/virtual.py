@@ -106,10 +106,17 @@ def build_room(config: Config, plan: VirtualPlan) -> VirtualRoom:
 
 
 def conduct_virtual(
-    room: VirtualRoom, stage: Stage, *, seconds: float | None, pace: Callable[[int, threading.Event], None]
+    room: VirtualRoom,
+    stage: Stage,
+    *,
+    seconds: float | None,
+    pace: Callable[[int, threading.Event], None],
+    turn_ns: int = TURN_NS,
+    turns_at_once: int = TURNS_AT_ONCE,
 ) -> Ended:
     """Play one session in a room that has begun; its end has the product's order: sources, queue, WRITER, entries.
 
+    CONTROL takes so many turns every `turn_ns`; a long day with few frames needs fewer of them.
     Where the power is cut (`PowerCut`) there is no end: what is on the disk is what stays.
     """
     asked = stage.start.seconds if stage.start.seconds is not None else seconds
@@ -123,7 +130,7 @@ def conduct_virtual(
         stage.sources.stop()
         raise
     try:
-        _play(room, stage, end_ns, pace)
+        _play(room, stage, end_ns, pace, (turn_ns, turns_at_once))
     except PowerCut:
         stage.sources.stop()  # what they still deliver lies in a queue that nobody reads
         raise
@@ -163,9 +170,12 @@ class VirtualCapture:
         stretch.writer.run()
 
 
-def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None]) -> None:
+def _play(
+    room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, threading.Event], None], turns: tuple[int, int]
+) -> None:
     """Go from moment to moment until the end is asked for, or nothing can be written any more."""
-    turn_ns = room.clock.boottime_ns() + TURN_NS
+    every_ns, at_once = turns
+    turn_ns = room.clock.boottime_ns() + every_ns
     while stage.recorder.end_cause() in _IN_ORDER:
         now_ns = min(room.next_ns(), turn_ns, end_ns)
         pace(now_ns, stage.start.stop)
@@ -179,8 +189,8 @@ def _play(room: VirtualRoom, stage: Stage, end_ns: int, pace: Callable[[int, thr
         if now_ns >= room.disk_waits_until_ns:
             _write_all(stage)
         if now_ns >= turn_ns:
-            turn_ns = now_ns + TURN_NS
-            for _ in range(TURNS_AT_ONCE):
+            turn_ns = now_ns + every_ns
+            for _ in range(at_once):
                 stage.recorder.turn(0)
 
 

@@ -603,6 +603,7 @@ class Sessions:
                 gaps=summary.gaps,
                 media=summary.media,
                 recorded_ns=summary.recorded_ns,
+                alone=next(iter(state.rates)) if len(state.rates) == 1 else None,
             )
 
     def _unstated(self, state: _Open, numbers: Iterable[int], chain: Chain) -> None:

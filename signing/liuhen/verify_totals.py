@@ -7,7 +7,7 @@ the clocks' errors widen it. What does not add up and no gap covers is what S10 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from liuhen.kinds import NO_UPPER_BOUND_NS, Clock, Instant
 from liuhen.registry import Stream
@@ -42,9 +42,20 @@ class Totals:
 
 
 def totals(
-    opened: Clock, closed: Clock, *, gaps: Sequence[GapSummary], media: tuple[Instant, Instant] | None, recorded_ns: int
+    opened: Clock,
+    closed: Clock,
+    *,
+    gaps: Sequence[GapSummary],
+    media: tuple[Instant, Instant] | None,
+    recorded_ns: int,
+    alone: int | None = None,
 ) -> Totals:
-    """Of one session: its first and last clock, its gaps, where media begins and ends and how long it is."""
+    """Of one session: its first and last clock, its gaps, where media begins and ends and how long it is.
+
+    `alone` is the stream of a session that promised no other: without it there is no media at all.
+    """
+    if alone is not None:
+        gaps = [replace(gap, stream=None) if gap.stream == alone else gap for gap in gaps]
     session = _between(opened, closed)
     absent = _absent(gaps, (closed[2], closed[1]))
     edges, outside = _edges(opened, closed, gaps, media)

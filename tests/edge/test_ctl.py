@@ -248,7 +248,7 @@ def test_a_command_that_is_none_is_a_matter_of_usage(words: list[str]) -> None:
 
 
 def test_every_verb_has_its_command_and_no_role_but_the_operators_has_all() -> None:
-    for verb in Verb:
+    for verb in set(Verb) - {Verb.VISIT_BEGIN, Verb.VISIT_END}:  # those have words of their own: liuhen visit
         with pytest.raises(SystemExit) as exit_:
             main(["ctl", verb.value, "--help"])
         assert exit_.value.code == 0

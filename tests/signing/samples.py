@@ -331,23 +331,6 @@ def _later_bodies() -> tuple[EntryBody, ...]:
             order=25,
             records=(),
         ),
-        Visit(
-            act=VisitAct.ENDED,
-            sort=VisitSort.VISIT,
-            number="A023",
-            at=(BOOT_ID, 1_300_000_000_000),
-            frame_index=7_450,
-            sample_index=14_304_000,
-            began=26,
-            cause=VisitEnd.NEXT_VISIT,
-            records=(),
-        ),
-        Case(
-            stage=CaseStage.ENFORCEMENT_ENDED,
-            session=SESSION_ID,
-            day=20_500,
-            records=((RecordLabel.PERSONS, filler("record 17")),),
-        ),
     )
 
 
@@ -381,5 +364,22 @@ def _told_bodies() -> tuple[EntryBody, ...]:
             frame_index=60,
             seal_hash=filler("seal 1"),
             records=((RecordLabel.PERSONS, filler("record 20")),),
+        ),
+        Visit(
+            act=VisitAct.ENDED,
+            sort=VisitSort.VISIT,
+            number="A023",
+            at=(BOOT_ID, 1_300_000_000_000),
+            frame_index=7_450,
+            sample_index=14_304_000,
+            began=26,
+            cause=VisitEnd.NEXT_VISIT,
+            records=(),
+        ),
+        Case(
+            stage=CaseStage.ENFORCEMENT_ENDED,
+            session=SESSION_ID,
+            day=20_500,
+            records=((RecordLabel.PERSONS, filler("record 21")),),
         ),
     )

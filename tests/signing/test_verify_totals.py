@@ -27,6 +27,14 @@ def test_more_media_than_its_bounds_hold_does_not_agree() -> None:
     assert not totals(clock(10), clock(20), gaps=(), media=media, recorded_ns=11 * S).agrees
 
 
+def test_a_gap_of_the_only_stream_that_was_promised_is_a_gap_of_all_media() -> None:
+    media = ((BOOT, 10 * S), (BOOT, 20 * S))
+    lost = (gap(0, (BOOT, 12), (BOOT, 16), 4),)
+    assert totals(clock(10), clock(20), gaps=lost, media=media, recorded_ns=6 * S, alone=0).agrees
+    assert not totals(clock(10), clock(20), gaps=lost, media=media, recorded_ns=6 * S).agrees
+    assert not totals(clock(10), clock(20), gaps=lost, media=media, recorded_ns=6 * S, alone=1).agrees
+
+
 def gap(stream: int | None, since: tuple[bytes, int], until: tuple[bytes, int], length_seconds: int = 0) -> GapSummary:
     """One gap; times in seconds of its boots' BOOTTIME, its length where it leads from one to the other."""
     length_ns = (length_seconds * S, length_seconds * S)

@@ -1,0 +1,326 @@
+"""An always-on room: visits by queue number in the day's session, each told of the recording; the day's own turn."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.__main__ import main
+from edge.commands.visits import days_of
+from edge.journal_state import JournalState, after
+from edge.messages import StopRequested
+from edge.prompts import Prompt, PromptPlayed, PromptVoice
+from edge.recorder import Ended
+from edge.requests import Role, Verb
+from edge.station import serve
+from liuhen.kinds import Event, Session, Visit
+from liuhen.registry import EndCause, EventCode, StopCause, VisitAct, VisitEnd, VisitSort
+from liuhen.visits import Day, VisitTold
+from tests.edge import ports_room
+from tests.edge.ports_room import Device, Room
+from tests.edge.served import Service, journal
+
+pytestmark = pytest.mark.long
+
+Act = Callable[[Room], None]
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+NEXT_BOOT = bytes(15) + b"\x01"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Device:
+    return always_on(ports_room.device(tmp_path))
+
+
+def always_on(made: Device, **settings: Any) -> Device:
+    """A recorder of such a room; visitors have ten seconds here, or what is said."""
+    session = replace(made.config.session, **{"always_on": True, "visit_notice_seconds": 10, **settings})
+    return replace(made, config=replace(made.config, session=session))
+
+
+def play(seconds: float) -> Act:
+    return lambda room: room.play(seconds)
+
+
+def begin(number: str, **said: Any) -> Act:
+    def act(room: Room) -> None:
+        answer = room.ask(Verb.VISIT_BEGIN, number=number, **said)
+        assert answer.ok, answer.words_en
+        room.onlooker.words.append(answer.words_zh)
+
+    return act
+
+
+def end(room: Room) -> None:
+    assert room.ask(Verb.VISIT_END).ok
+
+
+def hear_the_notice(room: Room) -> None:
+    now_ns = room.clock.now_ns
+    played = PromptPlayed(prompt=Prompt.NOTICE, voice=PromptVoice.RECORDED, from_ns=now_ns, to_ns=now_ns + 10**9)
+    room._post(played)
+
+
+def visits(made: Device) -> list[VisitTold]:
+    return [visit for day in days_of(made.spool) for visit in day.all()]
+
+
+def the_service_stops(room: Room) -> None:
+    """Its session stays open for the next start."""
+    assert room._stage is not None
+    room._stage.inbox.post(StopRequested(cause=StopCause.SYSTEM, leaves_open=True))
+
+
+def events(made: Device, code: EventCode) -> list[Event]:
+    return [one.body for one in journal(made) if isinstance(one.body, Event) and one.body.code == code]
+
+
+def test_visits_and_interviews_are_intervals_of_the_day_by_their_numbers(made: Device) -> None:
+    room = Room()
+    room.record(
+        made.config,
+        play(2),
+        begin("A001"),
+        hear_the_notice,
+        play(4),
+        end,
+        play(3),
+        begin("B-7", interview=True, actor="张三", text="补正材料"),
+        hear_the_notice,
+        play(3),
+        end,
+        play(2),
+    )
+    (session,) = [one.body for one in journal(made) if isinstance(one.body, Session)]
+    assert session.mode == 1
+    first, second = visits(made)
+    assert (first.number, first.sort, first.cause) == ("A001", VisitSort.VISIT, VisitEnd.PERSON)
+    assert (second.number, second.sort, second.cause) == ("B-7", VisitSort.INTERVIEW, VisitEnd.PERSON)
+    assert first.until is not None
+    assert first.until[1] < second.since[1]
+    assert abs(first.until[1] - first.since[1] - 4 * 10**9) < 10**8
+    assert max(first.told_ms or 0, second.told_ms or 0) < 1000
+    began = next(one.body for one in journal(made) if isinstance(one.body, Visit) and one.body.number == "B-7")
+    assert [label for label, _ in began.records] == [8, 2], "what a person says stands in records, never in the chain"
+    assert events(made, EventCode.VISIT_NOTICE_MISSING) == []
+    assert made.findings() == []
+
+
+def test_a_visit_that_nobody_ended_is_ended_by_the_next_at_its_very_moment_and_says_so(made: Device) -> None:
+    room = Room()
+    room.record(made.config, play(1), begin("A001"), hear_the_notice, play(2), begin("A002"), hear_the_notice, play(2))
+    first, second = visits(made)
+    assert (first.cause, first.until) == (VisitEnd.NEXT_VISIT, second.since)
+    assert any("A001 号未结束，已自动结束" in words for words in room.onlooker.words)
+    assert second.cause == VisitEnd.SESSION_ENDED, "the last one ended with the day"
+
+
+def test_the_same_number_twice_in_a_row_is_one_visit(made: Device) -> None:
+    Room().record(made.config, play(1), begin("A001"), hear_the_notice, play(1), begin("A001"), play(1), end, play(1))
+    assert [visit.number for visit in visits(made)] == ["A001"]
+
+
+@pytest.mark.parametrize(
+    ("acts", "told"),
+    [
+        ((begin("A1"), play(9), hear_the_notice, play(5), end), []),
+        ((begin("A1"), play(14), hear_the_notice, play(2), end), [10]),
+        ((begin("A1"), play(4), end), [4]),
+        ((begin("A1"), play(4), begin("A2"), hear_the_notice, play(1), end), [4]),
+        ((hear_the_notice, play(1), begin("A1"), play(12), end), [10]),
+    ],
+    ids=["in time", "late", "left before", "before the next came", "to those who came before"],
+)
+def test_every_visitor_is_told_in_time_or_that_is_an_event_once(
+    acts: tuple[Act, ...], told: list[int], made: Device
+) -> None:
+    Room().record(made.config, play(1), *acts, play(1))
+    missing = events(made, EventCode.VISIT_NOTICE_MISSING)
+    assert [event.measured[0] for event in missing] == told
+    if told:
+        assert missing[0].refers_to == visits(made)[0].entry
+
+
+def test_the_lamp_asks_for_a_person_while_a_visitor_was_not_told(made: Device) -> None:
+    shown: list[int] = []
+
+    def count(room: Room) -> None:
+        shown.append(sum("告知" in words for words in room.onlooker.statuses[-1].warnings_zh))
+
+    Room().record(made.config, play(1), begin("A1"), play(12), count, end, play(1), count)
+    assert shown == [1, 0]
+
+
+def test_without_a_session_or_in_a_room_that_is_not_always_on_there_are_no_visits(tmp_path: Path) -> None:
+    made = ports_room.device(tmp_path)
+    refused: list[str] = []
+
+    def ask(room: Room) -> None:
+        refused.append(room.ask(Verb.VISIT_BEGIN, number="A1").words_zh)
+
+    Room().record(made.config, play(1), ask, play(1))
+    assert "未设为值守" in refused[0]
+    assert visits(made) == []
+
+
+def test_nobody_but_operators_and_the_console_begins_a_visit(made: Device) -> None:
+    answers: list[bool] = []
+
+    def ask(room: Room) -> None:
+        for role in (Role.OFFLOAD, Role.NOBODY, Role.CONSOLE):
+            answers.append(room.ask(Verb.VISIT_BEGIN, role, number="A1").ok)
+
+    Room().record(made.config, play(1), ask, hear_the_notice, end, play(1))
+    assert answers == [False, False, True]
+    assert len(events(made, EventCode.REFUSED_REQUEST)) == 2
+
+
+def test_a_visit_goes_on_over_a_restart_and_its_end_still_names_it(made: Device) -> None:
+    Room().serve(made.config, play(2), begin("A001"), hear_the_notice, play(2), the_service_stops)
+    (open_visit,) = visits(made)
+    assert open_visit.until is None
+    room = Room()
+    room.clock.boot_id = NEXT_BOOT
+    room.clock.utc_offset_ms += MINUTE_MS
+    room.serve(made.config, play(2), end, play(1))
+    (visit,) = visits(made)
+    assert (visit.number, visit.cause, visit.told_ms is not None) == ("A001", VisitEnd.PERSON, True)
+    assert (visit.since[0], visit.until and visit.until[0]) == (open_visit.since[0], NEXT_BOOT)
+    assert [one.wrong for one in days_of(made.spool)] == [[]]
+
+
+def test_the_state_that_a_start_reads_from_a_slot_is_the_one_of_the_entries(made: Device) -> None:
+    Room().serve(made.config, play(2), begin("A001"), play(12), the_service_stops)
+    state = None
+    for entry in journal(made):
+        state = after(state or JournalState(), entry)
+    assert state is not None
+    assert state.session is not None
+    assert (state.session.mode, state.session.visit is not None and state.session.visit.settled) == (1, True)
+
+
+# -- the day ----------------------------------------------------------------------------------------------------------
+
+
+def served_days(made: Device, room: Room, *days: tuple[Act, ...]) -> list[Ended]:
+    """The service through so many sessions, each with its acts; stopped after the last one."""
+    stop, ended, left = threading.Event(), list[Ended](), list(days)
+
+    def conduct(stage: Any) -> Ended:
+        acts = left.pop(0)
+        try:
+            ended.append(room._conduct(stage, acts))
+        finally:
+            if not left:
+                stop.set()
+        return ended[-1]
+
+    start = room.start(made.config, service=True)
+    serve(replace(start, stop=stop, conduct=conduct))
+    return ended
+
+
+def to_the_clock(hour: int, minute: int) -> Act:
+    """UTC is set to the next moment at which the wall shows this."""
+
+    def act(room: Room) -> None:
+        now = datetime.fromtimestamp(room.clock.read().utc_ms / 1000 + 8 * 3600, tz=UTC)
+        wanted = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        room.clock.utc_offset_ms += int((wanted - now).total_seconds() * 1000) % DAY_MS
+
+    return act
+
+
+def test_the_room_is_recorded_without_anybody_s_asking_and_a_new_day_is_a_new_session(made: Device) -> None:
+    ended = served_days(
+        made,
+        Room(),
+        (to_the_clock(3, 59), play(55), play(10), play(10)),
+        (play(5), begin("A1"), hear_the_notice, play(2)),
+    )
+    assert [one.cause for one in ended] == [EndCause.STOPPED, EndCause.STOPPED]
+    modes = [one.body.mode for one in journal(made) if isinstance(one.body, Session)]
+    assert modes == [1, 1]
+    assert [visit.number for visit in visits(made)] == ["A1"]
+
+
+def test_a_day_waits_for_the_visit_that_is_going_on(made: Device) -> None:
+    began_ms: list[int] = []
+
+    def note(room: Room) -> None:
+        began_ms.append(room.clock.read().utc_ms)
+
+    served_days(
+        made,
+        Room(),
+        (to_the_clock(3, 59), begin("A1"), hear_the_notice, play(120), note, end, play(5)),
+        (play(2),),
+    )
+    sessions = [one for one in journal(made) if isinstance(one.body, Session)]
+    assert len(sessions) == 2
+    assert sessions[1].common.clock[0] >= began_ms[0]
+
+
+def test_what_a_person_stopped_stays_stopped_until_a_person_or_the_next_day_begins_it(made: Device) -> None:
+    def stop(room: Room) -> None:
+        assert room.ask(Verb.STOP, confirmed=True, actor="张三", text="撤场").ok
+
+    service = Service(made, Room(), (play(2), stop, play(2)))
+    service.serve(*[lambda _service: None] * 10)
+    assert len([one for one in journal(made) if isinstance(one.body, Session)]) == 1
+
+
+# -- what a clerk types -----------------------------------------------------------------------------------------------
+
+
+def test_a_visit_is_found_in_the_media_by_its_number(made: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    Room().record(
+        made.config,
+        play(3),
+        begin("A001"),
+        hear_the_notice,
+        play(4),
+        begin("A002"),
+        hear_the_notice,
+        play(2),
+        end,
+        play(1),
+    )
+    assert main(["visit", "find", "A002", "--spool", str(made.spool)]) == 0
+    out = capsys.readouterr().out
+    assert "A002 办事 visit" in out
+    assert "段 segment 0000" in out
+    assert "A001" not in out
+    assert main(["visit", "list", "--spool", str(made.spool)]) == 0
+    assert "自动结束" in capsys.readouterr().out
+    assert main(["visit", "find", "A003", "--spool", str(made.spool)]) == 1
+    assert main(["visit", "find", "张三", "--spool", str(made.spool)]) == 2
+    assert "张三" not in capsys.readouterr().err, "what may be a name is not repeated"
+    assert main(["visit", "find", "A001", "--spool", str(made.spool / "nowhere")]) == 2
+
+
+def test_what_is_found_points_at_the_media_of_that_moment(made: Device) -> None:
+    Room().record(made.config, play(3), begin("A001"), hear_the_notice, play(4), end, play(2))
+    (day,) = list[Day](days_of(made.spool))
+    (visit,) = day.all()
+    (segment, into_ms), *_ = day.within(visit)
+    assert segment.since[1] + into_ms * 1_000_000 == pytest.approx(visit.since[1], abs=1_000_000)
+
+
+def test_the_recorder_answers_a_clerk_who_types_a_name_for_a_number_nothing(made: Device) -> None:
+    with pytest.raises(Exception, match="number"):
+        Room().ask(Verb.VISIT_BEGIN, number="张三\n")
+
+
+def test_an_end_repeats_number_and_sort_of_its_beginning(made: Device) -> None:
+    Room().record(made.config, play(1), begin("A1", interview=True), hear_the_notice, play(1), end, play(1))
+    began, ended = [one.body for one in journal(made) if isinstance(one.body, Visit)]
+    assert (began.act, ended.act) == (VisitAct.BEGUN, VisitAct.ENDED)
+    assert (ended.number, ended.sort) == (began.number, began.sort) == ("A1", VisitSort.INTERVIEW)
