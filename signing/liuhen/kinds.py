@@ -558,7 +558,8 @@ class Case(EntryBody):
     stage: int = key(9, CODE)
     session: bytes = key(10, ID16)
     day: int = key(11, SINT)
-    records: Commitments = key(12, COMMITMENTS)
+    due: int | None = key(12, Nullable(SINT))
+    records: Commitments = key(13, COMMITMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

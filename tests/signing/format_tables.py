@@ -320,7 +320,8 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
     Case: {
         "stage": "case stage",
         "session": "the session whose case it is",
-        "day": "the day that was reached, counted from 1970-01-01 in the device's local time",
+        "day": "the day on which it was reached, counted from 1970-01-01 in the device's local time",
+        "due": "the last day for archiving where a special law sets one, counted likewise; else null",
         "records": _RECORDS,
     },
     Witness: {

@@ -380,6 +380,7 @@ def _told_bodies() -> tuple[EntryBody, ...]:
             stage=CaseStage.ENFORCEMENT_ENDED,
             session=SESSION_ID,
             day=20_500,
+            due=None,
             records=((RecordLabel.PERSONS, filler("record 21")),),
         ),
     )
