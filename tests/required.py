@@ -18,6 +18,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/test_footage.py::*",
     "tests/test_memory.py::*",
     "tests/test_packaging.py::*",
+    "tests/test_regulations.py::*",
     "tests/test_stages.py::*",
     "tests/oracles/test_cose_oracle.py::*",
     "tests/crash/*",

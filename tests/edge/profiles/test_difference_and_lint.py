@@ -92,6 +92,12 @@ def test_a_licence_hearing_in_zezhou_names_portable_devices_only() -> None:
     assert not _told("zezhou", Level.CANNOT_CLAIM, "第24行", "便携设备")
 
 
+def test_a_row_whose_devices_are_portable_is_named_though_its_place_is_the_room() -> None:
+    assert _told("zezhou", Level.CANNOT_CLAIM, "第3行", "只列便携设备")
+    assert _told("xinhua", Level.CANNOT_CLAIM, "第14行", "只列执法记录仪")
+    assert _told("xinhua", Level.CANNOT_CLAIM, "第3行", "只列执法记录仪")
+
+
 def test_with_a_mounted_device_in_the_column_the_row_can_be_claimed() -> None:
     zezhou = load_named("zezhou")
     amended = [

@@ -248,3 +248,11 @@ def test_a_limit_before_its_event_is_never_counted_forwards() -> None:
     assert notice.limit.before
     with pytest.raises(ValueError, match="counted backwards"):
         rule_of(notice.limit, 480)
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_every_row_for_a_fixed_room_belongs_to_a_procedure(name: str) -> None:
+    """What a fixed recorder has a part in can be recorded as a session of some kind, and is then looked for."""
+    profile = load_named(name)
+    covered = frozenset[str]().union(*(template.rows() for template in profile.templates))
+    assert {item.no for item in profile.items if item.fixed_room} <= covered
