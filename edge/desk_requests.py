@@ -10,24 +10,26 @@ from collections.abc import Callable
 from typing import Any
 
 from edge import durable
+from edge.desk_duties import DutyClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
 from edge.journal import JournalError, entries_of, file_numbers, file_path
-from edge.journal_state import OpenDuty
 from edge.messages import Asked
-from edge.requests import Answer, Request, Role, Verb, may
+from edge.requests import Answer, BadRequest, Request, Role, Verb, may
 from edge.room import REFUSING_WORDS, Room
 from edge.session.effects import Refusing
-from edge.session.signals import ApprovalGiven, CannotResume, StartAsked, StopAsked, WithholdingEnded
+from edge.session.signals import ApprovalGiven, StartAsked, StopAsked, WithholdingEnded
 from edge.session.state import Session
 from liuhen import records
+from liuhen.entry import Entry
 from liuhen.errors import FormatError
-from liuhen.hashing import sha256
-from liuhen.kinds import Amend, Commitments, Inhibition, Maintenance
-from liuhen.registry import DutyCode, EventCode, MaintenanceCode, MarkCode, RecordLabel
+from liuhen.kinds import Amend, Commitments, EntryBody, Gap, Inhibition, Maintenance
+from liuhen.registry import EventCode, GapCause, MaintenanceCode, MarkCode, RecordLabel
 
 VERB_NUMBERS = {verb: number for number, verb in enumerate(Verb)}
+MACHINES_OWN = frozenset({GapCause.INTERLOCK, GapCause.WITHHELD})
+"""Causes that follow from an inhibition (FORMAT.md 5.7.2): where nothing forbade recording, nobody can say so later."""
 DONE = Answer(ok=True, words_zh="已办理", words_en="done")
 NOT_ALLOWED = Answer(ok=False, words_zh="您无权提出此请求", words_en="you have no right to ask this")
 
@@ -49,6 +51,7 @@ class RequestClerk:
         self._store = store
         self._panel = panel
         self._facts = facts
+        self._duties = DutyClerk(room)
         self._starting: Callable[[Answer], None] | None = None
 
     def handle(self, asked: Asked) -> None:
@@ -64,8 +67,13 @@ class RequestClerk:
         if request.verb is Verb.START:
             self._start(asked)
             return
-        refused = self._carry_out(request, asked.attachment)
+        try:
+            refused = self._carry_out(request, asked.attachment)
+        except BadRequest as bad:
+            refused = Answer(ok=False, words_zh=bad.words_zh, words_en=bad.words_en)
         if isinstance(refused, Answer):
+            if not refused.ok:
+                self._refused(request, asked.role)
             asked.answer(refused)
         elif refused:
             self._refused(request, asked.role)
@@ -109,6 +117,17 @@ class RequestClerk:
                 return self._of_clerks(request, attachment)
             case _:
                 return self._owed(request, attachment)
+
+    def _owed(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
+        match request.verb:
+            case Verb.CANNOT_RESUME:
+                return self._duties.cannot_resume(request)
+            case Verb.STATEMENT:
+                return self._duties.statement(request, attachment)
+            case _:
+                named = self._named(request, RecordLabel.OTHER)
+                self._room.append(Maintenance(code=MaintenanceCode.OTHER, records=named))
+                return ()
 
     def _of_clerks(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
         if request.verb in (Verb.VISIT_BEGIN, Verb.VISIT_END):
@@ -160,28 +179,31 @@ class RequestClerk:
 
     def _amend(self, request: Request) -> Answer | None:
         """A person knows the cause better than the machine did: the entry stays, the amend says it."""
-        gap = request.gap if request.gap is not None else self._room.newest_gap
-        found = self._entry_hash(gap) if gap is not None else None
-        if gap is None or found is None:
-            return Answer(ok=False, words_zh="没有这处中止", words_en="there is no such interruption")
+        if request.cause in MACHINES_OWN:
+            return _not_a_persons(request.cause)
+        number = request.gap if request.gap is not None else self._room.newest_gap
+        gap = self._entry(number, Gap) if number is not None else None
+        if gap is None:
+            return _no_gap(number)
         body = Amend(
-            refers_to=gap,
-            refers_to_hash=found,
+            refers_to=gap.common.seq,
+            refers_to_hash=gap.hash,
             length_ns=None,
             cause=request.cause,
             records=self._named(request, RecordLabel.EXPLANATION),
         )
-        self._room.append(body)
+        # It belongs to the session whose gap it is about, which may have ended (FORMAT.md 5.3, `amend`).
+        self._room.tools.journal.append(body, session_id=gap.common.session_id)
         return None
 
-    def _entry_hash(self, seq: int) -> bytes | None:
-        """The hash of an entry, from the newest journal file back."""
+    def _entry(self, seq: int, kind: type[EntryBody]) -> Entry | None:
+        """The entry with this number if it is of this kind, from the newest journal file back."""
         directory = self._room.tools.spool.journal_directory
         try:
             for number in reversed(file_numbers(directory)):
                 for entry in entries_of(file_path(directory, number)):
                     if entry.common.seq == seq:
-                        return sha256(entry.envelope.encoded)
+                        return entry if isinstance(entry.body, kind) else None
                     if entry.common.seq > seq:
                         break
         except JournalError:
@@ -224,15 +246,8 @@ class RequestClerk:
         state = self._room.tools.journal.state
         if not state.unapproved:
             return None
-        wanted, directory = state.unapproved[-1], self._room.tools.spool.journal_directory
-        try:
-            for number in reversed(file_numbers(directory)):
-                for entry in entries_of(file_path(directory, number)):
-                    if entry.common.seq == wanted and isinstance(entry.body, Inhibition):
-                        return self._person(entry.body.records)
-        except JournalError:
-            return None
-        return None
+        found = self._entry(state.unapproved[-1], Inhibition)
+        return self._person(found.body.records) if found is not None and isinstance(found.body, Inhibition) else None
 
     def _person(self, named: Commitments) -> str | None:
         for label, commitment in named:
@@ -245,64 +260,31 @@ class RequestClerk:
                 return None
         return None
 
-    # -- duties -------------------------------------------------------------------------------------------------------
-
-    def _owed(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
-        match request.verb:
-            case Verb.CANNOT_RESUME:
-                return self._cannot_resume(request)
-            case Verb.STATEMENT:
-                return self._statement(request, attachment)
-            case _:
-                named = self._named(request, RecordLabel.OTHER)
-                self._room.append(Maintenance(code=MaintenanceCode.OTHER, records=named))
-                return ()
-
-    def _cannot_resume(self, request: Request) -> tuple[Refusing, ...]:
-        """Jiaozuo Art. 11: report to the department head, then a written statement, which stays owed."""
-        told = CannotResume(at_ns=self._room.now_ns, reported=True)
-        if self._room.state.session is Session.OPEN and not self._room.state.durable:
-            duty = self._room.open_duty(DutyCode.REPORT)
-            self._room.discharge(duty, DutyCode.REPORT, (self._report(request),))
-        return self._room.signal(told)
-
-    def _report(self, request: Request) -> tuple[int, bytes]:
-        text = f"报告人 {request.actor}\n部门负责人 {request.reported_to}\n时间 {request.reported_at}\n{request.text}"
-        return self._room.keep(RecordLabel.REASON, text.strip())
-
-    def _statement(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
-        """The signed statement itself is attached; a report is given by naming the head and the time."""
-        code = DutyCode.REPORT if request.reported_to else DutyCode.WRITTEN_STATEMENT
-        duty = self._duty(code, request.gap)
-        if duty is None:
-            return Answer(
-                ok=False,
-                words_zh=f"第 {request.gap} 条没有尚未完成的“{code.words_zh}”",
-                words_en=f"entry {request.gap} has no such open duty ({code.words_en})",
-            )
-        if code is DutyCode.REPORT:
-            self._room.discharge(duty.seq, code, (self._report(request),))
-            return DONE
-        if not attachment:
-            return Answer(
-                ok=False,
-                words_zh="请附上已签字的书面说明（文件），仅有文字不能代替签字",
-                words_en="attach the signed statement as a file; words alone do not stand for a signature",
-            )
-        named = (*self._named(request, RecordLabel.EXPLANATION), self._room.keep(RecordLabel.ATTACHMENT, attachment))
-        self._room.discharge(duty.seq, code, named)
-        return DONE
-
-    def _duty(self, code: DutyCode, about: int | None) -> OpenDuty | None:
-        """The open duty of this kind that is about the entry, or is the entry itself."""
-        duties = [duty for duty in self._room.tools.journal.state.duties if duty.code == code]
-        return next((duty for duty in duties if about in (duty.refers_to, duty.seq)), None)
-
     def _named(self, request: Request, label: RecordLabel) -> Commitments:
         """Text and actor of a request as records."""
-        named = []
-        if request.text:
-            named.append(self._room.keep(label, request.text))
-        if request.actor:
-            named.append(self._room.keep(RecordLabel.PERSONS, request.actor))
-        return tuple(named)
+        return self._room.said(label, request.text, request.actor)
+
+
+def _not_a_persons(cause: GapCause) -> Answer:
+    return Answer(
+        ok=False,
+        words_zh=f"“{cause.words_zh}”只由设备按当时是否禁止录制认定，不能由人事后更正；"
+        "要停止录制请用 liuhen ctl withhold，再由另一人批准",
+        words_en=f"“{cause.words_en}” is a cause the device alone states, by what forbade recording then, and nobody "
+        "amends it in; to stop recording use liuhen ctl withhold, and have it approved by a second person",
+    )
+
+
+def _no_gap(number: int | None) -> Answer:
+    if number is None:
+        return Answer(
+            ok=False,
+            words_zh="本次运行没有中止；要更正以前的，请用 --gap 写明条目号",
+            words_en="there is no interruption in this run; for an earlier one give its entry with --gap",
+        )
+    return Answer(
+        ok=False,
+        words_zh=f"日志第 {number} 条不是中止，没有更正任何内容；条目号见 liuhen ctl status 或 liuhen-verify 的报告",
+        words_en=f"journal entry {number} is no interruption, nothing was amended; liuhen ctl status and the report of "
+        "liuhen-verify give its number",
+    )

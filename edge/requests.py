@@ -148,7 +148,22 @@ def parse(packet: bytes) -> Request:
     missing = [name for name in NEEDED.get(request.verb, ()) if getattr(request, name) in ("", None)]
     if missing:
         raise _bad(f"{request.verb} 需要 {missing[0]}", f"{request.verb} needs {missing[0]}")
+    _check_together(request)
     return request
+
+
+def _check_together(request: Request) -> None:
+    """What makes sense only beside something else. Raises BadRequest."""
+    if bool(request.reported_to) is not bool(request.reported_at):
+        zh = "报告须同时写明部门负责人（reported_to）和时间（reported_at）"
+        raise _bad(zh, "a report names both the department head (reported_to) and the time (reported_at)")
+    if request.verb is not Verb.EXPLAIN:
+        return
+    if request.cause is not None and not request.actor:
+        raise _bad("更正中止原因须写明是谁更正的（actor）", "who amends a cause gives his name (actor)")
+    if request.gap is not None and request.cause is None:
+        zh = "--gap 只与 --cause 同用；语音说明针对所有待说明的中止"
+        raise _bad(zh, "--gap goes with --cause; what is said aloud explains every interruption that waits for it")
 
 
 def packet_of(request: Request) -> bytes:

@@ -329,6 +329,11 @@ class Room:
         record = keep_record(self.tools.spool, content, salt=self.tools.salt())
         return (label, record.commitment)
 
+    def said(self, label: RecordLabel, text: str, actor: str) -> Commitments:
+        """What a person said and who it was as records, as far as either was. Raises StorageFault."""
+        named = ((label, text), (RecordLabel.PERSONS, actor))
+        return tuple(self.keep(one, words) for one, words in named if words)
+
     def open_duty(self, code: DutyCode, refers_to: int | None = None, records: Commitments = ()) -> int:
         """Somebody owes this from now on; once for each reason. Raises StorageFault."""
         about = refers_to if refers_to is not None else self.newest_gap
@@ -430,7 +435,10 @@ REFUSING_WORDS: Mapping[Refusing, tuple[str, str]] = {
         "nothing can be recorded now (power, storage or device); mend that first",
     ),
     Refusing.NOT_WITHHELD: ("没有需要批准或恢复的“不得记录”", "nothing is withheld that could be approved or ended"),
-    Refusing.SAME_PERSON: ("批准人不能是提出人本人", "the approver must be another person than the one who asked"),
+    Refusing.SAME_PERSON: (
+        "批准人不能是提出人本人；配置了批准人名单（session.approvers）的，须在名单内",
+        "the approver is another person than the one who asked, and on the list of session.approvers if there is one",
+    ),
     Refusing.NO_GROUND: (
         "批准须写明本地规定认可的事由；“法律法规规定”须同时写明条款",
         "an approval names a ground the profile allows; “required by law” also cites the law",

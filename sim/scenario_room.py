@@ -282,7 +282,7 @@ class ScenarioRoom:
                 Verb.CANNOT_RESUME,
                 actor=given.get("by", SOMEBODY),
                 reported_to=given.get("to", "王处长"),
-                reported_at=given.get("when", "10:02"),
+                reported_at=given.get("when", "09:00"),
             ),
             "stop": lambda given: self._ask(Verb.STOP, actor=given.get("by", SOMEBODY), confirmed=True, text="闭会"),
             "refused": self._refused,
@@ -302,7 +302,7 @@ class ScenarioRoom:
     def _refused(self, given: Mapping[str, Any]) -> None:
         said = {"actor": given.get("by", SOMEBODY), "ground": given.get("ground", "")}
         if given["verb"] == Verb.CANNOT_RESUME:
-            said |= {"reported_to": "王处长", "reported_at": "10:02"}
+            said |= {"reported_to": "王处长", "reported_at": "09:00"}
         self._ask(Verb(given["verb"]), wanted=False, **said)
 
     def _ask(self, verb: Verb, *, wanted: bool = True, **said: Any) -> None:

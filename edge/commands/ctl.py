@@ -50,6 +50,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 _EXPLAINED = (Field(name="actor"), Field(name="text", label="文字说明 the explanation in words"))
 _NAME = Field(name="actor", needed=True)
+_AMENDED = (_NAME, *_EXPLAINED[1:])
+"""Who says that a cause was another one gives his name."""
 FIELDS: dict[Verb, tuple[Field, ...]] = {
     Verb.STATUS: (),
     Verb.START: (Field(name="actor"),),
@@ -182,10 +184,11 @@ def _told(answer: Answer, *, as_json: bool) -> int:
 def _request(arguments: argparse.Namespace) -> Request:
     """The request of a command line and of what the person says beside it. Raises BadRequest."""
     verb = Verb(arguments.verb)
-    said: dict[str, Any] = dict(hear(arguments.said_from, FIELDS[verb], ask_all=arguments.ask or verb not in AT_ONCE))
+    cause = CAUSES[arguments.cause] if getattr(arguments, "cause", None) else None
+    fields = FIELDS[verb] if cause is None else _AMENDED
+    said: dict[str, Any] = dict(hear(arguments.said_from, fields, ask_all=arguments.ask or verb not in AT_ONCE))
     if verb is Verb.STATEMENT and not said.get("text"):
         said["text"] = "已签字的书面说明" if arguments.file is not None else "已向部门负责人报告"
-    cause = CAUSES[arguments.cause] if getattr(arguments, "cause", None) else None
     return Request(
         verb=verb,
         cause=cause,

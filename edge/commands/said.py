@@ -24,7 +24,7 @@ LABELS = {
     "ground": "规定认可的事由 a ground the rules allow",
     "citation": "法律条款 the law that says so",
     "reported_to": "部门负责人姓名 the department head",
-    "reported_at": "报告时间 when it was reported",
+    "reported_at": "报告时间，如 2026-11-28 10:05，当天可只写 10:05 when it was reported, as 2026-11-28 10:05 or 10:05",
 }
 """Every field, with what a person is asked for."""
 NEVER_IN_ARGV = (

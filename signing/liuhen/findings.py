@@ -86,6 +86,7 @@ class Code(enum.StrEnum):
     SEGMENT_ORDER = "segment-order"
     GAP_ORDER = "gap-order"
     GAP_UNEXPLAINED = "gap-unexplained"
+    AMEND_WITHOUT_GAP = "amend-without-gap"
     SESSION_COUNT_WRONG = "session-count-wrong"
     SILENCE = "silence"
     CHECKPOINT_OVERDUE = "checkpoint-overdue"
@@ -315,6 +316,12 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.GAP_ORDER: Meaning(_B, "J11", "中止的起止不成对：{}", "gaps and their ends do not pair: {}"),
     Code.GAP_UNEXPLAINED: Meaning(_W, "J11", "中止待说明（{}）", "a gap is not yet explained ({})"),
+    Code.AMEND_WITHOUT_GAP: Meaning(
+        _W,
+        "J11",
+        "更正中止原因的条目所指不是中止，不予采用：{}",
+        "a correction of a cause names an entry that is no gap, and corrects nothing: {}",
+    ),
     Code.SESSION_COUNT_WRONG: Meaning(
         _B, "J11", "结束录制时声明的数量与实际不符：{}", "the counts at the session's end do not agree: {}"
     ),

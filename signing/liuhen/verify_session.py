@@ -168,6 +168,7 @@ class Sessions:
         self._anchors: dict[bytes, tuple[int, int]] = {}
         self._ordinal: int | None = 0
         self._breaks = 0
+        self._doubted = False
         self.records: dict[bytes, int] = {}
         self._strange = 0
 
@@ -222,6 +223,7 @@ class Sessions:
     def _doubt(self) -> None:
         """Entries are missing: what they said is unknown, so what comes next is taken as it says."""
         self._ordinal = None
+        self._doubted = True
         self._promises.forget()
         self.inhibitions.doubt()
         self.duties.doubt()
@@ -511,6 +513,10 @@ class Sessions:
             if body.cause is not None:
                 first = gap.cause if gap.first_cause is None else gap.first_cause
                 gap.first_cause, gap.cause, gap.amended_by = first, body.cause, entry.common.seq
+        elif body.cause is not None and not self._doubted:
+            named_zh, named_en = f"第 {body.refers_to} 号条目", f"entry {body.refers_to}"
+            place = Place(entry=entry.common.seq, session=entry.common.session_id)
+            self._findings.add(Code.AMEND_WITHOUT_GAP, place, zh=named_zh, en=named_en)
 
     def _check_refers(self, entry: Entry, refers_to: int | None) -> None:
         """Step J15: nothing refers to itself or to what is not yet written."""

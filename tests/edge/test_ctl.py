@@ -28,7 +28,7 @@ from liuhen.registry import DutyAct, DutyCode, GapCause, MarkCode
 from tests.edge.ports_room import Device, Room, device
 
 TURNS = 2000
-REPORTED = {"reported_to": "王主任", "reported_at": "2026-11-28 10:05"}
+REPORTED = {"reported_to": "王主任", "reported_at": "2026-09-21 21:30"}
 
 
 def control(folder: Path) -> Surroundings:

@@ -130,7 +130,7 @@ def test_an_operator_orders_it_on_the_running_recorder_by_name_and_the_order_sta
         [RecordLabel.PERSONS, RecordLabel.REASON],
     )
     assert media(made) == []
-    assert events(made, EventCode.REFUSED_REQUEST) == 1
+    assert events(made, EventCode.REFUSED_REQUEST) == 2
     assert made.verify().intact
 
 

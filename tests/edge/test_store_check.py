@@ -92,7 +92,7 @@ def test_a_result_is_a_signed_entry_with_its_text_as_a_record_and_what_is_not_ab
     assert not store_examined.is_unfit(made.spool, made.config.store.place)
     assert store_examined.is_conditional(made.spool, parse_store_url(space.URL))
     assert not store_examined.is_conditional(made.spool, parse_store_url("s3://another.example/room"))
-    assert events(made, EventCode.REFUSED_REQUEST) == 2
+    assert events(made, EventCode.REFUSED_REQUEST) == 4
     assert made.verify().intact
 
 

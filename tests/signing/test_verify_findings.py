@@ -602,6 +602,16 @@ def _(root: Path) -> Case:
     return ended(device)
 
 
+@story(Code.AMEND_WITHOUT_GAP)
+def _(root: Path) -> Case:
+    device = begun(root)
+    device.event(EventCode.FRAMES_MISSED)
+    event = device.seq - 1
+    body = replace(amend(device, event, device_entry_hash(device, event)), cause=GapCause.WEATHER)
+    device.append(body)
+    return ended(device)
+
+
 @story(Code.REFERENCE_WRONG)
 def _(root: Path) -> Case:
     device = begun(root)
