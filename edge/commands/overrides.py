@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import math
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -15,6 +14,7 @@ from edge.config import Config
 from edge.settings_control import Control
 from liuhen.errors import FormatError
 from liuhen.store_names import parse_store_url
+from liuhen.usage_words import usage_words
 
 LONGEST_SECONDS = 366 * 86_400
 LARGEST_PPM = 10_000.0
@@ -22,12 +22,13 @@ USAGE_EXIT = 2
 
 
 class CommandLine(argparse.ArgumentParser):
-    """A parser whose complaints begin in Chinese; its subcommands' parsers are of this class too."""
+    """A parser that complains in one line, Chinese first; its subcommands' parsers are of this class too."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line, and where the options stand. Exits."""
-        self.print_usage(sys.stderr)
-        self.exit(USAGE_EXIT, f"命令行有误，可用 {self.prog} --help 查看说明\n{self.prog}: error: {message}\n")
+        zh, en = usage_words(message)
+        see_zh, see_en = f"用 {self.prog} --help 查看说明", f"see {self.prog} --help"
+        self.exit(USAGE_EXIT, f"命令行有误：{zh}；{see_zh} / error: {en}; {see_en}\n")
 
 
 def ppm(text: str) -> float:

@@ -13,7 +13,6 @@ import gc
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from liuhen.findings import printable
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.store_archive import StoreArchive
 from liuhen.store_reader import StoreTrouble
+from liuhen.usage_words import usage_words
 from liuhen.verify import Request, verify
 from liuhen.verify_ahead import WorkerError
 
@@ -45,25 +45,12 @@ class UnusableError(Exception):
         self.line = f"liuhen-verify: {zh} / {en}"
 
 
-_ARGUMENT_WORDS = (
-    (r"the following arguments are required: (.*)", r"缺少参数 \1"),
-    (r"unrecognized arguments: (.*)", r"不认识的参数 \1"),
-    (r"argument (.*): expected one argument", r"参数 \1 之后缺少内容"),
-    (r"argument (.*): expected .*", r"参数 \1 的内容不全"),
-    (r"argument (.*): ignored explicit argument (.*)", r"参数 \1 不带内容，却给了 \2"),
-    (r"argument (.*): invalid choice: (.*) \(choose from (.*)\)", r"参数 \1 不能是 \2，只能是 \3"),
-    (r"argument (.*): invalid .* value: (.*)", r"参数 \1 不能是 \2"),
-    (r"ambiguous option: (.*) could match (.*)", r"参数 \1 不明确，可能是 \2"),
-)
-"""What `argparse` says, and the same in Chinese."""
-
-
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        zh = next((re.sub(said, words, message) for said, words in _ARGUMENT_WORDS if re.match(said, message)), message)
-        raise UnusableError(f"参数有误：{zh}；用 --help 查看用法", f"bad arguments: {message}; see --help")
+        zh, en = usage_words(message)
+        raise UnusableError(f"参数有误：{zh}；用 --help 查看用法", f"bad arguments: {en}; see --help")
 
 
 def _parser() -> _Parser:

@@ -10,17 +10,65 @@ import pytest
 import sim.__main__ as simulated
 from edge.__main__ import main
 from edge.terminal import complain
+from liuhen.usage_words import usage_words
 
 USAGE = 2
 
 
-@pytest.mark.parametrize("words", [["nosuch"], ["run", "--bogus"], ["run", "--seconds", "0"], ["keys", "init"]])
-def test_a_wrong_command_line_is_told_in_chinese_first(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "zh", "en"),
+    [
+        ([], "缺少参数 command", "required: command"),
+        (["nosuch"], "参数 command 不能是 'nosuch'，只能是", "invalid choice: 'nosuch'"),
+        (["run", "--bogus"], "不认识的参数 --bogus", "unrecognized arguments: --bogus"),
+        (["run", "--seconds", "0"], "参数 --seconds：'0'：请写大于 0 的秒数", "a number of seconds above 0"),
+        (["run", "--seconds"], "参数 --seconds 之后缺少内容", "expected one argument"),
+        (["run", "--s", "3"], "参数 --s 不明确，可能是", "ambiguous option: --s"),
+        (["run", "--emergency=now"], "参数 --emergency 不带内容，却给了 'now'", "ignored explicit argument 'now'"),
+        (["keys", "init"], "缺少参数 ", "required: "),
+        (["ctl"], "缺少参数 verb", "required: verb"),
+        (["ctl", "reset"], "参数 verb 不能是 'reset'，只能是", "invalid choice: 'reset'"),
+        (["ctl", "statement"], "缺少参数 GAP", "required: GAP"),
+        (["ctl", "statement", "x"], "参数 GAP 不能是 'x'，须是整数", "invalid int value: 'x'"),
+        (["ctl", "explain", "--cause", "rain"], "参数 --cause 不能是 'rain'，只能是", "invalid choice: 'rain'"),
+        (["doctor", "--history", "soon"], "参数 --history：'soon'：请写天数，例如 90d", "a number of days, as 90d"),
+        (["doctor", "--bogus"], "不认识的参数 --bogus", "unrecognized arguments: --bogus"),
+        (["offload", "--store", "nfs:x"], "参数 --store：", "argument --store: "),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line_in_chinese_first(
+    words: list[str], zh: str, en: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
-    said = capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == USAGE
-    assert said.index("命令行有误") < said.index("error:")
+    assert line.startswith(f"命令行有误：{zh}")
+    assert line.index(zh) < line.index(" / error: ") < line.index(en)
+    assert "--help 查看说明" in line
+
+
+@pytest.mark.parametrize(
+    ("message", "zh"),
+    [
+        ("argument --a: not allowed with argument --b", "参数 --a 不能与 --b 同用"),
+        ("one of the arguments --a --b is required", "须写明以下参数之一：--a --b"),
+        ("argument --a: expected at least one argument", "参数 --a 的内容不全"),
+        ("argument --a: invalid float value: 'x'", "参数 --a 不能是 'x'，须是数"),
+        ("argument --a: invalid Path value: 'x'", "参数 --a 不能是 'x'"),
+        ("--virtual 需要 --seconds / --virtual needs --seconds", "--virtual 需要 --seconds"),
+        ("something new", "something new"),
+    ],
+)
+def test_each_thing_the_parser_says_has_its_chinese_and_what_is_new_is_said_all_the_same(message: str, zh: str) -> None:
+    assert usage_words(message)[0] == zh
+
+
+def test_the_simulated_room_says_it_in_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        simulated.main(["--virtual"])
+    assert ended.value.code == USAGE
+    assert capsys.readouterr().err.startswith("命令行有误：--virtual 需要 --seconds")
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e300", "many"])
