@@ -11,6 +11,7 @@ import hashlib
 import os.path
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta, timezone
 from importlib import resources
 from pathlib import Path
 
@@ -120,6 +121,11 @@ class Device:
             "minutes of local time in the caption ahead of UTC (Beijing 480)",
         ),
     )
+
+    @property
+    def zone(self) -> timezone:
+        """Local time where the recorder hangs: what every time is told in, whatever the machine is set to."""
+        return timezone(timedelta(minutes=self.utc_offset_minutes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

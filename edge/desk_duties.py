@@ -124,7 +124,7 @@ class DutyClerk:
         return report_time(
             request.reported_at,
             now_utc_ms=self._room.tools.clock.read().utc_ms,
-            utc_offset_minutes=self._room.tools.config.device.utc_offset_minutes,
+            zone=self._room.tools.config.device.zone,
         )
 
     def _about(self, number: int | None) -> int | None:

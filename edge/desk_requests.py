@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edge import durable
 from edge.desk_duties import DutyClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
 from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.messages import Asked
+from edge.record_text import record_text
 from edge.requests import Answer, BadRequest, Request, Role, Verb, may
 from edge.room import REFUSING_WORDS, Room
 from edge.session.effects import Refusing
 from edge.session.signals import ApprovalGiven, StartAsked, StopAsked, WithholdingEnded
 from edge.session.state import Session
-from liuhen import records
 from liuhen.entry import Entry
-from liuhen.errors import FormatError
 from liuhen.kinds import Amend, Commitments, EntryBody, Gap, Inhibition, Maintenance
 from liuhen.registry import EventCode, GapCause, MaintenanceCode, MarkCode, RecordLabel
 
@@ -253,11 +251,7 @@ class RequestClerk:
         for label, commitment in named:
             if label != RecordLabel.PERSONS:
                 continue
-            path = self._room.tools.spool.records_directory / f"{commitment.hex()}.record"
-            try:
-                return records.parse(durable.content_of(path), where=path.name).content.decode()
-            except (OSError, FormatError, UnicodeDecodeError):
-                return None
+            return record_text(self._room.tools.spool.root, commitment)
         return None
 
     def _named(self, request: Request, label: RecordLabel) -> Commitments:

@@ -1,13 +1,13 @@
 """When a report was made, as a person says it: two forms are taken, one full time is kept. Pure.
 
-`2026-11-28 10:05` (seconds may follow, a T may stand between) is local time by `device.utc_offset_minutes`. `10:05`
+`2026-11-28 10:05` (seconds may follow, a T may stand between) is local time in the configured zone. `10:05`
 alone is the newest such time that is not ahead of the device's clock.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS
 from edge.requests import BadRequest
@@ -21,9 +21,8 @@ _FORMS_ZH = "请写成 2026-11-28 10:05，当天的可只写 10:05"
 _FORMS_EN = "write it as 2026-11-28 10:05, or 10:05 for today"
 
 
-def report_time(text: str, *, now_utc_ms: int, utc_offset_minutes: int) -> str:
+def report_time(text: str, *, now_utc_ms: int, zone: tzinfo) -> str:
     """The time with its date and offset, as `2026-11-28 10:05 +08:00`. Raises BadRequest: no time, or one to come."""
-    zone = timezone(timedelta(minutes=utc_offset_minutes))
     now = datetime.fromtimestamp(now_utc_ms / 1000, UTC).astimezone(zone)
     clock_believed = now_utc_ms >= EARLIEST_PLAUSIBLE_UTC_MS
     moment = _moment(text.strip().replace("：", ":"), now, clock_believed=clock_believed)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
-from edge import durable
 from edge.journal import JournalError, entries_of
+from edge.journal_times import BootClocks, local_time
+from edge.record_text import record_text
 from edge.spool import SpoolError
-from liuhen import archive, records
 from liuhen.entry import Entry
-from liuhen.errors import FormatError
-from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Session
+from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Instant, Session
 from liuhen.registry import EVENTS, DutyAct, DutyCode, GapCause, RecordLabel
 
 BLANK = "＿＿＿＿＿＿＿＿"
@@ -41,8 +40,8 @@ class Facts:
     report: tuple[str, ...]
 
 
-def draft_of(root: Path, gap: int, *, room: str, zone: tzinfo | None = None) -> str:
-    """The draft for the gap with this journal number; times in `zone`, or the machine's own. Raises SpoolError."""
+def draft_of(root: Path, gap: int, *, room: str, zone: tzinfo) -> str:
+    """The draft for the gap with this journal number; times in `zone`. Raises SpoolError."""
     try:
         entries = [entry for path in sorted((root / "journal").glob("*.cbor")) for entry in entries_of(path)]
     except JournalError as error:
@@ -67,7 +66,7 @@ def facts_of(entries: list[Entry], gap: int, *, room: str, root: Path) -> Facts:
     ended = end.body if end is not None and isinstance(end.body, GapEnd) else None
     amended = [one.body.cause for one in entries if isinstance(one.body, Amend) and one.body.refers_to == gap]
     causes = [cause for cause in amended if cause is not None]
-    began_ms = _utc_ms(named, body.since[1])
+    began_ms = _utc_ms(entries, named, body.since)
     return Facts(
         gap=gap,
         room=room,
@@ -75,7 +74,7 @@ def facts_of(entries: list[Entry], gap: int, *, room: str, root: Path) -> Facts:
         stream=body.stream,
         cause=GapCause(causes[-1] if causes else body.cause),
         began_ms=began_ms,
-        ended_ms=_utc_ms(end, ended.until[1]) if end is not None and ended is not None else None,
+        ended_ms=_utc_ms(entries, end, ended.until) if end is not None and ended is not None else None,
         longest_ns=ended.length_ns[1] if ended is not None else None,
         resumed=bool(ended is not None and ended.resumed),
         evidence=tuple(_evidence(entries, body.evidence)),
@@ -83,10 +82,14 @@ def facts_of(entries: list[Entry], gap: int, *, room: str, root: Path) -> Facts:
     )
 
 
-def _utc_ms(entry: Entry, boottime_ns: int) -> int:
-    """The wall clock at a BOOTTIME, by the entry's own reading; one that lies after it is of another boot."""
-    utc_ms, read_ns = entry.common.clock[0], entry.common.clock[1]
-    return utc_ms - (read_ns - boottime_ns) // 1_000_000 if boottime_ns <= read_ns else utc_ms
+def _utc_ms(entries: list[Entry], told_by: Entry, at: Instant) -> int:
+    """The wall clock at a moment, by the readings up to the entry that tells it; else that entry's own time."""
+    clocks = BootClocks()
+    for one in entries:
+        if one.common.seq <= told_by.common.seq:
+            clocks.read(one)
+    utc_ms = clocks.utc_ms(at)
+    return told_by.common.clock[0] if utc_ms is None else utc_ms
 
 
 def _evidence(entries: list[Entry], numbers: tuple[int, ...]) -> Iterator[tuple[int, str]]:
@@ -114,41 +117,32 @@ def _report(entries: list[Entry], gap: int, root: Path) -> tuple[str, ...]:
 def _text(root: Path, named: Commitments) -> tuple[str, ...]:
     for label, commitment in named:
         if label == RecordLabel.REASON:
-            path = archive.record_path(root, commitment)
-            try:
-                text = records.parse(durable.content_of(path), where=path.name).content.decode()
-            except (OSError, FormatError, UnicodeDecodeError):
-                return ()
-            return tuple(text.splitlines())
+            return tuple((record_text(root, commitment) or "").splitlines())
     return ()
 
 
-def draft(facts: Facts, zone: tzinfo | None = None) -> str:
+def draft(facts: Facts, zone: tzinfo) -> str:
     """The draft as text."""
     return "\n".join(_lines(facts, zone))
 
 
-def _lines(facts: Facts, zone: tzinfo | None) -> Iterator[str]:
-    ended = _time(facts.ended_ms, zone) if facts.ended_ms is not None else "尚未结束"
+def _lines(facts: Facts, zone: tzinfo) -> Iterator[str]:
+    ended = local_time(facts.ended_ms, zone) if facts.ended_ms is not None else "尚未结束"
     outcome = "已恢复录制" if facts.resumed else "未能恢复录制"
     yield from ("中止情况书面说明", "（草稿：由录音录像设备按日志填写，请核对后签字）", "")
     yield f"听证室：{facts.room}"
     yield f"场次：{facts.ordinal if facts.ordinal is not None else BLANK}    日志条目：第 {facts.gap} 条"
     yield f"中止内容：{_STREAMS[facts.stream]}"
-    yield f"中止起止：{_time(facts.began_ms, zone)} 至 {ended}（{outcome}）"
+    yield f"中止起止：{local_time(facts.began_ms, zone)} 至 {ended}（{outcome}）"
     yield f"中止时长：{_length(facts.longest_ns)}"
     yield f"中止原因：{facts.cause.words_zh}"
     yield "设备记录的依据："
-    yield from [f"  {_time(at_ms, zone)} {words}" for at_ms, words in facts.evidence] or ["  （无）"]
+    yield from [f"  {local_time(at_ms, zone)} {words}" for at_ms, words in facts.evidence] or ["  （无）"]
     yield "向部门负责人报告的情况："
     yield from [f"  {line}" for line in facts.report] or [f"  报告对象：{BLANK}  报告时间：{BLANK}"]
     yield from ("", "情况说明：", *(BLANK * 4 for _ in range(3)), "")
     yield f"记录人（签字）：{BLANK}    日期：{BLANK}"
     yield f"部门负责人（签字）：{BLANK}    日期：{BLANK}"
-
-
-def _time(utc_ms: int, zone: tzinfo | None) -> str:
-    return f"{datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _length(length_ns: int | None) -> str:

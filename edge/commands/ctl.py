@@ -142,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.verb == Verb.STATEMENT.value and arguments.draft:
                 root = arguments.spool or config.spool.directory
                 ledger_of(root)
-                tell(draft_of(root, arguments.gap, room=config.device.room))
+                tell(draft_of(root, arguments.gap, room=config.device.room, zone=config.device.zone))
                 return EXIT_CLEAN
             return _asked(arguments, arguments.socket or config.control.socket)
         except BadRequest as bad:

@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from edge.config import Config
 from edge.control_client import NobodyAnswers, ask
 from edge.history import MS_PER_DAY, history
 from edge.journal import entries_of
+from edge.journal_times import local_time
 from edge.ports import ClockReading
 from edge.precheck import MINUTES_PER_HOUR, Facts, Row, blocked, judge
+from edge.record_text import record_text
 from edge.requests import BadRequest, Request, Verb
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, guarded
 from liuhen.registry import CheckItem, CheckOutcome
@@ -57,7 +59,8 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
         config = configuration.load(arguments.config) if arguments.config is not None else Config()
         if arguments.history is not None:
             root = arguments.spool or config.spool.directory
-            return _history(root, clock().read().utc_ms - arguments.history * MS_PER_DAY, as_json=arguments.json)
+            since_ms = clock().read().utc_ms - arguments.history * MS_PER_DAY
+            return _history(root, since_ms, config.device.zone, as_json=arguments.json)
         status = _status(arguments.socket or config.control.socket)
         rows = judge(facts_of(config, clock().read(), status))
         if arguments.json:
@@ -80,16 +83,16 @@ def _days(text: str) -> int:
     return int(number)
 
 
-def _history(root: Path, since_ms: int, *, as_json: bool) -> int:
+def _history(root: Path, since_ms: int, zone: tzinfo, *, as_json: bool) -> int:
     ledger_of(root)
     entries = (one for path in sorted((root / "journal").glob("*.cbor")) for one in entries_of(path))
-    lines = list(history(entries, since_ms=since_ms))
+    lines = history(entries, since_ms=since_ms, zone=zone, text=lambda commitment: record_text(root, commitment))
     if as_json:
         tell(json.dumps([asdict(line) for line in lines], ensure_ascii=False))
         return EXIT_CLEAN
+    tell(f"时间均为 times are {zone.tzname(None)}")
     for line in lines:
-        at = datetime.fromtimestamp(line.utc_ms / 1000, UTC).astimezone()
-        tell(f"{at:%Y-%m-%d %H:%M:%S}  第 {line.seq} 条  {line.words}")
+        tell(f"{local_time(line.utc_ms, zone)}  第 {line.seq} 条  {line.words}")
     if not lines:
         tell("没有记录 nothing")
     return EXIT_CLEAN

@@ -52,7 +52,7 @@ _PRESENTED_WORDS = {
     Presented.DESTROYED: ("已依令销毁", "destroyed by order"),
     Presented.IN_STORE: ("已入库", "in the store"),
 }
-_MAINTENANCE_WORDS = {
+MAINTENANCE_WORDS = {
     MaintenanceCode.OTHER: ("其他维护", "other maintenance"),
     MaintenanceCode.INSPECTED: ("巡检", "inspected"),
     MaintenanceCode.CLEANED: ("清洁", "cleaned"),
@@ -430,7 +430,7 @@ def _upkeep_lines(room: Room, words: Words) -> list[str]:
         name = words.say("每日自检", "daily check")
         if kind == "maintenance":
             name = (
-                words.say(*_MAINTENANCE_WORDS.get(MaintenanceCode(code), ("维护", "maintenance")))
+                words.say(*MAINTENANCE_WORDS.get(MaintenanceCode(code), ("维护", "maintenance")))
                 if known(MaintenanceCode, code)
                 else f"{code}"
             )

@@ -333,7 +333,7 @@ def test_a_draft_is_made_from_a_spool_and_of_a_gap_alone(tmp_path: Path, capsys:
         surroundings=control(tmp_path),
     )
     gap = next(one.common.seq for one in _entries(made) if isinstance(one.body, Gap))
-    assert "中止原因：不得记录" in draft_of(made.spool, gap, room="第一听证室")
+    assert "中止原因：不得记录" in draft_of(made.spool, gap, room="第一听证室", zone=UTC)
     capsys.readouterr()
     assert main(["ctl", "statement", "--draft", str(gap), "--spool", str(made.spool)]) == 0
     assert "场次：1" in capsys.readouterr().out

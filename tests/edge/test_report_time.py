@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 28, 2, 6, tzinfo=UTC)
 
 
 def told(text: str, *, now: datetime = NOW, offset: int = BEIJING) -> str:
-    return report_time(text, now_utc_ms=int(now.timestamp() * 1000), utc_offset_minutes=offset)
+    return report_time(text, now_utc_ms=int(now.timestamp() * 1000), zone=timezone(timedelta(minutes=offset)))
 
 
 @pytest.mark.parametrize(
