@@ -35,6 +35,7 @@ SHOWN_FIELDS = (
     "long_term",
     "key_moments",
     "place",
+    "both_sides",
     "always_on",
     "outside_visits",
     "devices",

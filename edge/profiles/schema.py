@@ -22,6 +22,7 @@ __all__ = [
     "Archive",
     "Article",
     "Begin",
+    "BothSides",
     "Cell",
     "Cites",
     "Column",
@@ -525,6 +526,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BothSides:
+    """Officials and parties are both to be in the picture (Jiaozuo Art. 9)."""
+
+    words: str
+    """As the document has it."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlwaysOn:
     """Whether the premises are to be recorded all the time."""
 
@@ -602,6 +612,7 @@ class Profile:
     interruptions: tuple[Interruption, ...] = ()
     always_on: AlwaysOn | None = None
     place: Place | None = None
+    both_sides: BothSides | None = None
     notice: Notice | None = None
     store: StoreRule | None = None
     archive: Archive | None = None

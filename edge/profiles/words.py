@@ -104,6 +104,7 @@ FIELD_WORDS: Mapping[str, str] = {
     "interruptions": "中止的客观原因",
     "always_on": "执法办案场所全程记录",
     "place": "场所标志",
+    "both_sides": "双方同时入画",
     "notice": "告知用语",
     "store": "入库期限",
     "archive": "归档期限",

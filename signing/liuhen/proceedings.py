@@ -377,13 +377,13 @@ class Told:
         return NoticeTold(arrival=arrival, notice=None, after_ms=None)
 
     def notice_faults(self) -> Iterator[tuple[NoticeFault, int, int | None]]:
-        """What is wrong with the notices: the fault, the entry it is about, and milliseconds where it was late.
-
-        Nothing is, where no procedure asks for one.
-        """
+        """What is wrong with the notices by the procedure that is followed. Nothing is, where it asks for none."""
         limit_ms = self.procedure.notice_ms if self.procedure is not None else None
-        if limit_ms is None:
-            return
+        if limit_ms is not None:
+            yield from self.notice_faults_within(limit_ms)
+
+    def notice_faults_within(self, limit_ms: int) -> Iterator[tuple[NoticeFault, int, int | None]]:
+        """The same where notice is due so soon: the fault, the entry it is about, and how late it was."""
         told = self.notices()
         for one in told:
             if one.notice is None:

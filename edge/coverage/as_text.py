@@ -1,0 +1,100 @@
+"""A coverage report as plain text, Chinese first with its English beside. Pure; nothing in it acts on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from edge.coverage import lines
+from edge.coverage.values import Coverage, Interruption, ItemCoverage, Requirement
+from edge.coverage.words import Said, said, settled, time_words
+
+MOST_LETTERS = 1200
+MOST_LINES = 200
+
+
+def to_text(report: Coverage) -> str:
+    """The whole report, ending with a line end."""
+    return "".join(f"{settled(line, MOST_LETTERS)}\n" for line in _lines(report))
+
+
+def _lines(report: Coverage) -> Iterator[str]:
+    yield f"{lines.TITLE}"
+    for warning in report.warnings:
+        yield f"▲ {warning}"
+    for words in report.verified.broken:
+        yield f"  ▲ 破坏 broken：{words}"
+    yield ""
+    for name, value in lines.heading(report):
+        yield f"  {name}：{value}"
+    yield f"  {lines.TIMES}"
+    yield f"  {lines.counted(report)}"
+    yield from _block(said("一、官方事项", "1. Official items"), (_item(one) for one in report.items))
+    yield from _block(said("二、应当履行的要求", "2. What was due"), (_requirement(one) for one in report.requirements))
+    yield from _block(said("三、环节", "3. Steps"), ([f"  {lines.fact_words(one)}"] for one in report.steps))
+    yield from _block(
+        said("四、中止与缺路", "4. Gaps and degraded streams"), (_gap(one) for one in report.interruptions)
+    )
+    yield from _block(
+        said("五、补标（事后标记，所指时间凭记忆）", "5. Marked afterwards"),
+        ([f"  {one.name}：{lines.shown_words(one)}"] for one in report.late),
+    )
+    yield from _block(
+        said("六、其他标记", "6. Other marks"),
+        ([f"  {one.name}：{lines.shown_words(one)}"] for one in report.others),
+    )
+    yield from _block(
+        said("七、画面与声音异常", "7. Picture and sound"),
+        ([_trouble(report, at)] for at in range(len(report.degraded))),
+    )
+    yield from _block(
+        said("八、值守期间的办事", "8. Visits"), ([f"  {lines.visit_words(one)}"] for one in report.visits)
+    )
+    yield from _block(
+        said("九、固定设备不得主张的", "9. What a fixed recorder may not claim"),
+        ([f"  {lines.fact_words(one)}"] for one in report.not_claimed),
+    )
+    yield from _block(said("十、规则文件的说明", "10. Notes of the rule book"), ([f"  {one}"] for one in report.notes))
+
+
+def _block(title: Said, entries: Iterable[list[str]]) -> Iterator[str]:
+    """A titled block, nothing where it is empty; what is too much is counted."""
+    listed = list(entries)
+    if not listed:
+        return
+    yield ""
+    yield f"{title}"
+    for entry in listed[:MOST_LINES]:
+        yield from entry
+    if len(listed) > MOST_LINES:
+        yield f"  另有 {len(listed) - MOST_LINES} 项，见 JSON / more in the JSON"
+
+
+def _item(item: ItemCoverage) -> list[str]:
+    said_of = [f"  [{item.status.words}] {item.no} {item.title}（{item.cited}，{item.obligation}）"]
+    if item.rule:
+        said_of.append(f"      规定起止 rule：{item.rule}")
+    if item.since is not None and item.until is not None:
+        said_of.append(f"      录制 recorded：{lines.edge_words(item.since)} — {lines.edge_words(item.until)}")
+    said_of += [f"      标记 mark：{one.name}，{lines.shown_words(one)}" for one in item.marks]
+    for gap in item.interruptions:
+        said_of += [f"      {lines.gap_words(gap)}", f"        说明 explained：{lines.explained_words(gap)}"]
+    said_of += [f"      ▲ {words}" for words in item.why]
+    if item.claim.words.zh:
+        said_of.append(f"      ▲ {item.claim.words}")
+    return said_of + [f"      {note}" for note in item.notes]
+
+
+def _requirement(one: Requirement) -> list[str]:
+    head = f"  [{one.outcome.words}] {one.topic.words}"
+    ground = f"      依据 by：{lines.ground_words(one)}" if one.ground is not None else ""
+    return [line for line in (head, ground, *(f"      {lines.fact_words(fact)}" for fact in one.facts)) if line]
+
+
+def _gap(gap: Interruption) -> list[str]:
+    return [f"  {lines.gap_words(gap)}", f"      说明 explained：{lines.explained_words(gap)}"]
+
+
+def _trouble(report: Coverage, at: int) -> str:
+    one = report.degraded[at]
+    until = time_words(one.until.utc_ms) if one.until is not None else "未见恢复 not seen to end"
+    return f"  {one.words}：{time_words(one.since.utc_ms)} 至 {until}（第 {one.entry} 号条目）"

@@ -1,0 +1,358 @@
+"""The coverage report of one scripted hearing, by each rule book and with each thing that can go wrong in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.coverage.decide import decide
+from edge.coverage.reading import facts_of
+from edge.coverage.values import Binding, Claim, Coverage, Outcome, Status, Topic
+from edge.profiles.schema import Procedure
+from liuhen.registry import EventCode, MarkCode
+from tests.edge.coverage.a_hearing import (
+    BY_THE_BOOK,
+    TALK_SECONDS,
+    Script,
+    due,
+    hold,
+    item,
+    load_named,
+    outcome,
+    report_of,
+    told,
+)
+from tests.signing.archives import flip, segments
+from tests.signing.checking import NOW_MS, TRUST
+from tests.signing.hearing_told import mark, pass_recorded
+from tests.signing.room import begun, ended, withhold
+
+COVERED = Status.COVERED
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One unbroken recording of a hearing by the book, which follows Zezhou's list."""
+    return hold(tmp_path_factory.mktemp("hearing") / "archive", BY_THE_BOOK).root
+
+
+def answers(report: Coverage) -> dict[str, Status]:
+    return {one.no: one.status for one in report.items}
+
+
+# -- one hearing, six rule books ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("profile", "covered"),
+    [
+        ("zezhou", [str(no) for no in range(24, 32)]),
+        ("province", [str(no) for no in range(18, 26)]),
+        ("xinhua", ["15"]),
+        ("jiaozuo", ["附件3-监督检查-1", "第七条末款-执法办案场所"]),
+        ("nongan", ["第十四条"]),
+        ("neutral", []),
+    ],
+)
+def test_one_unbroken_recording_covers_the_hearing_of_every_rule_book(
+    hearing: Path, profile: str, covered: list[str]
+) -> None:
+    report = report_of(hearing, profile, follows="zezhou")
+    assert answers(report) == dict.fromkeys(covered, COVERED)
+    assert report.interruptions == ()
+    assert report.assisting is (profile == "nongan")
+
+
+def test_one_start_and_stop_a_start_for_each_step_and_the_whole_hearing_differ_in_their_bounds_alone(
+    hearing: Path,
+) -> None:
+    shared, per_step, whole = (report_of(hearing, name, follows="zezhou") for name in ("zezhou", "province", "xinhua"))
+    begins, ends = (
+        {one.since.at for one in shared.items if one.since},
+        {one.until.at for one in shared.items if one.until},
+    )
+    assert len(begins) == len(ends) == 1, "the list of Zezhou has one start and one stop for all eight"
+    steps = [one for one in per_step.items if one.no != "25"]
+    for one, following in zip(steps, per_step.items[1:], strict=True):
+        assert one.since is not None
+        assert one.until is not None
+        assert following.marks
+        assert one.until.at == following.marks[0].at, "a step ends where the next begins"
+        assert one.since.at.until_ms(one.until.at) == TALK_SECONDS * 1000
+    (only,) = whole.items
+    assert only.since is not None
+    assert only.until is not None
+    assert only.since.at == steps[0].marks[0].at, "from the beginning of the hearing"
+    assert {only.until.at} == ends
+
+
+def test_every_mark_says_where_to_put_the_player(hearing: Path) -> None:
+    for one in item(report_of(hearing), "26").marks:
+        assert one.where is not None
+        assert one.where.segment > 0
+        assert 0 <= one.where.offset_ms < 10_000
+
+
+@pytest.mark.parametrize(
+    ("profile", "topic", "answer"),
+    [
+        ("zezhou", Topic.CAPTURE_BEFORE, Outcome.MET),
+        ("province", Topic.CAPTURE_BEFORE, Outcome.NOT_ASKED),
+        ("jiaozuo", Topic.NOTICE, Outcome.MET),
+        ("zezhou", Topic.NOTICE, Outcome.NOT_ASKED),
+        ("jiaozuo", Topic.PLACE, Outcome.MET),
+        ("nongan", Topic.PLACE, Outcome.NOT_ASKED),
+        ("jiaozuo", Topic.SIDES, Outcome.FOR_A_PERSON),
+        ("neutral", Topic.SIDES, Outcome.NOT_ASKED),
+        ("zezhou", Topic.RECORDER, Outcome.MET),
+        ("xinhua", Topic.RECORDER, Outcome.FOR_A_PERSON),
+        ("zezhou", Topic.SIGNING, Outcome.MET),
+        ("xinhua", Topic.SIGNING, Outcome.MET),
+    ],
+)
+def test_rule_books_ask_for_different_things_of_the_same_hearing(
+    hearing: Path, profile: str, topic: Topic, answer: Outcome
+) -> None:
+    assert outcome(report_of(hearing, profile, follows="zezhou"), topic) is answer
+
+
+def test_what_is_worded_for_body_worn_recorders_binds_by_analogy_and_says_so(hearing: Path) -> None:
+    report = report_of(hearing, "jiaozuo", follows="zezhou")
+    bindings = {one.topic: one.ground.binding for one in report.requirements if one.ground is not None}
+    assert bindings[Topic.NOTICE] is bindings[Topic.PLACE] is bindings[Topic.HEADER] is Binding.ANALOGY
+    assert bindings[Topic.GAPS] is bindings[Topic.SIDES] is bindings[Topic.WITHHELD] is Binding.DIRECT
+    assert "第十条（一）" in (due(report, Topic.NOTICE).ground or pytest.fail("no ground")).cited
+    neutral = report_of(hearing, "neutral", follows="zezhou")
+    assert {one.ground.binding for one in neutral.requirements if one.ground is not None} == {Binding.OWN}
+
+
+def test_a_report_by_another_rule_book_than_the_session_followed_says_so(hearing: Path) -> None:
+    assert not any("所依规则" in one.zh for one in report_of(hearing).warnings)
+    assert any("所依规则是“zezhou”" in one.zh for one in report_of(hearing, "xinhua", follows="zezhou").warnings)
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_before_the_transcript_is_signed_is_named_and_its_reason_told(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(skip=frozenset({8}), reason="当事人离场，改日签字"))
+    report = report_of(tmp_path / "a")
+    assert answers(report) == dict.fromkeys(map(str, range(24, 31)), COVERED) | {"31": Status.NOT_COVERED}
+    assert outcome(report, Topic.SIGNING) is outcome(report, Topic.STEPS) is Outcome.NOT_MET
+    (reason,) = (fact.shown for fact in due(report, Topic.SIGNING).facts if fact.shown is not None)
+    assert reason.text == "当事人离场，改日签字"
+    whole = report_of(tmp_path / "a", "xinhua", follows="zezhou")
+    assert answers(whole) == {"15": Status.PARTLY}
+    assert any("听证参加人签字确认" in why.zh for why in item(whole, "15").why)
+
+
+def test_a_stop_before_the_end_without_a_reason_is_told_as_that(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(skip=frozenset({7, 8})))
+    report = report_of(tmp_path / "a")
+    assert {no for no, status in answers(report).items() if status is Status.NOT_COVERED} == {"30", "31"}
+    assert "没有说明理由" in told(due(report, Topic.STEPS))
+
+
+def test_a_step_that_was_skipped_is_not_covered_though_all_of_it_may_be_on_the_film(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(skip=frozenset({5})))
+    report = report_of(tmp_path / "a")
+    assert item(report, "28").status is Status.NOT_COVERED
+    assert item(report, "28").since is None
+    assert "未标记：双方相互辩论" in told(due(report, Topic.STEPS))
+    per_step = report_of(tmp_path / "a", "province", follows="zezhou")
+    assert item(per_step, "22").status is Status.NOT_COVERED
+
+
+def test_a_late_mark_counts_as_said_afterwards_and_never_as_marked_at_its_moment(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(follows="province", matter="18", late=frozenset({3})))
+    report = report_of(tmp_path / "a", "province")
+    debate = item(report, "20")
+    assert debate.status is Status.BY_LATE_MARK
+    (shown,) = debate.marks
+    assert shown.late
+    assert shown.written_utc_ms - shown.at.utc_ms == TALK_SECONDS * 1000
+    assert item(report, "19").status is Status.BY_LATE_MARK, "its end rests on the same late mark"
+    assert item(report, "18").status is item(report, "21").status is COVERED
+    assert outcome(report, Topic.STEPS) is Outcome.MET_BY_LATE_MARK
+    assert [one.entry for one in report.late] == [shown.entry]
+    assert all("补标" not in fact.said.zh for fact in report.steps if fact.shown and not fact.shown.late)
+
+
+@pytest.mark.parametrize("explained", [True, False])
+def test_a_gap_in_the_middle_of_an_item_is_named_in_that_item_with_cause_length_and_explanation(
+    tmp_path: Path, explained: bool
+) -> None:
+    hold(tmp_path / "a", Script(gap_in=3, gap_explained=explained))
+    report = report_of(tmp_path / "a")
+    assert {no for no, status in answers(report).items() if status is Status.WITH_GAPS} == {"26"}
+    (gap,) = item(report, "26").interruptions
+    assert (gap.length_ms, gap.cause.zh, gap.explained) == ((3000, 3000), "设备故障", explained)
+    (words,) = gap.explanations
+    assert words.said.zh == ("已语音说明" if explained else "待说明")
+    assert (words.shown is not None) is explained
+    assert report.interruptions[0].length_ms == (3000, 3000)
+    by_jiaozuo = report_of(tmp_path / "a", "jiaozuo", follows="zezhou")
+    assert outcome(by_jiaozuo, Topic.GAPS) is (Outcome.MET if explained else Outcome.NOT_MET)
+    assert answers(by_jiaozuo) == dict.fromkeys(["附件3-监督检查-1", "第七条末款-执法办案场所"], Status.WITH_GAPS)
+
+
+@pytest.mark.parametrize(("stream", "words"), [(0, "画面（仅有声音）"), (1, "声音（仅有画面）")])
+def test_a_degraded_stream_is_told_as_what_was_missing(tmp_path: Path, stream: int, words: str) -> None:
+    hold(tmp_path / "a", Script(gap_in=4, gap_stream=stream))
+    (gap,) = item(report_of(tmp_path / "a"), "27").interruptions
+    assert gap.missing.zh == words
+
+
+@pytest.mark.parametrize(
+    ("script", "answer", "words"),
+    [
+        (Script(notice_after_seconds=60), Outcome.MET, "60.0 s 后告知"),
+        (Script(notice_after_seconds=61), Outcome.NOT_MET, "告知过迟：到场后 1:01"),
+        (Script(notice_after_seconds=None), Outcome.NOT_MET, "没有已告知标记"),
+        (Script(arrives=False), Outcome.NOT_MET, "告知时无人到场"),
+    ],
+)
+def test_notice_in_time_late_not_at_all_and_to_an_empty_room(
+    tmp_path: Path, script: Script, answer: Outcome, words: str
+) -> None:
+    hold(tmp_path / "a", script)
+    notice = due(report_of(tmp_path / "a", "jiaozuo", follows="zezhou"), Topic.NOTICE)
+    assert notice.outcome is answer
+    assert words in told(notice).replace("1:00 后", "60.0 s 后")
+
+
+def test_a_late_joiner_whom_nobody_tells_is_named(tmp_path: Path) -> None:
+    device = begun(tmp_path / "a")
+    for after_seconds in (5, None):
+        mark(device, MarkCode.PARTY_ARRIVED)
+        pass_recorded(device, after_seconds or 1)
+        if after_seconds is not None:
+            mark(device, MarkCode.NOTICE_GIVEN)
+            mark(device, MarkCode.STEP, step=1)
+            pass_recorded(device, 1)
+    ended(device)
+    notice = due(report_of(tmp_path / "a", "jiaozuo"), Topic.NOTICE)
+    assert notice.outcome is Outcome.NOT_MET
+    assert told(notice).count("当事人到场后没有告知") == 1
+
+
+def test_without_a_plate_or_a_spoken_place_the_place_is_not_shown(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(plate=False))
+    report = report_of(tmp_path / "a", "jiaozuo", follows="zezhou")
+    assert outcome(report, Topic.PLACE) is Outcome.NOT_MET
+    assert "没有标志入画，也没有口述场所" in told(due(report, Topic.PLACE))
+
+
+def test_a_side_that_was_hidden_is_told_with_its_time_and_judged_by_article_nine(tmp_path: Path) -> None:
+    device = begun(tmp_path / "a")
+    device.event(EventCode.PARTIES_HIDDEN)
+    pass_recorded(device, 4)
+    device.event(EventCode.PARTIES_HIDDEN_ENDED)
+    device.event(EventCode.SOUND_SILENT)
+    ended(device)
+    report = report_of(tmp_path / "a", "jiaozuo")
+    assert outcome(report, Topic.SIDES) is Outcome.NOT_MET
+    hidden, silent = report.degraded
+    assert hidden.until is not None
+    assert hidden.since.until_ms(hidden.until) == 4000
+    assert silent.until is None
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_withholding_is_met_with_approval_alone(tmp_path: Path, approved: bool) -> None:
+    device = begun(tmp_path / "a")
+    withhold(device, approved=approved)
+    ended(device)
+    report = report_of(tmp_path / "a", "jiaozuo")
+    answer = due(report, Topic.WITHHELD)
+    assert answer.outcome is (Outcome.FOR_A_PERSON if approved else Outcome.NOT_MET)
+    assert ("《保守国家秘密法》第二十七条" if approved else "未获批准") in told(answer)
+    (gap,) = report.interruptions
+    assert gap.approval is not None
+    assert gap.approved is approved
+
+
+def test_a_header_that_is_not_filled_in_names_what_is_missing(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(header={}, matter=None))
+    header = due(report_of(tmp_path / "a"), Topic.HEADER)
+    assert header.outcome is Outcome.NOT_MET
+    assert "没有填写：当事人" in told(header)
+    assert "没有填写：事项" in told(header)
+
+
+# -- what may not be claimed -------------------------------------------------------------------------------------------
+
+
+def test_a_row_for_portable_devices_alone_is_supplemented_and_not_claimed(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(procedure=Procedure.LICENCE_HEARING, matter="4"))
+    report = report_of(tmp_path / "a")
+    row = item(report, "4")
+    assert (row.status, row.claim) == (COVERED, Claim.SUPPLEMENT)
+    assert any("第4行" in fact.said.zh and "不得据此主张" in fact.said.zh for fact in report.not_claimed)
+
+
+def test_a_fixed_device_is_told_that_the_extension_for_field_work_is_not_its_own(hearing: Path) -> None:
+    report = report_of(hearing, "jiaozuo", follows="zezhou")
+    assert any("只适用于外出执法" in fact.said.zh for fact in report.not_claimed)
+
+
+def test_which_of_several_rows_a_statement_is_the_header_says_or_it_stays_undecided(tmp_path: Path) -> None:
+    hold(tmp_path / "named", Script(procedure=Procedure.STATEMENT, matter="21"))
+    assert answers(report_of(tmp_path / "named")) == {"21": COVERED}
+    hold(tmp_path / "open", Script(procedure=Procedure.STATEMENT, matter=None))
+    assert answers(report_of(tmp_path / "open")) == {"3": Status.UNDECIDED, "21": Status.UNDECIDED}
+    hold(tmp_path / "other", Script(procedure=Procedure.STATEMENT, matter="24"))
+    assert item(report_of(tmp_path / "other"), "24").status is Status.NOT_COVERED
+
+
+def test_a_session_that_names_no_list_says_so_and_lists_what_was_due_all_the_same(tmp_path: Path) -> None:
+    device = begun(tmp_path / "a")
+    ended(device)
+    report = report_of(tmp_path / "a", "neutral")
+    assert report.items == ()
+    assert any("没有选定辖区清单" in one.zh for one in report.warnings)
+    assert any("没有选定程序和辖区规则" in one.zh for one in report.warnings)
+    assert outcome(report, Topic.HEADER) is Outcome.NOT_MET
+
+
+# -- the archive -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_at_all_is_claimed_of_an_archive_that_is_not_intact(tmp_path: Path) -> None:
+    device = hold(tmp_path / "a")
+    (session,) = (one for one in (device.root / "sessions").iterdir())
+    flip(segments(device.root, bytes.fromhex(session.name))[4], 400)
+    report = report_of(tmp_path / "a")
+    assert "档案不完好" in report.warnings[0].zh
+    assert report.verified.broken
+    assert {one.status for one in report.items} == {Status.NO_CLAIM}
+    assert len(report.items) == 8, "named, though nothing is claimed of them"
+    assert {one.outcome for one in report.requirements} == {Outcome.NO_CLAIM}
+    assert all(not one.facts for one in report.requirements)
+    assert (report.steps, report.others, report.interruptions, report.header) == ((), (), (), ())
+
+
+def test_without_a_trust_file_it_says_that_nobody_vouches(hearing: Path) -> None:
+    assert report_of(hearing).verified.vouched_by is not None
+    report = report_of(hearing, vouched=False)
+    assert report.verified.vouched_by is None
+    assert any("没有给出信任文件" in one.zh for one in report.warnings)
+    assert answers(report)["24"] is COVERED
+
+
+def test_a_session_that_never_ended_is_told_as_that(tmp_path: Path) -> None:
+    device = begun(tmp_path / "a")
+    device.checkpoint()
+    report = report_of(tmp_path / "a", "neutral")
+    assert not report.finished
+    assert any("场次未见结束" in one.zh for one in report.warnings)
+
+
+def test_another_version_of_the_same_rule_book_is_told(hearing: Path) -> None:
+    facts = facts_of(hearing, "1", trust=TRUST, now_ms=NOW_MS)
+    other = replace(load_named("zezhou"), digest=bytes(32))
+    report = decide(facts, other, None)
+    assert any("另一版本" in one.zh for one in report.warnings)
+    assert answers(report)["31"] is COVERED, "steps are matched by their titles"
