@@ -159,6 +159,11 @@ def test_a_report_without_a_time_that_can_be_is_refused_and_nothing_is_kept(owin
     assert EventCode.REFUSED_REQUEST in refused
 
 
+def test_nothing_is_given_up_without_a_report() -> None:
+    with pytest.raises(BadRequest, match="reported_to"):
+        parse(packet_of(Request(verb=Verb.CANNOT_RESUME, actor="张三", text="断线")))
+
+
 @pytest.mark.parametrize("left_out", ["reported_to", "reported_at"])
 @pytest.mark.parametrize("verb", [Verb.CANNOT_RESUME, Verb.STATEMENT])
 def test_a_report_without_the_department_head_or_the_time_is_none(verb: Verb, left_out: str) -> None:
