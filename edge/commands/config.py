@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from edge import config
+from edge.rules import with_rules
 from edge.terminal import EXIT_CLEAN, guarded
 
 
@@ -27,8 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.verb == "default":
             sys.stdout.write(config.DEFAULT_TOML.decode())
             return EXIT_CLEAN
-        loaded = config.load(arguments.file)
+        loaded = with_rules(config.load(arguments.file))
         sys.stdout.write(f"配置可用 this configuration can be used: {arguments.file}\nSHA-256 {loaded.digest.hex()}\n")
+        sys.stdout.write(f"辖区规则 rules: {loaded.rules.title}\nSHA-256 {loaded.rules.digest.hex()}\n")
         return EXIT_CLEAN
 
     return guarded(work)

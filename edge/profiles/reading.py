@@ -20,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge import durable
 from edge.config_file import ConfigError, Text, read_toml
 from edge.profiles.schema import GroundKind, Item, Profile, Template
 
@@ -92,15 +93,12 @@ def load(path: Path) -> Profile:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of one file. Raises ProfileError where it is missing, unreadable or absurdly large."""
+    """The bytes of one plain file. Raises ProfileError where it is missing, unreadable or absurdly large."""
     try:
-        with path.open("rb") as source:
+        with durable.opened(path) as source:
             content = source.read(FILE_LIMIT_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ProfileError(
-            str(path), (Fault(path="file", zh=f"无法读取（{reason}）", en=f"cannot be read ({reason})"),)
-        ) from error
+        raise _unreadable(path, error) from error
     if len(content) > FILE_LIMIT_BYTES:
         zh, en = f"超过 {FILE_LIMIT_BYTES} 字节", f"larger than {FILE_LIMIT_BYTES} bytes"
         raise ProfileError(str(path), (Fault(path="file", zh=zh, en=en),))
@@ -126,12 +124,24 @@ def read_named(name: str, folder: Path | None = None) -> bytes:
 
 
 def available(folder: Path | None = None) -> tuple[Found, ...]:
-    """Every file by its name: those of the device's own folder first, then those of the program. Nothing is read."""
+    """Every file by its name: those of the device's own folder first, then those of the program. No file is read.
+
+    Raises ProfileError where the folder is there and cannot be listed.
+    """
     own: list[Found] = []
-    if folder is not None and folder.is_dir():
-        files = sorted(one for one in folder.iterdir() if one.suffix == SUFFIX and _NAME.fullmatch(one.stem))
-        own = [Found(name=one.stem, path=one) for one in files]
+    try:
+        if folder is not None and folder.is_dir():
+            files = sorted(one for one in folder.iterdir() if one.suffix == SUFFIX and _NAME.fullmatch(one.stem))
+            own = [Found(name=one.stem, path=one) for one in files]
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error) from error
     return (*own, *(Found(name=name, path=None) for name in _bundled()))
+
+
+def _unreadable(path: Path | None, error: OSError | ValueError) -> ProfileError:
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    fault = Fault(path="file", zh=f"无法读取（{reason}）", en=f"cannot be read ({reason})")
+    return ProfileError(_visible(str(path)), (fault,))
 
 
 def is_bundled(content: bytes) -> bool:

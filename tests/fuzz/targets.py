@@ -16,7 +16,7 @@ from pathlib import Path
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge import config, journal, journal_slots, last_good, recovery
+from edge import config, journal, journal_slots, last_good, profiles, recovery
 from edge.config_file import ConfigError
 from edge.guard import packets
 from edge.guard.core import Said
@@ -27,6 +27,8 @@ from edge.head_memory import ForgottenHead, HeadMemory
 from edge.journal import Beliefs, JournalError
 from edge.journal_state import JournalState
 from edge.offload import words
+from edge.profiles.difference import differences
+from edge.profiles.lint import lint
 from edge.sensors.strict_json import BadPacket
 from edge.spool import Identity, OneDisk, Spool
 from liuhen import (
@@ -613,6 +615,19 @@ def _archives(folder: Path) -> list[Target]:
 CONFIG_FILE = Path("/etc/liuhen/recorder.toml")
 
 
+def _profile(encoded: bytes) -> None:
+    """Rules are whole, with words for every part and a hash of these very bytes, or every reason is one line."""
+    try:
+        profile = profiles.parse(encoded)
+    except profiles.ProfileError as error:
+        if not str(error) or not all(line.isprintable() for line in str(error).split("\n")):
+            raise Broken("a reason is more than one line") from error
+        raise
+    equal(profile.digest, sha256(encoded))
+    list(differences(profile, profile))
+    lint(profile)
+
+
 def _last_good(encoded: bytes) -> None:
     """A copy is whole, or it is none."""
     copied = last_good.parse_copy(encoded, CONFIG_FILE)
@@ -630,6 +645,8 @@ def _device_files(folder: Path) -> list[Target]:
     defaults = [config.template().encode(), *seeds.regression("config")]
     scenarios = [path.read_bytes() for path in sorted(scenario_file.FOLDER.glob("*.toml"))]
     scenarios += seeds.regression("scenario")
+    books = [profiles.read_named(name) for name in ("neutral", "xinhua", "nongan")]
+    books += seeds.regression("profile")
     copies = [last_good.bytes_of(CONFIG_FILE, last_good.Copied(content=content)) for content in (b"", *defaults)]
     copies.append(last_good.bytes_of(CONFIG_FILE, last_good.Copied(content=b"x", rules=b"y")))
     copies += seeds.regression("last-good")
@@ -650,6 +667,14 @@ def _device_files(folder: Path) -> list[Target]:
             refusals=(ConfigError,),
             share=10,
             seeds=tuple(defaults),
+        ),
+        Target(
+            name="profile",
+            draw=bytes_of(books),
+            prepare=lambda _: _profile,
+            refusals=(profiles.ProfileError,),
+            share=10,
+            seeds=tuple(books),
         ),
         Target(
             name="last-good",

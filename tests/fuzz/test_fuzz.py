@@ -55,6 +55,7 @@ NAMES = (
     "head-memory",
     "slot",
     "config",
+    "profile",
     "last-good",
     "key-file",
     "scenario",

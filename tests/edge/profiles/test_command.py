@@ -108,6 +108,15 @@ def test_a_file_is_taken_where_a_name_is(capsys: Said, own: Path) -> None:
     assert "六合区示范规则" in out
 
 
+def test_config_check_looks_at_the_rules_too(capsys: Said, own: Path) -> None:
+    assert main(["config", "check", str(own)]) == 0
+    assert "辖区规则 rules: 六合区示范规则" in capsys.readouterr().out
+    (own.parent / "own" / "liuhe.toml").unlink()
+    assert main(["config", "check", str(own)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "没有这个辖区规则" in line
+
+
 @pytest.mark.parametrize("words", [("show", "nowhere"), ("lint", "/none.toml"), ("diff", "zezhou", "nowhere")])
 def test_what_there_is_not_is_told_in_one_line(capsys: Said, words: tuple[str, ...]) -> None:
     code, out, err = profile(capsys, *words)

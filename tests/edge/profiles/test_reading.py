@@ -1,6 +1,7 @@
 """A profile's file is read as a whole, or every reason why it is none is told at once."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,18 @@ def test_a_file_that_is_missing_a_folder_or_too_large_is_refused(tmp_path: Path)
     for path, told in ((tmp_path / "none.toml", "无法读取"), (tmp_path, "无法读取"), (large, "超过")):
         with pytest.raises(ProfileError, match=told):
             load(path)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "liuhe.toml")
+    with pytest.raises(ProfileError, match="无法读取"):
+        load_named("liuhe", tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="无法读取") as caught:
+        load_named("neutral", tmp_path / ("x" * 300))
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_are_named() -> None:
