@@ -389,6 +389,7 @@ def test_no_command_takes_media_into_a_session() -> None:
         "ctl": {verb.value for verb in Verb},
         "config": {"check", "default"},
         "profile": {"list", "show", "lint", "diff"},
+        "visit": {"begin", "end", "list", "find"},
         "records": {"add", "ls", "show"},
         "retention": {"extend", "hold", "lift", "ls"},
     }
