@@ -40,7 +40,7 @@ from edge.config_file import (
 from edge.guard.settings import Interlock, Lamps, interlock_problems, pin_conflicts
 from edge.ports import Side
 from edge.profiles import NEUTRAL, Profile, load_named
-from edge.profiles.schema import Cites
+from edge.profiles.schema import Cites, GapCause
 from edge.sensors import settings as sensing
 from edge.sensors.settings import Board, Gas, Ups
 from edge.settings_control import Control
@@ -685,6 +685,12 @@ class Config:
     def must_cite(self, ground: str) -> bool:
         """Whether an approval on that ground names the law or gives the reason (Jiaozuo Art. 8(3), Zezhou (三))."""
         return ground == BY_LAW or self.rules.cites(ground) is not Cites.NOTHING
+
+    @property
+    def interruption_causes(self) -> tuple[GapCause, ...]:
+        """What a person may say an interruption was: the rules' causes, else the neutral ones; 其他 with its words."""
+        named = self.rules.interruptions or _neutral().interruptions
+        return (*dict.fromkeys(one.cause for one in named if one.cause is not GapCause.OTHER), GapCause.OTHER)
 
     @property
     def deadline_in_force(self) -> Deadline:

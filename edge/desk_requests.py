@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edge.config import Config
 from edge.desk_duties import DutyClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_store import StoreClerk
@@ -179,6 +180,8 @@ class RequestClerk:
         """A person knows the cause better than the machine did: the entry stays, the amend says it."""
         if request.cause in MACHINES_OWN:
             return _not_a_persons(request.cause)
+        if request.cause is not None and request.cause not in self._room.tools.config.interruption_causes:
+            return _not_in_the_rules(request.cause, self._room.tools.config)
         number = request.gap if request.gap is not None else self._room.newest_gap
         gap = self._entry(number, Gap) if number is not None else None
         if gap is None:
@@ -266,6 +269,17 @@ def _not_a_persons(cause: GapCause) -> Answer:
         "要停止录制请用 liuhen ctl withhold，再由另一人批准",
         words_en=f"“{cause.words_en}” is a cause the device alone states, by what forbade recording then, and nobody "
         "amends it in; to stop recording use liuhen ctl withhold, and have it approved by a second person",
+    )
+
+
+def _not_in_the_rules(cause: GapCause, config: Config) -> Answer:
+    known = config.interruption_causes
+    return Answer(
+        ok=False,
+        words_zh=f"《{config.rules.title}》没有“{cause.words_zh}”这一中止原因；可选："
+        f"{'、'.join(one.words_zh for one in known)}",
+        words_en=f"“{cause.words_en}” is no cause under the rules in force; there are: "
+        f"{', '.join(one.words_en for one in known)}",
     )
 
 

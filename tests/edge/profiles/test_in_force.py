@@ -10,17 +10,19 @@ import pytest
 
 from edge.config import Config, ConfigError, parse
 from edge.deadlines import Rule, Unit
+from edge.guard.words import Reason
 from edge.last_good import in_force
 from edge.profiles import NEUTRAL, load_named
 from edge.prompts import DEFAULT_WORDS, Prompt
 from edge.requests import Verb
 from edge.rules import with_rules
 from edge.settings_profile import ProfileChoice
-from liuhen.kinds import Inhibition, Session
-from liuhen.registry import InhibitionAct
+from edge.surroundings import Surroundings
+from liuhen.kinds import Amend, Inhibition, Session
+from liuhen.registry import GapCause, InhibitionAct
 from tests.edge.ports_room import Room, device
 from tests.edge.profiles.test_reading import SIXTH
-from tests.edge.test_room import bodies
+from tests.edge.test_room import bodies, guarded, permitting
 
 
 def chosen(text: str, base: Path = Path("/")) -> Config:
@@ -144,6 +146,29 @@ def test_an_approval_on_a_ground_of_other_rules_is_refused_and_one_without_its_r
     room.record(config, lambda room: room.play(2), approvals, lambda room: room.play(2))
     acts = [body.act for body in bodies(made, Inhibition)]
     assert acts.count(InhibitionAct.APPROVED) == 1
+
+
+def test_what_a_person_may_say_an_interruption_was_is_the_rules() -> None:
+    six = [GapCause(number) for number in range(1, 7)]
+    assert by_name("jiaozuo").interruption_causes == (*six, GapCause.OTHER)
+    assert by_name("zezhou").interruption_causes == Config().interruption_causes == (*six, GapCause.OTHER)
+
+
+def test_a_cause_that_the_rules_do_not_know_amends_nothing(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    (tmp_path / "liuhe.toml").write_text(SIXTH, encoding="utf-8")
+    config = replace(guarded(made.config), rules=chosen('[profile]\nfile = "liuhe.toml"\n', tmp_path).rules)
+
+    def amended(room: Room) -> None:
+        room.guard_says(permit=False, reason=Reason.TRIPPED)
+        room.guard_says(permit=True)
+        room.play(2)
+        refused = room.ask(Verb.EXPLAIN, actor="张三", cause=GapCause.WEATHER, text="大风")
+        assert (refused.ok, refused.words_zh.partition("；")[2]) == (False, "可选：电量不足、其他")
+        assert room.ask(Verb.EXPLAIN, actor="张三", cause=GapCause.POWER_LOW, text="停电").ok
+
+    room.record(config, lambda room: room.play(2), amended, surroundings=Surroundings(guard=permitting(room)))
+    assert [body.cause for body in bodies(made, Amend)] == [GapCause.POWER_LOW]
 
 
 # -- a service whose rules are damaged -----------------------------------------------------------------------------
