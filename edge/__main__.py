@@ -31,6 +31,7 @@ from edge.commands import (
     records,
     retention,
     sensors,
+    session,
     spool,
     store,
     visits,
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, config, export, ctl, profile, visits):
+    for command in (demo, config, export, ctl, profile, session, visits):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     doctor.add_parser(commands, _clock)

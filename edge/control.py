@@ -33,6 +33,7 @@ from edge.settings_control import Control
 
 CONNECTIONS_LIMIT = 16
 ATTACHMENT_LIMIT_BYTES = 8 << 20
+TAKES_A_FILE = frozenset({Verb.STATEMENT, Verb.STORE_CHECK, Verb.NEW_SESSION, Verb.HEADER, Verb.ATTACH})
 TURN_SECONDS = 0.5
 END_SECONDS = 5.0
 _CREDENTIALS = struct.Struct("3i")
@@ -353,7 +354,7 @@ def _attachment(request: Request, descriptors: list[int], *, several: bool) -> b
         raise BadRequest("一次只能附一个文件", "one file can be attached, no more")
     if not descriptors:
         return None
-    if request.verb not in (Verb.STATEMENT, Verb.STORE_CHECK):
+    if request.verb not in TAKES_A_FILE:
         raise BadRequest(f"{request.verb} 不接受附件", f"{request.verb} takes no file")
     try:
         content = _content(descriptors[0])

@@ -43,6 +43,7 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"场次 session：{named} 已封签 {facts.get('durable')} 片 sealed"
     else:
         yield "场次 session：没有正在进行的场次 none open"
+    yield from _steps(facts)
     if "free_hours" in facts:
         yield f"余量 free：还可录 {facts['free_hours']} 小时 hours"
     yield from _owed(facts)
@@ -54,6 +55,14 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"温度 temperature：{facts['milli_celsius'] / 1000:.0f} °C"
     for warning in facts.get("warnings", ()):
         yield f"▲ 注意 attention：{warning}"
+
+
+def _steps(facts: Mapping[str, Any]) -> Iterator[str]:
+    steps = facts.get("steps") or ()
+    if steps:
+        done = sum(bool(marked) for _, _, marked in steps)
+        next_one = next((f"；下一步 next：{number} {title}" for number, title, marked in steps if not marked), "")
+        yield f"环节 steps：{done}/{len(steps)}{next_one}"
 
 
 def _owed(facts: Mapping[str, Any]) -> Iterator[str]:

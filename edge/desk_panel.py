@@ -99,7 +99,8 @@ class PanelClerk:
         if pressed.act is Act.HOLDING:
             return ()
         held = pressed.act is Act.HELD
-        return self._room.signal(StopAsked(at_ns=pressed.boottime_ns, confirmed=held))
+        steps_open = held and self._room.asks_reason()
+        return self._room.signal(StopAsked(at_ns=pressed.boottime_ns, confirmed=held, steps_open=steps_open))
 
     def _mark(self, at_ns: int) -> tuple[Refusing, ...]:
         if self._room.session_id is None:

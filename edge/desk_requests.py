@@ -11,13 +11,15 @@ from typing import Any
 
 from edge.config import Config
 from edge.desk_duties import DutyClerk
+from edge.desk_hearing import HearingClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
+from edge.header import SessionHeader
 from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.messages import Asked
 from edge.record_text import record_text
-from edge.requests import Answer, BadRequest, Request, Role, Verb, may
+from edge.requests import Answer, BadRequest, MarkKind, Request, Role, Verb, may
 from edge.room import REFUSING_WORDS, Room
 from edge.session.effects import Refusing
 from edge.session.signals import ApprovalGiven, StartAsked, StopAsked, WithholdingEnded
@@ -26,10 +28,21 @@ from liuhen.entry import Entry
 from liuhen.kinds import Amend, Commitments, EntryBody, Gap, Inhibition, Maintenance
 from liuhen.registry import EventCode, GapCause, MaintenanceCode, MarkCode, RecordLabel
 
+OF_OTHER_CLERKS = frozenset(
+    {
+        *(Verb.ORDER_RECLAIM, Verb.STORE_CHECK, Verb.VISIT_BEGIN, Verb.VISIT_END),
+        *(Verb.HEADER, Verb.ATTACH, Verb.HOLD),
+    }
+)
 VERB_NUMBERS = {verb: number for number, verb in enumerate(Verb)}
 MACHINES_OWN = frozenset({GapCause.INTERLOCK, GapCause.WITHHELD})
 """Causes that follow from an inhibition (FORMAT.md 5.7.2): where nothing forbade recording, nobody can say so later."""
 DONE = Answer(ok=True, words_zh="已办理", words_en="done")
+_ALREADY = Answer(
+    ok=False,
+    words_zh="场次已在进行；补充首部请用 liuhen session header",
+    words_en="a session is open already; to add to its header use liuhen session header",
+)
 NOT_ALLOWED = Answer(ok=False, words_zh="您无权提出此请求", words_en="you have no right to ask this")
 
 
@@ -47,11 +60,14 @@ class RequestClerk:
         """`facts` is what `status` answers."""
         self._room = room
         self._visits = visits
+        self.hearing = HearingClerk(room)
         self._store = store
         self._panel = panel
         self._facts = facts
         self._duties = DutyClerk(room)
         self._starting: Callable[[Answer], None] | None = None
+        self._header: SessionHeader | None = None
+        """What came with the start that is under way."""
 
     def handle(self, asked: Asked) -> None:
         """One request. Raises StorageFault."""
@@ -61,9 +77,9 @@ class RequestClerk:
             asked.answer(NOT_ALLOWED)
             return
         if request.verb is Verb.STATUS:
-            asked.answer(Answer(ok=True, facts=self._facts()))
+            asked.answer(Answer(ok=True, facts=self._facts() | self.hearing.facts()))
             return
-        if request.verb is Verb.START:
+        if request.verb in (Verb.START, Verb.NEW_SESSION):
             self._start(asked)
             return
         try:
@@ -85,13 +101,24 @@ class RequestClerk:
         """A start that was asked for has come to its end: the session is open, or was refused."""
         if self._starting is not None:
             starting, self._starting = self._starting, None
-            starting(answer)
+            header, self._header = self._header, None
+            starting(self.hearing.begin(header) if answer.ok and header is not None else answer)
 
     def _refused(self, request: Request, role: Role) -> None:
         self._room.event(EventCode.REFUSED_REQUEST, (VERB_NUMBERS[request.verb], role))
 
     def _start(self, asked: Asked) -> None:
         already = self._room.state.session is Session.OPEN
+        header: SessionHeader | None = None
+        if asked.request.verb is Verb.NEW_SESSION:
+            examined = (
+                _ALREADY if already else self.hearing.examined(asked.attachment, incomplete=asked.request.confirmed)
+            )
+            if isinstance(examined, Answer):
+                self._refused(asked.request, asked.role)
+                asked.answer(examined)
+                return
+            header = examined
         refused = self._room.signal(StartAsked(at_ns=self._room.now_ns))
         if refused:
             self._refused(asked.request, asked.role)
@@ -100,7 +127,7 @@ class RequestClerk:
         elif already:
             asked.answer(Answer(ok=True, words_zh="场次已在进行", words_en="a session is open already"))
         else:
-            self._starting = asked.answer
+            self._starting, self._header = asked.answer, header
 
     def _carry_out(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
         match request.verb:
@@ -112,7 +139,7 @@ class RequestClerk:
                 return self._explain(request)
             case Verb.WITHHOLD | Verb.APPROVE | Verb.RESUME:
                 return self._withholding(request)
-            case Verb.ORDER_RECLAIM | Verb.STORE_CHECK | Verb.VISIT_BEGIN | Verb.VISIT_END:
+            case _ if request.verb in OF_OTHER_CLERKS:
                 return self._of_clerks(request, attachment)
             case _:
                 return self._owed(request, attachment)
@@ -129,20 +156,41 @@ class RequestClerk:
                 return ()
 
     def _of_clerks(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
-        if request.verb in (Verb.VISIT_BEGIN, Verb.VISIT_END):
-            return self._visits.carry_out(request)
-        if request.verb is Verb.ORDER_RECLAIM:
-            return self._store.order_reclaim(request)
-        return self._store.examined(attachment)
+        """What belongs to the case, to a visit or to the store."""
+        match request.verb:
+            case Verb.VISIT_BEGIN | Verb.VISIT_END:
+                return self._visits.carry_out(request)
+            case Verb.ORDER_RECLAIM:
+                return self._store.order_reclaim(request)
+            case Verb.STORE_CHECK:
+                return self._store.examined(attachment)
+            case Verb.HEADER:
+                return self.hearing.amend(attachment)
+            case Verb.ATTACH:
+                return self.hearing.attach(request, attachment)
+            case _:
+                return self.hearing.hold(request)
 
-    def _stop(self, request: Request) -> tuple[Refusing, ...]:
+    def _stop(self, request: Request) -> Answer | tuple[Refusing, ...]:
+        left = self.hearing.left_open()
+        if left and request.confirmed and not request.text:
+            titles = "、".join(left)
+            zh, en = REFUSING_WORDS[Refusing.REASON_WANTED]
+            return Answer(ok=False, words_zh=f"{zh}：{titles}", words_en=f"{en}: {titles}")
         if (request.text or request.actor) and self._room.session_id is not None and request.confirmed:
             named = self._named(request, RecordLabel.REASON)
-            self._room.mark(MarkCode.OTHER, self._room.now_ns, records=named)
-        asked = StopAsked(at_ns=self._room.now_ns, confirmed=request.confirmed, reasoned=bool(request.text))
+            self._room.mark(MarkCode.ENDED_EARLY if left else MarkCode.OTHER, self._room.now_ns, records=named)
+        asked = StopAsked(
+            at_ns=self._room.now_ns,
+            confirmed=request.confirmed,
+            reasoned=bool(request.text),
+            steps_open=bool(left),
+        )
         return self._room.signal(asked)
 
-    def _mark(self, request: Request) -> tuple[Refusing, ...]:
+    def _mark(self, request: Request) -> Answer | tuple[Refusing, ...]:
+        if request.verb is Verb.MARK and (request.kind is not MarkKind.PLAIN or request.is_late):
+            return self.hearing.mark(request)
         if self._room.session_id is None:
             return (Refusing.NO_SESSION,)
         code = MarkCode.KEY_MOMENT

@@ -109,6 +109,10 @@ class Outside:
     remember: Callable[[int, Head], None]
 
 
+def _nobody_listens(_entry: entry.Entry) -> None:
+    """Between two sessions nobody folds them."""
+
+
 class Journal:
     """The open journal of this run."""
 
@@ -138,6 +142,8 @@ class Journal:
         """The first fault of this run that cost no entry: of the memory beside the key, or of a slot. CONTROL tells."""
         self.rewritten: StorageFault | None = None
         """The fault after which an entry went to the next file; CONTROL reports it and sets it back."""
+        self.on_entry: Callable[[entry.Entry], None] = _nobody_listens
+        """Hears each entry of this run once it is durable: a pure fold of CONTROL's, which never fails."""
 
     @property
     def head(self) -> Head | None:
@@ -179,7 +185,9 @@ class Journal:
         place = self._write(encoded)
         digest = sha256(encoded)
         self._remember((seq, digest))
-        self.state = journal_state.after(self.state, entry.parse(encoded, where=f"entry {seq}"))
+        parsed = entry.parse(encoded, where=f"entry {seq}")
+        self.state = journal_state.after(self.state, parsed)
+        self.on_entry(parsed)
         self._keep_slot(body, place)
         self._outside.on_durable(seq, digest)
         return at

@@ -42,7 +42,7 @@ from edge.ports import Clock, HardwareFault, LossCause, PictureMeasure, SoundMea
 from edge.recovery import Continuation
 from edge.restarts import Restarts
 from edge.revival import Revived
-from edge.room import Moment, Room
+from edge.room import Moment, Room, SealedFrame
 from edge.segmenter import Missed, StreamAbsent, StreamPresent
 from edge.session.signals import Found, MediaDurable, StreamBack, StreamLost
 from edge.spool import Spool
@@ -369,10 +369,19 @@ class Recorder:
 
     def moment(self) -> Moment:
         """How far durable media reaches now."""
-        reached = self._reached()
+        reached, position = self._reached(), self._writer.position
+        sealed = None
+        if position is not None and position.frames > position.first_frame:
+            sealed = SealedFrame(
+                segment=position.segment,
+                fragment=position.fragment,
+                frame_index=position.frames - 1,
+                seal_hash=position.seal_hash,
+            )
         return Moment(
             frame_index=reached.frames - 1 if reached.frames else None,
             sample_index=reached.samples - 1 if reached.samples else None,
+            sealed=sealed,
         )
 
     def loudest_since(self, at_ns: int) -> int | None:

@@ -10,17 +10,19 @@ import enum
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from liuhen.registry import GapCause
+from liuhen.registry import LONG_TERM_TRIGGERS, GapCause, RetentionBasis
 from liuhen.visits import NUMBER
 
 PACKET_LIMIT_BYTES = 4096
 VERSION = 1
 TEXT_LIMIT = 500
 NAME_LIMIT = 40
+CODE_LIMIT = 65_535
+"""What an entry holds as a code (FORMAT.md 5)."""
 
 
 class Verb(enum.StrEnum):
@@ -42,6 +44,24 @@ class Verb(enum.StrEnum):
     STORE_CHECK = "store-check"
     VISIT_BEGIN = "visit-begin"
     VISIT_END = "visit-end"
+    NEW_SESSION = "new-session"
+    HEADER = "header"
+    ATTACH = "attach"
+    HOLD = "hold"
+
+
+class MarkKind(enum.StrEnum):
+    """What a mark says; "" is the key moment of a button, or with a number a step."""
+
+    PLAIN = ""
+    STEP = "step"
+    POINT = "point"
+    ARRIVAL = "arrival"
+    NOTICE = "notice"
+    RECESS = "recess"
+    RESUMED = "resumed"
+    PLATE = "plate"
+    PLACE = "place"
 
 
 class Role(enum.IntEnum):
@@ -67,6 +87,7 @@ TELLERS = frozenset({Role.SENSORS, Role.OFFLOAD})
 """Who tells; what one of them tells, nobody else may."""
 NAMED_ACTOR = frozenset(
     {Verb.STOP, Verb.WITHHOLD, Verb.APPROVE, Verb.RESUME, Verb.CONSENT, Verb.CANNOT_RESUME, Verb.STATEMENT}
+    | {Verb.NEW_SESSION, Verb.HEADER, Verb.ATTACH, Verb.HOLD}
 )
 """The console asks these only in the name of somebody who has signed in."""
 
@@ -84,9 +105,11 @@ class BadRequest(Exception):
 class Request:
     """One request. Which fields a verb needs stands in `NEEDED`; text is NFC.
 
-    `actor` is the person it is asked for; `gap` the journal number of a gap or of what a statement is about; `citation`
-    the law that a ground rests on; `session` the id of one session in 32 hex digits; `number` a queue number, whose
-    visit is an `interview` or not. What is attached comes beside it, as an open file.
+    `actor` is the person it is asked for; `gap` the journal number of a gap, or of the entry that a statement, a paper
+    or a notice is about; `citation` the law that a ground rests on; `session` the id of one session in 32 hex digits;
+    `number` a queue number, whose visit is an `interview` or not; `step` the number of a step or point. `at_ms` is the
+    moment that a mark means where it is made afterwards, in UTC milliseconds, or `ago_ms` how long ago it was;
+    `trigger` what makes a session one to be kept for good. What is attached comes beside it, as an open file.
     """
 
     verb: Verb
@@ -103,6 +126,15 @@ class Request:
     session: str = ""
     number: str = ""
     interview: bool = False
+    kind: MarkKind = MarkKind.PLAIN
+    at_ms: int | None = None
+    ago_ms: int | None = None
+    trigger: RetentionBasis | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it marks a moment afterwards."""
+        return self.at_ms is not None or self.ago_ms is not None
 
 
 NEEDED: dict[Verb, tuple[str, ...]] = {
@@ -115,6 +147,8 @@ NEEDED: dict[Verb, tuple[str, ...]] = {
     Verb.MAINTENANCE: ("actor", "text"),
     Verb.ORDER_RECLAIM: ("actor", "text"),
     Verb.VISIT_BEGIN: ("number",),
+    Verb.ATTACH: ("text",),
+    Verb.HOLD: ("actor", "text", "session"),
 }
 
 _PATTERNS = {"session": re.compile(r"[0-9a-f]{32}", re.ASCII), "number": NUMBER}
@@ -172,7 +206,7 @@ def packet_of(request: Request) -> bytes:
     for field in fields(Request):
         value = getattr(request, field.name)
         if value is not False and value not in ("", None):
-            said[field.name] = int(value) if isinstance(value, GapCause) else value
+            said[field.name] = int(value) if isinstance(value, GapCause | RetentionBasis) else value
     packet = json.dumps(said, ensure_ascii=False).encode()
     if len(packet) > PACKET_LIMIT_BYTES:
         raise _bad(f"请求超过 {PACKET_LIMIT_BYTES} 字节", f"a request has at most {PACKET_LIMIT_BYTES} bytes")
@@ -180,23 +214,38 @@ def packet_of(request: Request) -> bytes:
 
 
 def _value(name: str, value: object) -> Any:
-    match name, value:
-        case "verb", str():
-            if value not in {verb.value for verb in Verb}:
-                raise _bad(f"没有这种请求 {value[:40]!r}", f"no such request {value[:40]!r}")
-            return Verb(value)
-        case "gap" | "step", int() if type(value) is int and 0 <= value < 1 << 62:
-            return value
-        case "cause", int() if type(value) is int and value in {cause.value for cause in GapCause}:
-            return GapCause(value)
-        case "confirmed" | "interview", bool():
-            return value
-        case "session" | "number", str() if _PATTERNS[name].fullmatch(value):
-            return value
-        case _, str() if name in _LIMITS:
-            return _text(name, value)
-        case _:
-            raise _bad(f"{name} 的值不可用", f"{name} cannot have this value")
+    """The value of a field as its kind. Raises BadRequest."""
+    if isinstance(value, str) and name in _LIMITS:
+        return _text(name, value)
+    if name == "verb" and isinstance(value, str) and value not in _WORDS["verb"]:
+        raise _bad(f"没有这种请求 {value[:40]!r}", f"no such request {value[:40]!r}")
+    if isinstance(value, str) and value in _WORDS.get(name, {}):
+        return _WORDS[name][value]
+    if type(value) is int and value in _NUMBERS.get(name, ()):
+        return _CODES[name](value) if name in _CODES else value
+    if (name in _FLAGS and isinstance(value, bool)) or (isinstance(value, str) and _fits(name, value)):
+        return value
+    raise _bad(f"{name} 的值不可用", f"{name} cannot have this value")
+
+
+def _fits(name: str, value: str) -> bool:
+    return name in _PATTERNS and _PATTERNS[name].fullmatch(value) is not None
+
+
+_FLAGS = frozenset({"confirmed", "interview"})
+_WORDS: dict[str, dict[str, Any]] = {
+    "verb": {verb.value: verb for verb in Verb},
+    "kind": {kind.value: kind for kind in MarkKind},
+}
+_NUMBERS: dict[str, Container[int]] = {
+    "gap": range(1 << 62),
+    "step": range(CODE_LIMIT + 1),
+    "at_ms": range(1 << 52),
+    "ago_ms": range(1 << 52),
+    "cause": frozenset(int(cause) for cause in GapCause),
+    "trigger": frozenset(int(trigger) for trigger in LONG_TERM_TRIGGERS),
+}
+_CODES: dict[str, type[enum.IntEnum]] = {"cause": GapCause, "trigger": RetentionBasis}
 
 
 def _text(name: str, value: str) -> str:

@@ -59,11 +59,22 @@ ANNOUNCED_WITHIN_NS = 4 * NS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedFrame:
+    """A frame in the newest durable fragment, by what names it for a verifier (FORMAT.md 5.9)."""
+
+    segment: int
+    fragment: int
+    frame_index: int
+    seal_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Indices of the newest durable frame and sample; None before there is one."""
+    """Indices of the newest durable frame and sample; None before there is one. `sealed` where a frame is."""
 
     frame_index: int | None
     sample_index: int | None
+    sealed: SealedFrame | None = None
 
 
 Told = tuple[tuple[EventCode, tuple[int, ...]], ...]
@@ -146,6 +157,8 @@ class Room:
         """Whoever looks after the power is asked to switch it off."""
         self.newest_gap: int | None = None
         self.warnings: dict[str, str] = {}
+        self.asks_reason: Callable[[], bool] = lambda: False
+        """Whether steps of the open session are left that a stop before them has to explain."""
         self._hands: Hands | None = None
         self._session_id: bytes | None = None
         self._pending: _Pending | None = None

@@ -52,6 +52,9 @@ class Position:
     segment: int
     fragment: int
     r: bytes
+    seal_hash: bytes
+    first_frame: int
+    """Index of the segment's first frame; it has one where `frames` is larger."""
     frames: int
     samples: int
     missed_frames: int
@@ -442,6 +445,8 @@ class Writer:
             segment=number,
             fragment=sealer.count,
             r=sealer.r,
+            seal_hash=sealer.fragments[-1][3],
+            first_frame=file.opened.first_frame,
             frames=fragment.frames,
             samples=fragment.samples,
             missed_frames=self._segmenter.missed_frames,

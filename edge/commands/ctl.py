@@ -154,11 +154,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _asked(arguments: argparse.Namespace, path: Path) -> int:
     request = _request(arguments)
+    with ExitStack() as stack:
+        file = getattr(arguments, "file", None)
+        attachment = stack.enter_context(file.open("rb")).fileno() if file is not None else None
+        return put(path, request, attachment, as_json=getattr(arguments, "json", False))
+
+
+def put(path: Path, request: Request, attachment: int | None = None, *, as_json: bool = False) -> int:
+    """Put one question to the recorder and tell its answer; returns the exit code. Raises BadRequest."""
     try:
-        with ExitStack() as stack:
-            file = getattr(arguments, "file", None)
-            attachment = stack.enter_context(file.open("rb")).fileno() if file is not None else None
-            answer = ask(path, request, attachment)
+        answer = ask(path, request, attachment)
     except NobodyAnswers as nobody:
         complain(
             f"录制程序没有应答（{path}：{nobody}） / no recorder answers",
@@ -166,7 +171,7 @@ def _asked(arguments: argparse.Namespace, path: Path) -> int:
             "see whether the recorder's service runs: systemctl status liuhen-recorder",
         )
         return EXIT_NOBODY
-    return _told(answer, as_json=getattr(arguments, "json", False))
+    return _told(answer, as_json=as_json)
 
 
 def _told(answer: Answer, *, as_json: bool) -> int:

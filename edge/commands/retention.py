@@ -25,13 +25,14 @@ from edge.custody import OpenToken, no_token
 from edge.retention import Ledger
 from edge.terminal import EXIT_CLEAN, complain, guarded
 from liuhen.kinds import Hold, Retention
-from liuhen.registry import HoldAct, RecordLabel, RetentionBasis
+from liuhen.registry import LONG_TERM_TRIGGERS, HoldAct, RecordLabel, RetentionBasis
 
 BASES = {
     "case-file": RetentionBasis.CASE_FILE,
     "long-term": RetentionBasis.LONG_TERM,
     "law": RetentionBasis.LAW,
     "other": RetentionBasis.OTHER,
+    **{basis.name.lower().replace("_", "-"): basis for basis in sorted(LONG_TERM_TRIGGERS)},
 }
 
 
@@ -103,6 +104,13 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
 def _extend(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> int:
     session = session_named(act.ledger, arguments.session)
     until_ms = None if arguments.permanent else arguments.until
+    if until_ms is not None and BASES[arguments.basis] in LONG_TERM_TRIGGERS:
+        complain(
+            f"“{BASES[arguments.basis].words_zh}”须长期保存 / is kept for good",
+            "请改用 --permanent",
+            "use --permanent instead of --until",
+        )
+        return EXIT_DENIED
     if act.ledger.keeping.would_shorten(session, until_ms):
         complain(
             f"现有期限 term in force: {_term(act.ledger, session)}",

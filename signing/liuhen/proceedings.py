@@ -8,7 +8,7 @@ finished one; all three get the same answers. Bounded: of each sort the first th
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -404,3 +404,12 @@ class Told:
         steps = self.of(MarkCode.STEP)
         if steps and not any(one.notice is not None and elapsed_ms(one.notice, steps[0]) >= 0 for one in told):
             yield NoticeFault.NOT_BEFORE_FIRST_STEP, steps[0].entry, None
+
+
+def told_of(entries: Iterable[Entry]) -> dict[bytes, Told]:
+    """Every session of a journal as it tells it, in the order of their beginning; entries in their order."""
+    found: dict[bytes, Told] = {}
+    for entry in entries:
+        if entry.common.session_id is not None:
+            found.setdefault(entry.common.session_id, Told(id=entry.common.session_id)).accept(entry)
+    return found

@@ -14,6 +14,8 @@ import pytest
 
 from edge.__main__ import main
 from edge.app import Start
+from edge.commands.ctl import FIELDS
+from edge.commands.session import ASKING as VERBS
 from edge.control import listen
 from edge.control_words import status_lines
 from edge.journal import entries_of
@@ -248,10 +250,12 @@ def test_a_command_that_is_none_is_a_matter_of_usage(words: list[str]) -> None:
 
 
 def test_every_verb_has_its_command_and_no_role_but_the_operators_has_all() -> None:
-    for verb in set(Verb) - {Verb.VISIT_BEGIN, Verb.VISIT_END}:  # those have words of their own: liuhen visit
-        with pytest.raises(SystemExit) as exit_:
-            main(["ctl", verb.value, "--help"])
-        assert exit_.value.code == 0
+    for command in ([*(["ctl", verb.value] for verb in FIELDS)], [*(["session", name] for name in VERBS)]):
+        for words in command:
+            with pytest.raises(SystemExit) as exit_:
+                main([*words, "--help"])
+            assert exit_.value.code == 0
+    assert {*FIELDS, *VERBS.values()} == set(Verb) - {Verb.VISIT_BEGIN, Verb.VISIT_END}  # liuhen visit
     assert [role for role in Role if RIGHTS[role] == frozenset(Verb)] == [Role.OPERATOR]
 
 

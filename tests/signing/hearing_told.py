@@ -93,7 +93,7 @@ def arrive_and_tell(device: Device, *, after_seconds: int = 5) -> tuple[int, int
     """A party comes, and is told so much later."""
     arrival = mark(device, MarkCode.PARTY_ARRIVED)
     pass_recorded(device, after_seconds)
-    notice = mark(device, MarkCode.NOTICE_GIVEN, records=((RecordLabel.PERSONS, device.record("张三")),))
+    notice = mark(device, MarkCode.NOTICE_GIVEN, records=((RecordLabel.PARTIES, device.record("张三")),))
     return arrival, notice
 
 
