@@ -16,23 +16,30 @@ from typing import BinaryIO
 
 from drivers.store_directory import DirectoryStore
 from drivers.store_faults import store_fault
-from edge.settings_store import Store as Settings
+from edge.settings_store import Access
 from edge.store import FaultClass, Nature, Put, Reading, Retained, Store, StoreFault, Version
 from liuhen.store_names import StoreUrl
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what LoadCredential= names (systemd.exec(5))."""
 NO_CREDENTIAL = (
-    "请在配置 store.credentials_file 写明凭据文件，或以 systemd 凭据提供",
-    "name the credential's file in store.credentials_file, or give it as a systemd credential",
+    "请在配置 credentials_file（[store] 或 [store.second]）写明凭据文件，或以 systemd 凭据提供",
+    "name the credential's file in credentials_file of [store] or [store.second], or give it as a systemd credential",
 )
 
 
 class ConfiguredStore:
     """Implements `edge.store.Store` for one URL. `sign_ahead` shifts the time that requests are signed with."""
 
-    def __init__(self, url: StoreUrl, open_it: Callable[[timedelta], Store]) -> None:
-        """Opens nothing yet; `open_it` raises StoreFault."""
+    def __init__(
+        self, url: StoreUrl, open_it: Callable[[timedelta], Store], is_conditional: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Opens nothing yet; `open_it` raises StoreFault. `is_conditional` says whether a PUT may be conditional now.
+
+        It is asked before each PUT: what the doctor found since then counts at once.
+        """
+        self._is_conditional = is_conditional
+        self._conditional = False
         self._url = url
         self._open_it = open_it
         self._opened: Store | None = None
@@ -54,6 +61,7 @@ class ConfiguredStore:
 
     def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
         """See Store."""
+        self._heed_the_doctor()
         with self._asking() as store:
             return store.put(key, body, size=size, md5=md5, sha256=sha256)
 
@@ -95,30 +103,40 @@ class ConfiguredStore:
                     self._opened = None
             raise
 
+    def _heed_the_doctor(self) -> None:
+        """Open it anew where its doctor has found otherwise; the other stream may be using the one let go."""
+        conditional = self._is_conditional()
+        with self._lock:
+            if conditional != self._conditional:
+                self._opened = None
+
     def _store(self) -> Store:
         with self._lock:
             if self._opened is None:
+                self._conditional = self._is_conditional()
                 self._opened = self._open_it(self._ahead)
             return self._opened
 
 
 def configured_store(
-    settings: Settings, environment: Mapping[str, str], is_conditional: Callable[[], bool] = lambda: False
+    settings: Access, environment: Mapping[str, str], is_conditional: Callable[[], bool] = lambda: False
 ) -> ConfiguredStore:
     """The store of a configuration that names one. Raises nothing: what is wrong with it is the fault of each call.
 
-    `is_conditional` is asked whenever it is opened: whether its doctor saw a conditional PUT honoured.
+    `is_conditional` is asked before each PUT: whether its doctor saw a conditional PUT honoured.
     """
     url = settings.place
     if url is None:
         raise ValueError("no store is configured")
     if url.scheme == "file":
         return ConfiguredStore(url, lambda _ahead: DirectoryStore(url))
-    return ConfiguredStore(url, lambda ahead: _opened_server(url, settings, environment, ahead, is_conditional()))
+    return ConfiguredStore(
+        url, lambda ahead: _opened_server(url, settings, environment, ahead, is_conditional()), is_conditional
+    )
 
 
 def _opened_server(
-    url: StoreUrl, settings: Settings, environment: Mapping[str, str], ahead: timedelta, conditional: bool
+    url: StoreUrl, settings: Access, environment: Mapping[str, str], ahead: timedelta, conditional: bool
 ) -> Store:
     from drivers.store_s3 import S3Store, read_credential  # noqa: PLC0415 - half the memory of the process
 
@@ -128,7 +146,7 @@ def _opened_server(
     return store
 
 
-def _credential_file(settings: Settings, environment: Mapping[str, str]) -> Path:
+def _credential_file(settings: Access, environment: Mapping[str, str]) -> Path:
     if settings.credentials_file is not None:
         return settings.credentials_file
     folder = environment.get(CREDENTIALS_VARIABLE)

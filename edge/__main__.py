@@ -41,7 +41,7 @@ from edge.companions import Companions, last_sending, offload_command
 from edge.custody import TokenPort
 from edge.guard.process import GuardStart
 from edge.last_good import InForce, in_force, usual_copy
-from edge.offload.program import Offload
+from edge.offload.program import Process
 from edge.ports import Clock
 from edge.rules import with_rules
 from edge.sensors.process import Say, SensorsStart
@@ -160,7 +160,7 @@ def _open_directory(url: StoreUrl) -> Store:
     return DirectoryStore(url)
 
 
-def _make_offload(choice: offload.Choice, say: Say) -> Offload:
+def _make_offload(choice: offload.Choice, say: Say) -> Process:
     from drivers.offloading import make_offload  # noqa: PLC0415 -- as below
 
     return make_offload(choice, say)

@@ -210,7 +210,7 @@ class Running:
             opening.spool.root / "device" / "ladder", _ladder_limits(start), start.hardware.clock
         )
         self._slices = None
-        if start.config.store.place is not None:
+        if start.config.store.every:
             self._slices = SliceCutter(opening.spool, self.log, start.hardware.clock.boottime_ns)
         self.neighbours.open()
         self._disk_watcher = self._watch_disks()

@@ -15,6 +15,7 @@ from edge.holdings import Holdings, LedgerFault, SessionRow
 from edge.offload.words import OffloadAlive
 from edge.room import Room
 from edge.settings_store import BASES
+from edge.store_examined import Standing, Standings
 from edge.working_days import is_working_day
 from liuhen.kinds import Retention
 from liuhen.registry import EVENTS, EventCode, MissedCause, RetentionBasis
@@ -45,8 +46,9 @@ class DeadlineClerk:
         self.silent = False
         """Whether the offload process is not heard."""
         self.trouble: EventCode | None = None
-        self.unfit = False
         """What stands between the device and its store."""
+        self.standings = Standings()
+        """What each store counts for."""
 
     def turn(self) -> None:
         """Look, if it is time. Raises StorageFault."""
@@ -108,7 +110,7 @@ class DeadlineClerk:
         turn = sessions[self._at % len(sessions) :][:COUNTED_A_LOOK] if sessions else []
         self._at += COUNTED_A_LOOK
         for session in (*never, *turn):
-            self._left[session.id] = ledger.left_of(session)
+            self._left[session.id] = ledger.left_of(session, self.standings.fit)
 
     @property
     def _knows_why(self) -> bool:
@@ -147,7 +149,7 @@ class DeadlineClerk:
         stored, left_bytes = self._left[session.id]
         alive = self.alive
         return Progress(
-            stored=stored and not self.unfit,
+            stored=stored,
             bytes_left=left_bytes,
             backlog_bytes=alive.waiting_bytes if alive is not None else 0,
             bytes_per_second=alive.bytes_per_second if alive is not None else 0,
@@ -160,11 +162,18 @@ class DeadlineClerk:
         if alive is not None and alive.unreachable:
             trouble = EventCode(alive.unreachable)
         return missed_cause(
-            designated=self._room.tools.config.store.designated and not self.unfit,
+            designated=self._has_designated,
             silent=self.silent,
             trouble=trouble,
             sending=alive is not None and alive.bytes_per_second > 0,
         )
+
+    @property
+    def _has_designated(self) -> bool:
+        """Whether there is a designated store that counts."""
+        stores = self._room.tools.config.store.every
+        places = [one.place for one in stores if one.designated]
+        return any(place is not None and self.standings.at(place) is Standing.FIT for place in places)
 
     def _say(self, code: EventCode, measured: tuple[int, ...], session: SessionRow) -> None:
         self._room.event(code, measured, refers_to=session.first_seq)

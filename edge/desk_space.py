@@ -18,6 +18,7 @@ from edge.journal_follow import JournalFollower
 from edge.reclaim import Backing, Believed, Part, Plan, ReclaimBooks, plan
 from edge.reclaiming import reclaim
 from edge.room import Room
+from edge.store_examined import Standing
 from liuhen.keeping import SYNCHRONISED
 from liuhen.registry import EVENTS, EventCode
 from liuhen.stored import Reasons
@@ -130,7 +131,9 @@ class SpaceClerk:
         reasons = Reasons(
             session=part.session, utc_ms=clock[0], receipts=part.receipts, witness=part.witness, order=part.order
         )
-        barred = self._backing().bar is not None
+        backing = self._backing()
+        stores = {books.stored.store_of(seq) or b"" for seq in part.receipts}
+        barred = backing.bar is not None or not all(backing.standings.of(one) is Standing.FIT for one in stores)
         if clock[3] == SYNCHRONISED and not barred and not books.stored.forbids(part.contents, reasons):
             now = Plan(parts=(replace(part, clock=clock),), kept={})
             reclaim(tools.spool, tools.journal, books, now)
@@ -153,7 +156,7 @@ class SpaceClerk:
         return Backing(
             witnesses=tuple(self._believed),
             contradicted=witnessing.is_contradicted(root),
-            unfit=store_examined.is_unfit(root, tools.config.store.place),
+            standings=store_examined.standings(root),
         )
 
     def _nothing_may_go(self) -> None:

@@ -8,7 +8,7 @@ entry, so that the sender knows what is journaled.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, St
 from edge.requests import Answer as RequestAnswer
 from edge.requests import BadRequest, Request, Role
 from edge.room import Room
+from edge.settings_store import Access
+from edge.store_examined import Standing, Standings
 from liuhen.kinds import Check, Commitments, Order, Receipt
 from liuhen.registry import EVENTS, CheckCode, CheckItem, EventCode, ObjectKind, OrderCode, RecordLabel, RetentionMode
 from liuhen.store_names import StoreUrl, parse_store_url, store_hash
@@ -37,7 +39,7 @@ MINUTE_NS = 60 * 10**9
 VERB_BASE = 1000
 """A telling stands in REFUSED_REQUEST as its number above this."""
 
-UNFIT = "STORE_UNFIT"
+STANDING_WARNINGS = {Standing.UNFIT: "STORE_UNFIT", Standing.UNEXAMINED: "STORE_UNEXAMINED"}
 UNWELL = (
     EventCode.STORE_UNREACHABLE,
     EventCode.STORE_REFUSES,
@@ -46,6 +48,14 @@ UNWELL = (
     EventCode.STORE_CLOCK_OFF,
 )
 """What a store that is reached again is over with; what it holds wrongly stays a warning until somebody has looked."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Heard:
+    """What was told of one store. `alive`: what the offload process said last of its queue."""
+
+    alive: OffloadAlive | None = None
+    trouble: EventCode | None = None
 
 
 class StoreClerk:
@@ -59,16 +69,15 @@ class StoreClerk:
         self._lost = False
         self._told_ns: deque[int] = deque(maxlen=EVENTS_A_MINUTE)
         self._named: set[bytes] = set()
-        self.alive: OffloadAlive | None = None
-        """What the offload process said last of its queue."""
+        self._heard = {one.url: _Heard() for one in room.tools.config.store.every}
         self.books: Books | None = None
         self.deadlines: DeadlineClerk | None = None
-        if room.tools.config.store.place is not None:
+        if room.tools.config.store.every:
             self.books = Books(room.tools.spool, room.tools.journal, room.tools.clock.boottime_ns)
             self.deadlines = DeadlineClerk(room, self.books)
         self._witness = WitnessClerk(room, self.books)
         self._space = SpaceClerk(room)
-        self._unfit = False
+        self._standings = Standings()
         if self.books is not None:
             self._weigh()
 
@@ -86,10 +95,7 @@ class StoreClerk:
         self._hear()
         match told.words:
             case OffloadAlive() as alive:
-                self.alive = alive
-                if self.deadlines is not None:
-                    self.deadlines.alive = alive
-                told.answer(Answer(ok=True))
+                told.answer(self._alive(alive))
             case StoreTold() as said:
                 told.answer(self._event(said))
             case ReceiptsTold() as said:
@@ -122,33 +128,54 @@ class StoreClerk:
         if self.deadlines is not None:
             self.deadlines.silent = False
 
+    def _alive(self, alive: OffloadAlive) -> Answer:
+        heard = self._heard.get(alive.store)
+        if heard is None:
+            return _NOT_OURS
+        heard.alive = alive
+        self._inform()
+        return Answer(ok=True)
+
+    def _inform(self) -> None:
+        """Deadlines are judged by the store that meets them: the first that is designated."""
+        if self.deadlines is None:
+            return
+        stores = self._room.tools.config.store.every
+        leading = self._heard[next((one.url for one in stores if one.designated), stores[0].url)]
+        self.deadlines.alive, self.deadlines.trouble = leading.alive, leading.trouble
+
     def _refused(self, told: OffloadTold) -> None:
         self._room.event(EventCode.REFUSED_REQUEST, (VERB_BASE + telling_of(told.words), told.role))
 
-    def _warn(self, code: EventCode, measured: tuple[int, ...]) -> int:
-        seq = self._room.event(code, measured)
-        self._room.warnings[code.name] = EVENTS[code].words_zh
-        self._room.tools.say(EVENTS[code].words_zh, EVENTS[code].words_en)
+    def _warn(self, code: EventCode, measured: tuple[int, ...], store: str = "") -> int:
+        """An event of the first store, or of offload; of the second it says so and names it in a record."""
+        second = store != "" and store == self._room.tools.config.store.second.url
+        records = (self._room.keep(RecordLabel.STORE, store),) if second else ()
+        seq = self._room.event(code, measured, records=records)
+        zh, en = (f"{EVENTS[code].words_zh}（第二存储库）", f"{EVENTS[code].words_en} (second store)")
+        words_zh, words_en = (zh, en) if second else (EVENTS[code].words_zh, EVENTS[code].words_en)
+        self._room.warnings[_warning(code, second=second)] = words_zh
+        self._room.tools.say(words_zh, words_en)
         return seq
 
     # -- events of the store ------------------------------------------------------------------------------------------
 
     def _event(self, said: StoreTold) -> Answer:
-        now_ns = self._room.now_ns
+        heard, now_ns = self._heard.get(said.store), self._room.now_ns
+        if heard is None:
+            return _NOT_OURS
         if len(self._told_ns) == EVENTS_A_MINUTE and now_ns - self._told_ns[0] < MINUTE_NS:
             return Answer(ok=False, why="事件过多，请稍后再报 / too many events; tell it later")
         self._told_ns.append(now_ns)
-        if said.code is EventCode.STORE_BACK:
-            for code in UNWELL:
-                self._room.warnings.pop(code.name, None)
-            self._trouble(None)
-            return Answer(ok=True, seq=self._room.event(said.code, said.measured))
-        self._trouble(said.code)
-        return Answer(ok=True, seq=self._warn(said.code, said.measured))
-
-    def _trouble(self, code: EventCode | None) -> None:
-        if self.deadlines is not None:
-            self.deadlines.trouble = code
+        heard.trouble = None if said.code is EventCode.STORE_BACK else said.code
+        self._inform()
+        if said.code is not EventCode.STORE_BACK:
+            return Answer(ok=True, seq=self._warn(said.code, said.measured, said.store))
+        second = said.store == self._room.tools.config.store.second.url
+        for code in UNWELL:
+            self._room.warnings.pop(_warning(code, second=second), None)
+        records = (self._room.keep(RecordLabel.STORE, said.store),) if second else ()
+        return Answer(ok=True, seq=self._room.event(said.code, said.measured, records=records))
 
     # -- what lets media go -------------------------------------------------------------------------------------------
 
@@ -181,7 +208,7 @@ class StoreClerk:
             found = store_examined.parse(content or b"")
         except BadRequest as bad:
             return RequestAnswer(ok=False, words_zh=bad.words_zh, words_en=bad.words_en)
-        if found.url != tools.config.store.place:
+        if tools.config.store.at(found.url) is None:
             return RequestAnswer(
                 ok=False, words_zh="这不是本机配置的存储库", words_en="this is not the store that is configured here"
             )
@@ -189,20 +216,26 @@ class StoreClerk:
         body = Check(code=CheckCode.STORE, rows=((int(CheckItem.STORE), int(found.outcome), 0),), records=(record,))
         seq = tools.journal.append(body, session_id=None).seq
         path = tools.spool.root / store_examined.FILE
-        tools.spool.write(durable.Replace(path=path, content=content or b""))
+        kept = store_examined.kept_with(tools.spool.root, content or b"")
+        tools.spool.write(durable.Replace(path=path, content=kept))
         self._weigh()
         self._space.look_soon()
         return RequestAnswer(ok=True, words_zh=f"已记入日志第 {seq} 条", words_en=f"journaled as entry {seq}")
 
     def _weigh(self) -> None:
-        """What the last doctor found against this store: its receipts let nothing go and meet no deadline."""
+        """What the doctor found of each store: receipts of one that is not fit let nothing go and meet no deadline."""
         tools = self._room.tools
-        self._unfit = store_examined.is_unfit(tools.spool.root, tools.config.store.place)
+        self._standings = store_examined.standings(tools.spool.root)
         if self.deadlines is not None:
-            self.deadlines.unfit = self._unfit
-        self._room.warnings.pop(UNFIT, None)
-        if self._unfit:
-            self._room.warnings[UNFIT] = "存储库未通过自检，其回执不作数"
+            self.deadlines.standings = self._standings
+        for second, access in ((False, tools.config.store), (True, tools.config.store.second)):
+            found = Standing.FIT if access.place is None else self._standings.at(access.place)
+            for standing, name in STANDING_WARNINGS.items():
+                key = f"{name}_2" if second else name
+                self._room.warnings.pop(key, None)
+                # Only of a store that is to count it matters that nobody has examined it.
+                if standing is found and (found is Standing.UNFIT or access.designated):
+                    self._room.warnings[key] = f"{'第二' if second else ''}存储库{found.words_zh}"
 
     def _has_session(self, session: bytes) -> bool:
         if self.books is None:
@@ -233,7 +266,8 @@ class StoreClerk:
 
     def _as_believed(self, said: ReceiptsTold) -> ReceiptsTold:
         """A store that accepts locks without enforcing them locks nothing, whatever it says."""
-        return replace(said, mode=RetentionMode.NONE) if self._unfit else said
+        unfit = self._standings.at(parse_store_url(said.store)) is Standing.UNFIT
+        return replace(said, mode=RetentionMode.NONE) if unfit else said
 
     def _journaled(self, told: OffloadTold, said: ReceiptsTold, ledger: Holdings, place: StoreUrl) -> Answer:
         """The receipt of what is known and new. Raises StorageFault, LedgerFault."""
@@ -262,15 +296,17 @@ class StoreClerk:
         """Which store this is and who designated it, as a record; once in a run. Raises StorageFault."""
         if store in self._named:
             return ()
-        by = self._room.tools.config.store.designated_by if designated else ""
+        access = self._room.tools.config.store.at(place)
+        by = access.designated_by if access is not None and designated else ""
         named = self._room.keep(RecordLabel.STORE, f"{place.text}\n{by}".strip())
         self._named.add(store)
         return (named,)
 
     def _designated(self, place: StoreUrl) -> bool:
-        """The configured one, if it is designated and lies on no disk of this recorder."""
+        """One that is configured so, and lies on no disk of this recorder."""
         tools = self._room.tools
-        if not tools.config.store.designated or place != tools.config.store.place:
+        access = tools.config.store.at(place)
+        if access is None or not access.designated:
             return False
         own = [tools.spool.root, tools.config.spool.directory, tools.config.spool.mirror]
         return place.scheme != "file" or not lies_on(Path(place.place), [path for path in own if path is not None])
@@ -279,21 +315,35 @@ class StoreClerk:
         """For `status`."""
         if self.books is None or self.deadlines is None:
             return {"offload": None, "deadlines": []}
-        alive = self.alive
-        said = None
+        stores = [self._store_facts(access) for access in self._room.tools.config.store.every]
+        heard = "lost" if self._lost else "heard" if self._heard_ns is not None else "not heard"
+        return {
+            "offload": {"process": heard, "books": self.books.trouble, "queue": stores[0]["queue"], "stores": stores},
+            "deadlines": self.deadlines.facts(),
+        }
+
+    def _store_facts(self, access: Access) -> dict[str, Any]:
+        standing = Standing.FIT if access.place is None else self._standings.at(access.place)
+        alive = self._heard[access.url].alive
+        queue = None
         if alive is not None:
-            said = {
+            queue = {
                 "waiting_objects": alive.waiting_objects,
                 "waiting_bytes": alive.waiting_bytes,
                 "oldest_seconds": alive.oldest_seconds,
                 "bytes_per_second": alive.bytes_per_second,
                 "unreachable": alive.unreachable,
             }
-        heard = "lost" if self._lost else "heard" if self._heard_ns is not None else "not heard"
-        return {
-            "offload": {"process": heard, "books": self.books.trouble, "queue": said},
-            "deadlines": self.deadlines.facts(),
-        }
+        standing_name = standing.name.lower()
+        return {"url": access.url, "designated": access.designated, "standing": standing_name, "queue": queue}
+
+
+_NOT_OURS = Answer(ok=False, why="不是本机配置的存储库 / not a store that is configured here")
+
+
+def _warning(code: EventCode, *, second: bool) -> str:
+    """The name of a warning: each store has its own."""
+    return f"{code.name}_2" if second else code.name
 
 
 def lies_on(folder: Path, disks: list[Path]) -> bool:

@@ -9,7 +9,7 @@ how far are in one transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,11 +97,11 @@ FROM sessions WHERE ended_ms IS NOT NULL AND until_ms IS NULL AND permanent = 0 
 _LEFT = """
 SELECT count(*), coalesce(sum(size), 0) FROM contents AS c WHERE session = ? AND gone_seq IS NULL AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = c.what AND r.content = c.content AND r.designated = 1
-  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL)"""
+  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
 _SLICES_LEFT = """
 SELECT count(*), coalesce(sum(size), 0) FROM slices AS s WHERE last >= ? AND first <= ? AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = ? AND r.content = s.content AND r.designated = 1
-  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL)"""
+  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
 _RECEIPTS = """
 SELECT seq, store, designated, mode, hash, size, version, retained_until_ms, store_utc_ms
 FROM receipts WHERE what = ? AND content = ? ORDER BY seq"""
@@ -289,14 +289,17 @@ class Holdings:
         """The oldest sessions that have ended and for which no entry sets a term."""
         return [_session_row(row) for row in self._rows(_TERMLESS, limit)]
 
-    def left_of(self, session: SessionRow) -> tuple[bool, int]:
-        """Whether all of a session is in the designated store with its retention read back, and the bytes that are not.
+    def left_of(self, session: SessionRow, stores: Collection[bytes]) -> tuple[bool, int]:
+        """Whether all of a session is in designated stores with its retention read back, and the bytes that are not.
 
+        Receipts of these `stores` alone count.
         All of it: segments, quarantined bytes, records, and the slices that hold its entries from first to last.
         """
-        count, left_bytes = next(iter(self._rows(_LEFT, session.id)))
+        marks = ",".join("?" * len(stores))
+        count, left_bytes = next(iter(self._rows(_LEFT.format(stores=marks), session.id, *stores)))
         last = session.end_seq if session.end_seq is not None else 1 << 62
-        slices = next(iter(self._rows(_SLICES_LEFT, session.first_seq, last, int(ObjectKind.JOURNAL))))
+        named = (session.first_seq, last, int(ObjectKind.JOURNAL), *stores)
+        slices = next(iter(self._rows(_SLICES_LEFT.format(stores=marks), *named)))
         sliced = session.end_seq is not None and self.sliced_up_to(session.first_seq, last) >= session.end_seq
         return sliced and count == slices[0] == 0, left_bytes + slices[1]
 

@@ -23,6 +23,7 @@ from edge.mirror import Pair
 from edge.ports import Clock
 from edge.read_back import Missing
 from edge.recovery import Continuation, Setback
+from edge.slices import cut_last, is_cut
 from edge.spool import OneDisk, Spool, SpoolError, open_spool
 from edge.versions import recorder_software
 from liuhen import cose
@@ -449,8 +450,23 @@ def maintenance(
                 if not log.journal.state.retired:
                     log.journal.checkpoint(session_id=None)
                     log.journal.append(Stop(cause=StopCause.OPERATOR), session_id=None)
+                _cut_for_stores(config, log, clock, say)
             finally:
                 log.journal.close()
+
+
+def _cut_for_stores(config: Config, log: OpenLog, clock: Clock, say: Say) -> None:
+    """What was appended here goes to the stores too, though no recorder runs; also where one is named elsewhere."""
+    try:
+        wanted = bool(config.store.every) or is_cut(log.spool.root)
+        fault = cut_last(log.spool, log.journal, clock.boottime_ns) if wanted else None
+    except StorageFault as error:
+        fault = error
+    if fault is not None:
+        say(
+            f"新的日志条目暂时不能入库（{fault}），下次启动录制时补上",
+            f"the new entries cannot go to the store now ({fault}); the next start of the recorder sees to it",
+        )
 
 
 def _nobody(_seq: int, _digest: bytes) -> None:

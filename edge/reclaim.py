@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge.retention import Ledger
+from edge.store_examined import Standing, Standings
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.keeping import SYNCHRONISED, Content
@@ -38,6 +39,10 @@ class Local(enum.Enum):
     )
     TOO_YOUNG = ("未满本机最短留存天数", "it has not been on the spot for its minimum days")
     STORE_UNFIT = ("存储库未通过自检，其回执不作数", "the store failed its doctor: its receipts count for nothing")
+    STORE_UNEXAMINED = (
+        "存储库未经自检登记，不计为指定存储库",
+        "no doctor has examined the store: it counts as no designated one",
+    )
     CONTRADICTED = ("见证方所见的历史与本机日志不符，请先查明", "a witness saw another history; find out why first")
     NOT_WITNESSED = ("见证方没有回读该内容", "the witness has not read this back itself")
 
@@ -53,6 +58,8 @@ class Local(enum.Enum):
 
 
 Why = Bar | Local
+LACKING = (Bar.NO_RECEIPT, Bar.ONE_STORE)
+"""What a receipt that counts would have mended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +74,19 @@ class Believed:
 class Backing:
     """What stands behind a reclaim besides receipts: witness statements that were checked, or an order; or nothing.
 
-    `contradicted`: a pinned witness has seen another history than this journal, and nothing goes. `unfit`: the
-    store has failed its doctor, so no receipt of it counts.
+    `contradicted`: a pinned witness has seen another history than this journal, and nothing goes. `standings`: what
+    each store counts for; a receipt of one that is not fit counts for nothing.
     """
 
     witnesses: tuple[Believed, ...] = ()
     order: int | None = None
     contradicted: bool = False
-    unfit: bool = False
+    standings: Standings = field(default_factory=Standings)
 
     @property
     def bar(self) -> Local | None:
         """What keeps everything here."""
-        if self.contradicted:
-            return Local.CONTRADICTED
-        return Local.STORE_UNFIT if self.unfit else None
+        return Local.CONTRADICTED if self.contradicted else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +181,21 @@ class ReclaimBooks:
             going |= {content: founded.session for content in contents if content not in barred}
         return going
 
+    def receipts_for(self, content: Content, standings: Standings) -> list[int]:
+        """The newest receipts that name it, of stores that count."""
+        named = self.naming.get(content, ())
+        return [seq for seq in named if self._standing(seq, standings) is Standing.FIT][-RECEIPTS_LIMIT:]
+
+    def discounted(self, content: Content, standings: Standings) -> Local | None:
+        """Why receipts that name it count for nothing, where there are such."""
+        found = {self._standing(seq, standings) for seq in self.naming.get(content, ())}
+        if Standing.UNFIT in found:
+            return Local.STORE_UNFIT
+        return Local.STORE_UNEXAMINED if Standing.UNEXAMINED in found else None
+
+    def _standing(self, receipt: int, standings: Standings) -> Standing:
+        return standings.of(self.stored.store_of(receipt) or b"")
+
     def order_for(self, session: bytes) -> int | None:
         """The newest order that is for this session, or for any."""
         return next((seq for seq, of in reversed(self.orders) if of in (None, session)), None)
@@ -211,7 +231,7 @@ def plan(
             kept |= dict.fromkeys(contents, why)
             continue
         order = backing.order if backing.order is not None else books.order_for(session)
-        for rows in _batches(books, contents):
+        for rows in _batches(books, contents, backing.standings):
             made, stays = _part(books, session, rows, clock, replace(backing, order=order))
             parts += made
             kept |= stays
@@ -234,15 +254,16 @@ def _local(books: ReclaimBooks, session: bytes, clock: Clock, minimum_hold_days:
     return None
 
 
-def _batches(books: ReclaimBooks, contents: tuple[Content, ...]) -> Iterator[tuple[Content, ...]]:
+def _batches(books: ReclaimBooks, contents: tuple[Content, ...], standings: Standings) -> Iterator[tuple[Content, ...]]:
     """Contents in order, as many as one entry holds together with the receipts that name them."""
     rows: list[Content] = []
     receipts: set[int] = set()
     for content in contents:
-        more = receipts | set(books.naming.get(content, ())[-RECEIPTS_LIMIT:])
+        named = set(books.receipts_for(content, standings))
+        more = receipts | named
         if rows and (len(rows) == CONTENTS_LIMIT or len(more) > RECEIPTS_LIMIT):
             yield tuple(rows)
-            rows, more = [], set(books.naming.get(content, ())[-RECEIPTS_LIMIT:])
+            rows, more = [], named
         rows.append(content)
         receipts = more
     if rows:
@@ -258,12 +279,13 @@ def _part(
     left = rows
     for believed in backing.witnesses:
         read_back = tuple(content for content in left if content[1] in believed.media)
-        made, barred = _founded(books, session, read_back, clock, witness=believed.seen, order=None)
+        by_word = replace(backing, order=None)
+        made, barred = _founded(books, session, read_back, clock, by_word, witness=believed.seen)
         parts += made
         kept |= barred
         left = tuple(content for content in left if content[1] not in believed.media)
     if backing.order is not None or not backing.witnesses:
-        made, barred = _founded(books, session, left, clock, witness=None, order=backing.order)
+        made, barred = _founded(books, session, left, clock, backing)
         return [*parts, *made], {**kept, **barred}
     return parts, kept | dict.fromkeys(left, Local.NOT_WITNESSED)
 
@@ -273,17 +295,21 @@ def _founded(
     session: bytes,
     rows: tuple[Content, ...],
     clock: Clock,
+    backing: Backing,
     *,
-    witness: Seen | None,
-    order: int | None,
+    witness: Seen | None = None,
 ) -> tuple[list[Part], Mapping[Content, Why]]:
-    named = {seq for content in rows for seq in books.naming.get(content, ())[-RECEIPTS_LIMIT:]}
-    receipts = tuple(sorted(named)[-RECEIPTS_LIMIT:])
+    naming = {content: books.receipts_for(content, backing.standings) for content in rows}
+    receipts = tuple(sorted({seq for named in naming.values() for seq in named})[-RECEIPTS_LIMIT:])
+    order = backing.order
     reasons = Reasons(session=session, utc_ms=clock[0], receipts=receipts, witness=witness, order=order)
-    barred = books.stored.forbids(rows, reasons)
+    barred: dict[Content, Why] = {}
+    for content, bar in books.stored.forbids(rows, reasons).items():
+        lacking = books.discounted(content, backing.standings) if bar in LACKING else None
+        barred[content] = lacking or bar
     going = tuple(content for content in rows if content not in barred)
     if not going:
         return [], barred
-    used = tuple(seq for seq in receipts if any(seq in books.naming[content] for content in going))
+    used = tuple(seq for seq in receipts if any(seq in naming[content] for content in going))
     made = Part(session=session, contents=going, receipts=used, witness=witness, order=order, clock=clock)
     return [made], barred

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.config_file import Choice, Flag, Location, Problem, Text, Whole, key
+from edge.config_file import Choice, Flag, Location, Problem, Text, Whole, key, table
 from liuhen import ed25519, sealed_records
 from liuhen.cose import key_id
 from liuhen.errors import FormatError
@@ -202,8 +202,8 @@ def _cap(text: object) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """Where content goes, how fast, and what must be before its local copy may go."""
+class Access:
+    """One store: where it is, how it is reached, and whether the rules designate it."""
 
     url: str = field(
         default="",
@@ -251,6 +251,27 @@ class Store:
             "who designated it (unit and document); kept as a record, not in the chain",
         ),
     )
+
+    @property
+    def place(self) -> StoreUrl | None:
+        """The store's URL, or None where nothing is offloaded to it."""
+        return parse_store_url(self.url) if self.url else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondStore(Access):
+    """A second store, with everything the first has: what is kept for good needs receipts of two."""
+
+    credentials_name: str = field(
+        default="liuhen-second-store",
+        metadata=key(Text(64), "systemd 凭据的名称", "name of the systemd credential"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store(Access):
+    """Where content goes, how fast, and what must be before its local copy may go."""
+
     daily_caps: tuple[str, ...] = field(
         default=(),
         metadata=key(
@@ -285,10 +306,23 @@ class Store:
         ),
     )
 
+    second: SecondStore = field(
+        default=SecondStore(),
+        metadata=table(
+            SecondStore,
+            "第二个存储库（可选）；长期保存的内容须有两个指定存储库的回执，才可腾出本机空间",
+            "A second store (optional); what is kept for good leaves only for receipts of two designated stores",
+        ),
+    )
+
     @property
-    def place(self) -> StoreUrl | None:
-        """The store's URL, or None where nothing is offloaded."""
-        return parse_store_url(self.url) if self.url else None
+    def every(self) -> tuple[Access, ...]:
+        """The stores that are configured, the first before the second."""
+        return tuple(one for one in (self, self.second) if one.url)
+
+    def at(self, place: StoreUrl) -> Access | None:
+        """What is configured of the store at this URL; None where it is none of ours."""
+        return next((one for one in self.every if one.place == place), None)
 
     @property
     def witnesses(self) -> dict[bytes, bytes]:
@@ -375,21 +409,23 @@ class Retention:
 
 def contradictions(store: Store, deadline: Deadline) -> Iterator[Problem]:
     """What single keys cannot say."""
-    if store.designated and not store.url:
+    yield from _undesignated("store", store)
+    yield from _undesignated("store.second", store.second)
+    if store.second.url and not store.url:
         yield Problem(
-            path="store.designated",
-            value="true",
-            expected_zh="没有配置存储库（store.url）时不能指定",
-            expected_en="without a store (store.url) there is none to designate",
-            example="designated = false",
+            path="store.second.url",
+            value=store.second.url,
+            expected_zh="没有第一个存储库（store.url）时不能有第二个",
+            expected_en="there is no second store without a first (store.url)",
+            example='url = ""',
         )
-    if store.designated and not store.designated_by:
+    if store.second.url and store.second.url == store.url:
         yield Problem(
-            path="store.designated_by",
-            value='""',
-            expected_zh="指定的存储库须写明由谁指定",
-            expected_en="a designated store names who designated it",
-            example='designated_by = "市执法局 2026-15 号"',
+            path="store.second.url",
+            value=store.second.url,
+            expected_zh="须是另一个存储库，不得与 store.url 相同",
+            expected_en="must be another store than store.url",
+            example='url = "s3://archive.example:7443/second"',
         )
     if deadline.field_work_extension:
         yield Problem(
@@ -398,4 +434,24 @@ def contradictions(store: Store, deadline: Deadline) -> Iterator[Problem]:
             expected_zh="固定安装的设备不是外出办案，不适用延期",
             expected_en="a fixed device does no work in the field: the extension is not for it",
             example="field_work_extension = false",
+        )
+
+
+def _undesignated(at: str, store: Access) -> Iterator[Problem]:
+    """What is missing for a store to be a designated one."""
+    if store.designated and not store.url:
+        yield Problem(
+            path=f"{at}.designated",
+            value="true",
+            expected_zh=f"没有配置存储库（{at}.url）时不能指定",
+            expected_en=f"without a store ({at}.url) there is none to designate",
+            example="designated = false",
+        )
+    if store.designated and not store.designated_by:
+        yield Problem(
+            path=f"{at}.designated_by",
+            value='""',
+            expected_zh="指定的存储库须写明由谁指定",
+            expected_en="a designated store names who designated it",
+            example='designated_by = "市执法局 2026-15 号"',
         )

@@ -34,6 +34,7 @@ URGENT_NS = 2 * 10**9
 """So long a cut that is wanted at once waits for what follows it: a burst is one slice."""
 REGULAR_NS = 30 * 10**9
 TRY_AGAIN_NS = 30 * 10**9
+PIECES_AT_LAST = 256
 ROWS_IN_A_FILE = 256
 ROW_LIMIT_BYTES = 96
 FILE_LIMIT_BYTES = ROWS_IN_A_FILE * ROW_LIMIT_BYTES
@@ -180,11 +181,15 @@ class SliceCutter:
         return None
 
     def close(self) -> StorageFault | None:
-        """Cut everything there is; what cannot be cut now is cut by the next start."""
+        """Cut everything there is, of a long journal a bounded part; what is not cut now is cut by the next start."""
         self._held_until_ns = 0
-        fault = self.turn()
-        if fault is not None:
-            return fault
+        for _ in range(PIECES_AT_LAST):
+            before = self._follower.mark
+            fault = self.turn()
+            if fault is not None:
+                return fault
+            if self._follower.mark == before:
+                break
         try:
             piece = self._boundaries.due(_AT_LAST_NS)
             if piece is not None:
@@ -255,6 +260,16 @@ class SliceCutter:
 
 
 _AT_LAST_NS = 1 << 63
+
+
+def cut_last(spool: Spool, journal: Journal, now_ns: Callable[[], int]) -> StorageFault | None:
+    """What a short command does under the lock before it ends: nobody else cuts what it has appended."""
+    return SliceCutter(spool, journal, now_ns).close()
+
+
+def is_cut(root: Path) -> bool:
+    """Whether a journal was ever cut for a store. Raises StorageFault."""
+    return bool(_numbers(root))
 
 
 def _confirmed(root: Path, rows: list[Slice]) -> list[Slice]:

@@ -1,14 +1,17 @@
-"""What the store's doctor found of the configured store, as the recorder keeps it: read strictly, believed in one way.
+"""What the store's doctor found of each store, as the recorder keeps it: read strictly, and what a store counts for.
 
 Pure but for the one file. The doctor hands its JSON to the recorder, which journals it as a `check` with the JSON as a
 record and keeps it here; the offload process reads it to choose how it writes. A finding against the store counts at
-once; one in its favour lifts no rule, for retention is still read of every object.
+once; one in its favour lifts no rule but that a store nobody has examined counts for nothing: retention is still read
+of every object.
 """
 
 from __future__ import annotations
 
+import enum
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ from edge import durable
 from edge.requests import BadRequest
 from liuhen.errors import FormatError
 from liuhen.registry import CheckOutcome
-from liuhen.store_names import StoreUrl, parse_store_url
+from liuhen.store_names import StoreUrl, parse_store_url, store_hash
 
 FILE = "device/store-check.json"
 LIMIT_BYTES = 64 * 1024
+STORES_KEPT = 8
+"""The newest result of each of so many stores: those before a move still hold what was brought there."""
 _OUTCOMES = {outcome.name.lower(): outcome for outcome in CheckOutcome}
 
 
@@ -67,13 +72,58 @@ def _flag(profile: dict[str, Any], name: str) -> bool:
     return value
 
 
-def is_unfit(root: Path, place: StoreUrl | None) -> bool:
-    """Whether the last doctor found against this very store. A result that cannot be read counts as one against it."""
+class Standing(enum.Enum):
+    """What a store counts for here."""
+
+    FIT = ("已通过自检", "its doctor found every promise kept")
+    UNEXAMINED = (
+        "未经自检，不计为指定存储库；请执行 liuhen store doctor … --socket",
+        "not examined, so it counts as no designated store; run liuhen store doctor … --socket",
+    )
+    UNFIT = ("未通过自检，其回执不作数", "it failed its doctor: its receipts count for nothing")
+
+    @property
+    def words_zh(self) -> str:
+        """What an operator is told."""
+        return self.value[0]
+
+    @property
+    def words_en(self) -> str:
+        """The same in English."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standings:
+    """What the doctor found last of each store, by the hash of its name. `damaged`: that cannot be read."""
+
+    outcomes: Mapping[bytes, CheckOutcome] = field(default_factory=dict)
+    damaged: bool = False
+
+    def of(self, store: bytes) -> Standing:
+        """A store's standing; a result that cannot be read counts as one against each."""
+        if self.damaged or self.outcomes.get(store) is CheckOutcome.BLOCKING:
+            return Standing.UNFIT
+        return Standing.FIT if store in self.outcomes else Standing.UNEXAMINED
+
+    def at(self, place: StoreUrl) -> Standing:
+        """The same for a place. A folder promises nothing that a doctor could show: nothing rests on it anyway."""
+        found = self.of(store_hash(place))
+        return Standing.FIT if found is Standing.UNEXAMINED and place.scheme == "file" else found
+
+    @property
+    def fit(self) -> frozenset[bytes]:
+        """The stores that count."""
+        return frozenset(store for store in self.outcomes if self.of(store) is Standing.FIT)
+
+
+def standings(root: Path) -> Standings:
+    """As the recorder keeps them; a store of which nothing was handed over has none."""
     try:
         found = _kept(root)
     except (OSError, BadRequest):
-        return True
-    return found is not None and found.url == place and found.outcome is CheckOutcome.BLOCKING
+        return Standings(damaged=True)
+    return Standings(outcomes={store_hash(one.url): one.outcome for _, one in found})
 
 
 def is_conditional(root: Path, place: StoreUrl) -> bool:
@@ -82,12 +132,33 @@ def is_conditional(root: Path, place: StoreUrl) -> bool:
         found = _kept(root)
     except (OSError, BadRequest):
         return False
-    return found is not None and found.url == place and found.conditional_put
+    return any(one.url == place and one.conditional_put for _, one in found)
 
 
-def _kept(root: Path) -> Examined | None:
+def kept_with(root: Path, content: bytes) -> bytes:
+    """The file with one more result, which takes the place of an older one of the same store.
+
+    Raises BadRequest where the result is none. What could not be read is not kept: each store is examined again then.
+    """
+    new = parse(content)
+    try:
+        before = _kept(root)
+    except (OSError, BadRequest):
+        before = []
+    others = [told for told, one in before if one.url != new.url]
+    return json.dumps([*others[-(STORES_KEPT - 1) :], json.loads(content)]).encode()
+
+
+def _kept(root: Path) -> list[tuple[object, Examined]]:
+    """Each result, and what matters of it. Raises OSError, BadRequest."""
     try:
         with durable.opened(root / FILE) as file:
-            return parse(file.read(LIMIT_BYTES + 1))
+            content = file.read(STORES_KEPT * LIMIT_BYTES + 1)
     except FileNotFoundError:
-        return None
+        return []
+    try:
+        told = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("无法读取", "cannot be read") from error
+    rows = told if isinstance(told, list) else [told]
+    return [(row, parse(json.dumps(row).encode())) for row in rows]

@@ -28,6 +28,7 @@ from edge.ports import ClockReading
 from edge.precheck import MINUTES_PER_HOUR, Facts, Row, blocked, judge
 from edge.record_text import record_text
 from edge.requests import BadRequest, Request, Verb
+from edge.store_examined import Standing
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, guarded
 from liuhen.registry import CheckItem, CheckOutcome
 
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
         else:
             for line in (line for row in rows for line in _lines(row)):
                 tell(line)
-            for line in _deadlines(status):
+            for line in (*_stores(status), *_deadlines(status)):
                 tell(line)
         return EXIT_FAULT if blocked(rows) else EXIT_CLEAN
 
@@ -156,6 +157,16 @@ def _lines(row: Row) -> tuple[str, ...]:
     item = CheckItem(row.item)
     first = f"{item.words_zh} {item.words_en}：{SIGNS[row.outcome]}"
     return (first, f"    → {row.fix_zh} / {row.fix_en}") if row.fix_zh else (first,)
+
+
+def _stores(status: Mapping[str, Any] | None) -> Iterator[str]:
+    """Each configured store, and what it counts for."""
+    offload = (status or {}).get("offload") or {}
+    for row in offload.get("stores", ()):
+        standing = Standing[row["standing"].upper()]
+        sign = "✓" if standing is Standing.FIT else "▲"
+        designated = "指定 designated" if row["designated"] else "非指定 not designated"
+        yield f"存储库 store：{sign} {row['url']}（{designated}）{standing.words_zh} {standing.words_en}"
 
 
 def _deadlines(status: Mapping[str, Any] | None) -> Iterator[str]:

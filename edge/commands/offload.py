@@ -1,12 +1,13 @@
 """`liuhen offload`: bring what was sealed to the central store, until SIGTERM; `liuhen offload status`: how it stands.
 
-Exit codes: 0 clean or everything is there, 1 something is late or differs, 2 usage or no store configured, 4 the spool
-cannot be read, 6 another one runs, or none has run yet.
+Exit codes: 0 clean or everything is there, 1 something is late, differs, counts for nothing or cannot be sent yet, 2
+usage or no store configured, 4 the spool cannot be read, 6 another one runs, or none has run yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from edge.commands.overrides import add_store, with_spool, with_store
 from edge.config import Config
 from edge.offload import report
 from edge.offload.places import Busy, Places, places_of
-from edge.offload.program import Offload
+from edge.offload.program import Process
 from edge.rules import with_rules
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, ending_on_signals, guarded
 
@@ -38,7 +39,7 @@ class Choice:
     once: bool
 
 
-MakeOffload = Callable[[Choice, Say], Offload]
+MakeOffload = Callable[[Choice, Say], Process]
 """What a composition root offers. Raises SpoolError where the spool is none."""
 
 
@@ -73,7 +74,7 @@ def serve(parsed: argparse.Namespace, make: MakeOffload) -> int:
 
     def work() -> int:
         config = with_rules(_chosen(parsed))
-        if config.store.place is None:
+        if not config.store.every:
             complain(
                 "未配置中心存储库 / no store is configured",
                 "请在配置中写明 store.url，或使用 --store",
@@ -84,6 +85,8 @@ def serve(parsed: argparse.Namespace, make: MakeOffload) -> int:
         recorder = parsed.recorder or config.control.socket
         try:
             places.lock()
+            if len(config.store.every) == 1:
+                places.second.forget()
             offload = make(Choice(config=config, places=places, recorder=recorder, once=parsed.once), _say)
         except Busy:
             complain(
@@ -94,35 +97,55 @@ def serve(parsed: argparse.Namespace, make: MakeOffload) -> int:
             return EXIT_RUNNING
         with ending_on_signals(offload.stop):
             offload.run(until_done=parsed.once)
+        if offload.uncut:
+            complain(
+                f"日志中有 {offload.uncut} 条尚未分片，没有入库 / {offload.uncut} entries are not cut, so not sent",
+                "录制程序在运行时半分钟内会分片；否则请启动一次录制程序，再执行本命令",
+                "a recorder that runs cuts them within half a minute; else start it once, then run this again",
+            )
+            return EXIT_FAULT
         return EXIT_CLEAN
 
     return guarded(work)
 
 
 def show(parsed: argparse.Namespace) -> int:
-    """Print how it stands; 1 where something is late, differs or is silent, 6 where nothing has run yet."""
+    """Print how it stands; 1 where something is late, differs, counts for nothing or is silent, 6 where none has run.
+
+    As JSON what concerns a second store is in `second`.
+    """
 
     def work() -> int:
-        places = places_of(_chosen(parsed).spool.directory)
-        try:
-            with places.status.open("rb") as file:
-                packet = file.read(STATUS_LIMIT_BYTES)
-            told = report.parse(packet)
-        except (OSError, report.BadReport):
+        config = _chosen(parsed)
+        places = places_of(config.spool.directory)
+        first = _told(places)
+        if first is None:
             complain(
                 f"{places.status}：没有入库状态 / nothing is known of offload",
                 "请确认入库进程已启动（liuhen offload）",
                 "check that the offload process runs (liuhen offload)",
             )
             return EXIT_RUNNING
+        second = _told(places.second)
+        told = [first] if second is None else [first, second]
         now_ms = time.time_ns() // 1_000_000
         if parsed.json:
-            sys.stdout.write(packet.decode() + "\n")
+            said = first.plain() | ({} if second is None else {"second": second.plain()})
+            sys.stdout.write(json.dumps(said, ensure_ascii=False, sort_keys=True) + "\n")
         else:
-            sys.stdout.writelines(f"{line}\n" for line in report.lines(told, now_ms))
-        return EXIT_FAULT if report.needs_somebody(told, now_ms) else EXIT_CLEAN
+            sys.stdout.writelines(f"{line}\n" for one in told for line in report.lines(one, now_ms))
+        return EXIT_FAULT if any(report.needs_somebody(one, now_ms) for one in told) else EXIT_CLEAN
 
     return guarded(work)
+
+
+def _told(places: Places) -> report.Report | None:
+    """What the process said last of one store; None where it said nothing that can be read."""
+    try:
+        with places.status.open("rb") as file:
+            return report.parse(file.read(STATUS_LIMIT_BYTES))
+    except (OSError, report.BadReport):
+        return None
 
 
 def _chosen(parsed: argparse.Namespace) -> Config:

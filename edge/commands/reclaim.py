@@ -124,7 +124,7 @@ def _backing(act: Act, config: configuration.Config, books: ReclaimBooks) -> Bac
     return Backing(
         witnesses=witnesses,
         contradicted=witnessing.is_contradicted(root),
-        unfit=store_examined.is_unfit(root, config.store.place),
+        standings=store_examined.standings(root),
     )
 
 

@@ -69,7 +69,7 @@ class Courier:
         heard = True
         while heard and self._events:
             news = self._events[0]
-            heard = self._tell(StoreTold(code=news.code, measured=news.measured)) is not None
+            heard = self._tell(StoreTold(store=self._url, code=news.code, measured=news.measured)) is not None
             if heard:
                 self._events.popleft()
         if heard:
@@ -125,6 +125,7 @@ def alive(report: Report, line: Line) -> OffloadAlive:
     waiting = report.waiting
     oldest = None if waiting.oldest_ms is None else max(0, report.utc_ms - waiting.oldest_ms) // 1000
     return OffloadAlive(
+        store=report.url,
         waiting_objects=waiting.objects,
         waiting_bytes=waiting.size,
         oldest_seconds=oldest if waiting.objects else None,

@@ -29,6 +29,7 @@ from liuhen.store_names import CheckpointName, MediaName, QuarantineName, Record
 READ_BYTES = 512 * 1024
 """Of the journal, per turn."""
 SLICES_AT_ONCE = 256
+EVERY_SEQ = 1 << 62
 
 Due = Callable[[int, int], int]
 """The instant (UTC ms) by which what ended then, by a clock that may be so much off, must be kept."""
@@ -79,6 +80,14 @@ class Inventory:
         advanced = follower.mark != reached.mark
         found.more = len(slices) == SLICES_AT_ONCE or (advanced and follower.mark.seq <= self._sliced)
         return found
+
+    def uncut(self, reached: Reached) -> int:
+        """How many entries the journal has behind the newest slice, counted as far as one turn reads.
+
+        Whoever appended them has not cut them yet: none of them is sent. Raises OSError, JournalError.
+        """
+        placed = JournalFollower(self.root, reached.mark).read(EVERY_SEQ, READ_BYTES)
+        return sum(one.entry.common.seq > reached.sliced for one in placed)
 
     def newest(self, reached: Reached) -> bytes:
         """The newest entry before there, whole; empty where there is none. Raises OSError, JournalError."""

@@ -27,6 +27,15 @@ class Places:
     state: Path
     status: Path
 
+    @property
+    def second(self) -> Places:
+        """Where what concerns a second store is kept."""
+        return Places(state=self.state / "second", status=self.status.with_name(f"second-{self.status.name}"))
+
+    def forget(self) -> None:
+        """What was shown is of a store that is configured no more."""
+        self.status.unlink(missing_ok=True)
+
     def show(self, packet: bytes) -> None:
         """Replace the status file; what cannot be shown is not worth an end. It is no evidence and is not flushed."""
         making = self.status.with_suffix(".making")

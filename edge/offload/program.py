@@ -1,8 +1,8 @@
 """The offload process: one loop that reads on in the journal, keeps the streams busy, and tells the recorder.
 
-Owns the state's database, the streams and what is shown of both; opens nothing of the spool for writing, holds no key.
-The loop turns several times a second and waits for no store: that is asked on the streams alone. Everything it knows
-can be deleted and is found again. In virtual time `look` is called by whoever moves the clock.
+Owns the state's database, the streams and what is shown of both, once for each store; opens nothing of the spool for
+writing, holds no key. The loop turns several times a second and waits for no store: that is asked on the streams alone.
+Everything it knows can be deleted and is found again. In virtual time `look` is called by whoever moves the clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from edge.offload.sender import (
     LocalDiffers,
     LocalUnreadable,
     Outcome,
+    Pace,
     Sender,
     WitnessRead,
     send_beacon,
@@ -45,6 +46,7 @@ from edge.offload.streams import Broken, BudgetPace, Streams
 from edge.offload.witness import read_witness
 from edge.ports import Clock
 from edge.store import Store
+from edge.store_examined import Standing
 from liuhen.hashing import sha256
 from liuhen.registry import EVENTS, EventCode
 from liuhen.store_names import BeaconName, key_of
@@ -98,24 +100,91 @@ class OffloadStart:
     say: Say
     show: Callable[[Report], None] = lambda _report: None
     settings: Settings = field(default_factory=Settings)
+    standing: Callable[[], Standing] = lambda: Standing.FIT
+    """What the store counts for, as the recorder keeps what its doctor found."""
     reached: Callable[[str], None] = lambda _point: None
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     """Waits so many seconds for the end; whoever moves a clock of his own moves it here."""
+    pace: Pace | None = None
+    """Who lets bytes through; None: `rate` alone. Stores that share a line share one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """What wakes and what ends the thread that turns."""
+
+    wake: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervised:
+    """What a service manager is told."""
+
     ready: Callable[[], None] = lambda: None
     alive: Callable[[], None] = lambda: None
     stopping: Callable[[], None] = lambda: None
 
 
-class Offload:
-    """One life of the process. `run` is called once; `stop` from any thread or a signal handler."""
+class Process:
+    """The loop: turns what is sent to each store, none of which waits for another; a turn waits for no store.
 
-    def __init__(self, start: OffloadStart, streams: Callable[[Callable[[], None], threading.Event], Streams]) -> None:
-        """Nothing is opened before the first `look`."""
+    `run` is called once; `stop` from any thread or a signal handler.
+    """
+
+    def __init__(self, loop: Loop, offloads: Sequence[Offload], supervised: Supervised | None = None) -> None:
+        """Nothing is opened before `run`. All of them were made with this loop."""
+        self._loop = loop
+        self._offloads = offloads
+        self._supervised = supervised or Supervised()
+        self.uncut = 0
+        """With `until_done`: how many entries were left at the end because nobody has cut them for a store."""
+
+    def run(self, *, until_done: bool = False) -> None:
+        """Turn until `stop`; on return every stream has ended but one that a store holds up beyond its limits.
+
+        `until_done` also ends when everything that is sealed is at every store, told or not.
+        """
+        self._supervised.ready()
+        with contextlib.ExitStack() as ending:
+            for offload in self._offloads:
+                ending.callback(offload.close)
+            ending.callback(self._supervised.stopping)
+            while not self._loop.stopping.is_set():
+                self._loop.wake.wait(TICK_SECONDS)
+                self._loop.wake.clear()
+                self._turn(until_done=until_done)
+
+    def _turn(self, *, until_done: bool) -> None:
+        self._supervised.alive()
+        for offload in self._offloads:
+            if not self._loop.stopping.is_set():
+                offload.look()
+        if until_done and all(offload.is_done for offload in self._offloads):
+            self.uncut = max((offload.uncut() for offload in self._offloads), default=0)
+            self.stop()
+
+    def stop(self) -> None:
+        """End the loop soon."""
+        self._loop.stopping.set()
+        self._loop.wake.set()
+
+
+class Offload:
+    """What is sent to one store, in one life of the process; `Process` turns it."""
+
+    def __init__(
+        self,
+        start: OffloadStart,
+        streams: Callable[[Callable[[], None], threading.Event], Streams],
+        loop: Loop | None = None,
+    ) -> None:
+        """Nothing is opened before the first `look`. Offloads that one thread turns share a `loop`."""
         self._start = start
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._pace = BudgetPace(start.rate, start.clock.boottime_ns, partial(start.wait, self._stopping))
-        self._streams = streams(self._wake.set, self._stopping)
+        self._loop = loop or Loop()
+        pace = BudgetPace(start.rate, start.clock.boottime_ns, partial(start.wait, self._loop.stopping))
+        self._pace: Pace = start.pace or pace
+        self._streams = streams(self._loop.wake.set, self._loop.stopping)
         self._state: State | None = None
         self._state_again_ns = 0
         self._line = Line()
@@ -132,32 +201,18 @@ class Offload:
         self._next: dict[str, int] = {}
         self._busy_ns: int | None = None
 
-    # -- the loop --------------------------------------------------------------------------------------------------
-
-    def run(self, *, until_done: bool = False) -> None:
-        """Turn until `stop`; on return every stream has ended but one that a store holds up beyond its limits.
-
-        `until_done` also ends when everything that is sealed is at the store, told or not.
-        """
-        self._start.ready()
+    def uncut(self) -> int:
+        """How many entries nobody has cut for a store yet; 0 where that cannot be read."""
+        if self._state is None:
+            return 0
         try:
-            while not self._stopping.is_set():
-                self._wake.wait(TICK_SECONDS)
-                self._wake.clear()
-                if not self._stopping.is_set():
-                    self.look()
-                    if until_done and self._is_done():
-                        self.stop()
-        finally:
-            self._start.stopping()
-            self.close()
+            return self._start.inventory.uncut(self._state.reached())
+        except (OSError, JournalError, StorageFault, StateLost, StateFault):
+            return 0
 
-    def stop(self) -> None:
-        """End the loop soon."""
-        self._stopping.set()
-        self._wake.set()
-
-    def _is_done(self) -> bool:
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that is sealed is at the store, told or not."""
         return self._settled and not self._streams.under_way
 
     def close(self) -> None:
@@ -174,7 +229,6 @@ class Offload:
     def look(self) -> None:
         """One turn."""
         now_ns = self._start.clock.boottime_ns()
-        self._start.alive()
         state = self._opened(now_ns)
         if state is None:
             return
@@ -251,7 +305,7 @@ class Offload:
             self._take_in(state, found)
         self._settled = not found.more and not state.is_anything_waiting()
         if found.more:
-            self._wake.set()
+            self._loop.wake.set()
         else:
             state.caught_up()
 
@@ -365,6 +419,7 @@ class Offload:
             bytes_per_second=self._meter.bytes_per_second,
             paused=self._yielding.reasons,
             fault="" if self._line.closed else self._fault,
+            standing=self._start.standing().name.lower(),
             reading_on=state.fresh,
         )
 

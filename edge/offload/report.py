@@ -6,7 +6,7 @@ A report is a JSON object in a file that is replaced whole; whoever reads it say
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from edge.offload.budget import seconds_short
 from edge.offload.state import Waiting
 from edge.offload.yielding import Reason
+from edge.store_examined import Standing
 from liuhen import cbor
 
 VERSION = 1
@@ -46,6 +47,8 @@ class Report:
     bytes_per_second: int
     paused: tuple[Reason, ...] = ()
     fault: str = ""
+    standing: str = Standing.FIT.name.lower()
+    """What the store counts for (`edge.store_examined.Standing`)."""
     reading_on: bool = False
     """The spool is still being looked through: what waits is not all known yet."""
 
@@ -59,12 +62,16 @@ class Report:
         short = seconds_short(self.waiting.size, self.bytes_per_second, left)
         return None if short is None else int(short)
 
-    def packet(self) -> bytes:
-        """The bytes of the status file."""
+    def plain(self) -> dict[str, Any]:
+        """As it stands in JSON."""
         said = asdict(self) | {"version": VERSION, "paused": [one.name.lower() for one in self.paused]}
         said["short_seconds"] = self.short_seconds
         said["levels_percent"] = [*LEVELS_PERCENT, 100]
-        return json.dumps(said, ensure_ascii=False, sort_keys=True).encode()
+        return said
+
+    def packet(self) -> bytes:
+        """The bytes of the status file."""
+        return json.dumps(self.plain(), ensure_ascii=False, sort_keys=True).encode()
 
 
 class BadReport(Exception):
@@ -79,6 +86,7 @@ def parse(packet: bytes) -> Report:
         waiting["levels"] = tuple(waiting["levels"])
         taken = {name: said[name] for name in Report.__dataclass_fields__}
         taken |= {"waiting": Waiting(**waiting), "paused": tuple(Reason[one.upper()] for one in said["paused"])}
+        Standing[taken["standing"].upper()]
         return Report(**taken)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadReport("not a report of the offload process") from error
@@ -91,6 +99,9 @@ def lines(report: Report, now_utc_ms: int) -> Iterator[str]:
     if age > STALE_SECONDS:
         yield f"▲ 入库进程已 {age} 秒没有消息，以下为旧状态 / offload silent for {age} s; what follows is old"
     yield f"存储库 store：{report.url}（{report.label_zh} / {report.label_en}）"
+    standing = Standing[report.standing.upper()]
+    if standing is not Standing.FIT:
+        yield f"▲ 存储库{standing.words_zh} / {standing.words_en}"
     if report.fault:
         yield f"▲ 存储端不可用 store cannot be used：{report.fault}"
     for reason in report.paused:
@@ -132,9 +143,10 @@ def _deadline(report: Report, now_utc_ms: int) -> Iterator[str]:
 
 
 def needs_somebody(report: Report, now_utc_ms: int) -> bool:
-    """Whether a person should look: silence, a deadline missed or about to be, content that differs."""
+    """Whether a person should look: silence, a deadline missed or about to be, content that differs, a store unfit."""
     silent = now_utc_ms - report.utc_ms > STALE_SECONDS * 1000
-    return bool(silent or report.waiting.levels[-1] or report.short_seconds or report.waiting.differing)
+    wanting = report.standing != Standing.FIT.name.lower()
+    return bool(silent or wanting or report.waiting.levels[-1] or report.short_seconds or report.waiting.differing)
 
 
 def beacon_bytes(newest: bytes, report: Report) -> bytes:
@@ -142,13 +154,6 @@ def beacon_bytes(newest: bytes, report: Report) -> bytes:
     waiting = report.waiting
     said = (waiting.objects, waiting.size, waiting.oldest_ms, waiting.earliest_due_ms, report.bytes_per_second)
     return cbor.encode((VERSION, newest, report.utc_ms, said))
-
-
-def as_json(packet: bytes) -> Mapping[str, Any]:
-    """The status file as it is, for a program. Raises BadReport."""
-    parse(packet)
-    found: dict[str, Any] = json.loads(packet)
-    return found
 
 
 def at_utc(utc_ms: int) -> datetime:

@@ -20,7 +20,7 @@ from liuhen.registry import EVENTS, EventCode, ObjectKind, RetentionMode
 from liuhen.shapes import BIT, CODE, HASH, MEASURED, UINT, Integer, Nullable, Octets, Rows, Shape, Text
 from liuhen.store_names import URL_LIMIT, parse_store_url
 
-VERSION = 1
+VERSION = 2
 PACKET_LIMIT_BYTES = 60 * 1024
 ROWS_LIMIT = 128
 """As many objects as one `receipt` entry holds."""
@@ -73,20 +73,24 @@ class ReceiptsTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTold:
-    """Something happened between device and store; `measured` as `liuhen.registry.EVENTS` names it."""
+    """Something happened between device and this store; `measured` as `liuhen.registry.EVENTS` names it."""
 
+    store: str
     code: EventCode
     measured: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffloadAlive:
-    """How much waits and how fast it goes. `oldest_seconds` is the age of what has waited longest, None for nothing.
+    """How much waits for this store and how fast it goes.
+
+    `oldest_seconds` is the age of what has waited longest, None for nothing.
 
     `bytes_per_second` is what was measured while something was being sent, 0 where nothing was yet; `unreachable` is 0
     while the store answers, else the `EventCode` that says why nothing goes.
     """
 
+    store: str
     waiting_objects: int
     waiting_bytes: int
     oldest_seconds: int | None
@@ -126,8 +130,8 @@ _MODE = Integer(high=max(RetentionMode), name="mode")
 _ROWS: Shape = next(shape for _, name, shape in columns(Receipt) if name == "objects")
 _SHAPES: dict[Telling, tuple[Shape, ...]] = {
     Telling.RECEIPTS: (Text(URL_LIMIT), _MODE, Nullable(HASH), _ROWS),
-    Telling.STORE: (CODE, MEASURED),
-    Telling.ALIVE: (UINT, UINT, Nullable(UINT), UINT, CODE),
+    Telling.STORE: (Text(URL_LIMIT), CODE, MEASURED),
+    Telling.ALIVE: (Text(URL_LIMIT), UINT, UINT, Nullable(UINT), UINT, CODE),
     Telling.WITNESS: (Octets(limit=STATEMENT_LIMIT_BYTES),),
 }
 _ANSWER: tuple[Shape, ...] = (BIT, Nullable(UINT), Rows(HASH, limit=ROWS_LIMIT), Text(LONGEST_WHY_BYTES))
@@ -152,11 +156,12 @@ def packet_of(words: Words) -> bytes:
         case ReceiptsTold():
             fields: tuple[Value, ...] = (words.store, int(words.mode), words.server_key, words.rows)
         case StoreTold():
-            fields = (int(words.code), words.measured)
+            fields = (words.store, int(words.code), words.measured)
         case WitnessTold():
             fields = (words.statement,)
         case OffloadAlive():
             fields = (
+                words.store,
                 words.waiting_objects,
                 words.waiting_bytes,
                 words.oldest_seconds,
@@ -189,13 +194,17 @@ def parse(packet: bytes) -> Words:
     return _READ[telling](*fields)
 
 
-def _receipts(store: str, mode: int, server_key: bytes | None, rows: tuple[ObjectRow, ...]) -> ReceiptsTold:
+def _check_url(store: str) -> None:
     try:
         spelled = parse_store_url(store).text
     except FormatError as error:
         raise BadPacket(str(error)) from error
     if spelled != store:
         raise BadPacket("the store's URL is not in its one spelling")
+
+
+def _receipts(store: str, mode: int, server_key: bytes | None, rows: tuple[ObjectRow, ...]) -> ReceiptsTold:
+    _check_url(store)
     if not rows:
         raise BadPacket("no object")
     if any(row[0] not in set(ObjectKind) for row in rows):
@@ -205,22 +214,30 @@ def _receipts(store: str, mode: int, server_key: bytes | None, rows: tuple[Objec
     return ReceiptsTold(store=store, mode=RetentionMode(mode), server_key=server_key, rows=rows)
 
 
-def _store(code: int, measured: tuple[int, ...]) -> StoreTold:
+def _store(store: str, code: int, measured: tuple[int, ...]) -> StoreTold:
+    _check_url(store)
     if code not in TOLD_EVENTS:
         raise BadPacket("an event that is not for the offload process to tell")
     if len(measured) != len(EVENTS[EventCode(code)].measured):
         raise BadPacket("measured is not what this event measures")
-    return StoreTold(code=EventCode(code), measured=measured)
+    return StoreTold(store=store, code=EventCode(code), measured=measured)
 
 
 def _alive(
-    waiting_objects: int, waiting_bytes: int, oldest_seconds: int | None, bytes_per_second: int, unreachable: int
+    store: str,
+    waiting_objects: int,
+    waiting_bytes: int,
+    oldest_seconds: int | None,
+    bytes_per_second: int,
+    unreachable: int,
 ) -> OffloadAlive:
+    _check_url(store)
     if unreachable and unreachable not in TOLD_EVENTS:
         raise BadPacket("unreachable is no event of a store")
     if (waiting_objects == 0) != (oldest_seconds is None):
         raise BadPacket("what waits and how long contradict each other")
     return OffloadAlive(
+        store=store,
         waiting_objects=waiting_objects,
         waiting_bytes=waiting_bytes,
         oldest_seconds=oldest_seconds,

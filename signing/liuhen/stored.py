@@ -112,6 +112,11 @@ class Stored:
             order=body.order,
         )
 
+    def store_of(self, receipt: int) -> bytes | None:
+        """The store that a receipt speaks of; None where that entry is none."""
+        found = self._receipts.get(receipt)
+        return None if found is None else found.store
+
     def has_seen(self, seen: Seen) -> bool:
         """Whether an entry so far bears this cosigned checkpoint: its signer had verified it."""
         return seen in self._seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from drivers.store_opening import CREDENTIALS_VARIABLE, ConfiguredStore, configured_store
 from edge.settings_store import Store as Settings
 from edge.store import FaultClass, Store, StoreFault
+from edge.store_examined import is_conditional
 from liuhen.store_names import parse_store_url
 from sim.store import Clockwork, VirtualStore
+from tests.edge.examined import examine
 
 URL = parse_store_url("s3://store.example/liuhen")
 CONTENT = b"content"
@@ -65,6 +68,26 @@ def test_case_14_after_a_refusal_credential_and_certificate_are_read_again(lever
     setattr(counter.store.levers, lever, False)
     _put(store)
     assert len(counter.opened) == 4
+
+
+def test_what_the_doctor_found_since_is_followed_by_the_next_put_without_a_restart(tmp_path: Path) -> None:
+    store = VirtualStore(Clockwork(utc_ms=lambda: 0), url=URL.text)
+    conditional = partial(is_conditional, tmp_path, URL)
+
+    def open_it(_ahead: timedelta) -> Store:
+        store.levers.conditional = conditional()
+        return store
+
+    opened = ConfiguredStore(URL, open_it, conditional)
+    _put(opened)
+    _put(opened)  # nothing is known of it: whoever sends twice has two versions
+    examine(tmp_path, URL.text, conditional=True)
+    with pytest.raises(StoreFault) as refused:
+        _put(opened)
+    assert refused.value.status == 412
+    examine(tmp_path, URL.text)
+    _put(opened)
+    assert len(store.held) == 3
 
 
 def test_any_other_fault_opens_nothing_anew() -> None:

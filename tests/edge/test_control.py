@@ -38,7 +38,9 @@ from tests.required import unavailable
 
 NOBODY = 65_534
 STATUS = packet_of(Request(verb=Verb.STATUS))
-ALIVE = words.OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)
+ALIVE = words.OffloadAlive(
+    store="s3://store.example/room", waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0
+)
 READING = readings.request(readings.Readings(power=None, board=None, gas=None))
 LIMIT_SECONDS = 20.0
 

@@ -19,6 +19,7 @@ from liuhen.kinds import Event, Segment, Session
 from liuhen.kinds import Retention as RetentionEntry
 from liuhen.registry import EventCode, MissedCause, ObjectKind, RetentionMode
 from tests.edge import ports_room
+from tests.edge.examined import examine
 from tests.edge.ports_room import Device, Room
 
 pytestmark = pytest.mark.long
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.long
 URL = "s3://store.example:7443/room"
 HOUR = 3600
 UNTIL_MS = 1_990_000_000_000
-ALIVE = OffloadAlive(waiting_objects=9, waiting_bytes=9_000_000, oldest_seconds=9, bytes_per_second=500_000)
+ALIVE = OffloadAlive(store=URL, waiting_objects=9, waiting_bytes=9_000_000, oldest_seconds=9, bytes_per_second=500_000)
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def made(tmp_path: Path) -> Device:
     made = ports_room.device(tmp_path)
     made = replace(made, config=with_store(made.config))
     Room().record(made.config, lambda room: room.play(12))
+    examine(made.spool, URL)
     return made
 
 

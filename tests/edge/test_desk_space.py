@@ -18,13 +18,14 @@ from liuhen.findings import Code
 from liuhen.kinds import EntryBody, Event, Hold, Order, Reclaimed, Segment, Session
 from liuhen.registry import EventCode, HoldAct, ObjectKind, OrderCode, RecordLabel, RetentionMode
 from tests.edge import ports_room
+from tests.edge.examined import examine
 from tests.edge.ports_room import Device, Room
 
 pytestmark = pytest.mark.long
 
 URL = "s3://store.example:7443/room"
 DAY_MS = 86_400_000
-ALIVE = OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)
+ALIVE = OffloadAlive(store=URL, waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def made(tmp_path: Path) -> Device:
     store = Store(url=URL, designated=True, designated_by="市执法局")
     made = replace(device, config=replace(device.config, store=store, retention=Retention(floor_days=30)))
     Room().record(made.config, lambda room: room.play(12))
+    examine(made.spool, URL)
     days_later(made, 1, receipts(made))
     return made
 

@@ -19,18 +19,21 @@ from liuhen.kinds import EntryBody, Event, Receipt, Segment
 from liuhen.registry import EventCode, ObjectKind, RecordLabel, RetentionMode
 from liuhen.store_names import parse_store_url, store_hash
 from tests.edge import ports_room
+from tests.edge.examined import examine
 from tests.edge.ports_room import Device, Room
 
 pytestmark = pytest.mark.long
 
 URL = "s3://store.example:7443/room"
-ALIVE = OffloadAlive(waiting_objects=1, waiting_bytes=5_000, oldest_seconds=9, bytes_per_second=100)
+ALIVE = OffloadAlive(store=URL, waiting_objects=1, waiting_bytes=5_000, oldest_seconds=9, bytes_per_second=100)
 UNTIL_MS = 1_900_000_000_000
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Device:
-    return ports_room.device(tmp_path)
+    made = ports_room.device(tmp_path)
+    examine(made.spool, URL)
+    return made
 
 
 def stored(made: Device, url: str = URL, *, designated: bool = True) -> Config:
@@ -161,10 +164,10 @@ def test_trouble_with_the_store_is_an_event_and_lights_the_lamp_until_the_store_
         seen.append(list((room.ask(Verb.STATUS).facts or {})["warnings"]))
 
     def trouble(room: Room) -> None:
-        assert room.offload_tells(StoreTold(code=EventCode.STORE_REFUSES, measured=(403,))).ok
-        assert room.offload_tells(StoreTold(code=EventCode.STORE_DIFFERS, measured=(1,))).ok
+        assert room.offload_tells(StoreTold(store=URL, code=EventCode.STORE_REFUSES, measured=(403,))).ok
+        assert room.offload_tells(StoreTold(store=URL, code=EventCode.STORE_DIFFERS, measured=(1,))).ok
         look(room)
-        assert room.offload_tells(StoreTold(code=EventCode.STORE_BACK, measured=(9,))).ok
+        assert room.offload_tells(StoreTold(store=URL, code=EventCode.STORE_BACK, measured=(9,))).ok
         look(room)
 
     Room().record(stored(made), trouble)
@@ -178,7 +181,7 @@ def test_a_flood_of_events_is_refused_before_it_fills_the_journal(made: Device) 
 
     def flood(room: Room) -> None:
         answers.extend(
-            room.offload_tells(StoreTold(code=EventCode.STORE_UNREACHABLE, measured=(1,))) for _ in range(50)
+            room.offload_tells(StoreTold(store=URL, code=EventCode.STORE_UNREACHABLE, measured=(1,))) for _ in range(50)
         )
 
     Room().record(stored(made), flood)

@@ -22,23 +22,27 @@ from edge.ports import SyncState
 from edge.reclaim import Backing, Believed, Local, Plan, ReclaimBooks, checked_witness, plan
 from edge.reclaiming import PENDING_FILE, read_books
 from edge.spool import open_spool
+from edge.store_examined import Standings
 from liuhen import entry
 from liuhen.errors import FormatError
 from liuhen.findings import Severity
 from liuhen.hashing import sha256
 from liuhen.keeping import SYNCHRONISED
 from liuhen.kinds import Checkpoint, Event, Order, Receipt, Reclaimed, Witness
-from liuhen.registry import ContentKind, OrderCode, RetentionMode
+from liuhen.registry import CheckOutcome, ContentKind, OrderCode, RetentionMode
 from liuhen.report import to_json
 from liuhen.store_statements import sign_witness
 from liuhen.stored import Bar
+from tests.edge.examined import examine
 from tests.edge.keeping_room import DAY_MS, Person, with_two_sessions
 from tests.signing.archives import signer
 from tests.signing.checking import NOW_MS
 from tests.signing.kept import LATER_MS, OTHER_STORE, STORE, Kept, kept_archive
 
 WITNESS = signer("witness")
-NOTHING = Backing()
+STORE_URL = "s3://store.example/evidence"
+FIT = Standings(outcomes={STORE: CheckOutcome.WELL, OTHER_STORE: CheckOutcome.WELL})
+NOTHING = Backing(standings=FIT)
 NEEDED = (
     "term",
     "receipt",
@@ -192,7 +196,7 @@ def test_an_order_never_stands_for_a_receipt(tmp_path: Path) -> None:
     kept = kept_archive(tmp_path / "archive")
     kept.term(LATER_MS - 1)
     seq = kept.order(kept.session)
-    assert set(planned(kept, backing=Backing(order=seq)).kept.values()) == {Bar.NO_RECEIPT}
+    assert set(planned(kept, backing=Backing(order=seq, standings=FIT)).kept.values()) == {Bar.NO_RECEIPT}
 
 
 # -- the witness -------------------------------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ def with_witness(root: Path, read_back: int = 2) -> tuple[Kept, Believed]:
 
 def test_a_pinned_witness_stands_behind_what_it_has_read_back_and_behind_nothing_else(tmp_path: Path) -> None:
     kept, one = with_witness(tmp_path / "archive", read_back=1)
-    made = planned(kept, backing=Backing(witnesses=(one,)))
+    made = planned(kept, backing=Backing(witnesses=(one,), standings=FIT))
     assert {content for _, content in gone(made)} == one.media
     assert set(made.kept.values()) == {Local.NOT_WITNESSED}
     assert [part.witness for part in made.parts] == [one.seen]
@@ -246,7 +250,7 @@ def test_a_pinned_witness_stands_behind_what_it_has_read_back_and_behind_nothing
 def test_a_witness_never_stands_for_a_receipt_or_against_a_hold(tmp_path: Path) -> None:
     kept, one = with_witness(tmp_path / "archive")
     kept.hold(kept.session)
-    assert set(planned(kept, backing=Backing(witnesses=(one,))).kept.values()) == {Bar.HELD}
+    assert set(planned(kept, backing=Backing(witnesses=(one,), standings=FIT)).kept.values()) == {Bar.HELD}
 
 
 def test_a_witness_that_is_not_pinned_speaks_of_another_log_or_saw_another_history_is_not_believed(
@@ -289,6 +293,7 @@ def person(recorded: Path, tmp_path: Path) -> Person:
 def receipted(person: Person, until_ms: int = NOW_MS + 5000 * DAY_MS) -> None:
     """A receipt of the first session's media, as the recorder writes it."""
     person.boots += 1
+    examine(person.device.spool, STORE_URL)
     rows = tuple(
         (int(ContentKind.SEGMENT), sha256(path.read_bytes()), sha256(path.read_bytes()), 9, "v1", until_ms, NOW_MS)
         for path in person.segments(1)
@@ -394,11 +399,15 @@ def test_an_order_stands_neither_against_a_witness_of_another_history_nor_for_a_
 ) -> None:
     receipted(person)
     person.days = 20
-    (person.device.spool / name).write_bytes(b"what was found")
+    path = person.device.spool / name
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(b"what was found")
     assert reclaims(person, monkeypatch, ORDER) == EXIT_DENIED
     assert len(person.segments(1)) == 2
     assert ("不符" if "witness" in name else "自检") in capsys.readouterr().out
-    (person.device.spool / name).unlink()
+    path.unlink()
+    if before is not None:
+        path.write_bytes(before)
     assert reclaims(person, monkeypatch) == 0
     assert person.segments(1) == []
 

@@ -49,6 +49,16 @@ def test_a_designated_store_is_one_and_names_who_designated_it() -> None:
     assert parse(f'{told}designated_by = "市执法局"\n'.encode()).store.designated
 
 
+def test_a_second_store_is_another_one_beside_a_first_and_is_asked_the_same() -> None:
+    both = '[store]\nurl = "file:/media/one"\n[store.second]\nurl = "file:/media/two"\n'
+    config = parse(both.encode())
+    assert [one.url for one in config.store.every] == ["file:/media/one", "file:/media/two"]
+    assert config.store.second.credentials_name != config.store.credentials_name
+    assert [p.path for p in refused('[store.second]\nurl = "file:/media/two"\n')] == ["store.second.url"]
+    assert [p.path for p in refused(both.replace("two", "one"))] == ["store.second.url"]
+    assert [p.path for p in refused(f"{both}designated = true\n")] == ["store.second.designated_by"]
+
+
 def test_a_fixed_device_is_refused_the_extension_for_work_in_the_field_in_one_line() -> None:
     (problem,) = refused("[deadline]\nfield_work_extension = true\n")
     assert "固定安装的设备" in problem.line()

@@ -18,12 +18,14 @@ from edge.commands.ctl import EXIT_NOBODY
 from edge.requests import Answer, BadRequest, Role, Verb
 from edge.settings_store import Store
 from edge.store_doctor import as_plain, judge, profile_of
+from edge.store_examined import Standing
 from edge.store_probes import Held
 from liuhen.kinds import Check, Receipt
 from liuhen.registry import CheckCode, CheckItem, CheckOutcome, EventCode, RecordLabel, RetentionMode
-from liuhen.store_names import parse_store_url
+from liuhen.store_names import parse_store_url, store_hash
 from tests.edge import test_desk_deadlines as deadlines
 from tests.edge import test_desk_space as space
+from tests.edge.examined import examine
 from tests.edge.ports_room import Device, Room, device
 from tests.edge.test_ctl import control
 from tests.edge.test_desk_space import days_later, entries, events, low, media, reclaimed
@@ -89,7 +91,7 @@ def test_a_result_is_a_signed_entry_with_its_text_as_a_record_and_what_is_not_ab
     ((label, commitment),) = check.records
     assert label == RecordLabel.STORE
     assert (made.spool / "records" / f"{commitment.hex()}.record").exists()
-    assert not store_examined.is_unfit(made.spool, made.config.store.place)
+    assert store_examined.standings(made.spool).at(parse_store_url(space.URL)) is Standing.FIT
     assert store_examined.is_conditional(made.spool, parse_store_url(space.URL))
     assert not store_examined.is_conditional(made.spool, parse_store_url("s3://another.example/room"))
     assert events(made, EventCode.REFUSED_REQUEST) == 4
@@ -130,11 +132,58 @@ def test_receipts_of_a_store_that_failed_say_that_nothing_is_locked_and_meet_no_
 
 def test_a_result_that_cannot_be_read_counts_as_one_against_the_store(tmp_path: Path) -> None:
     place = parse_store_url(space.URL)
-    assert not store_examined.is_unfit(tmp_path, place)
+    assert store_examined.standings(tmp_path).at(place) is Standing.UNEXAMINED
     (tmp_path / "device").mkdir()
     (tmp_path / store_examined.FILE).write_bytes(b"rubbish")
-    assert store_examined.is_unfit(tmp_path, place)
+    assert store_examined.standings(tmp_path).at(place) is Standing.UNFIT
     assert not store_examined.is_conditional(tmp_path, place)
+
+
+def test_a_designated_store_that_no_doctor_has_examined_meets_no_deadline_and_says_so_until_it_is(made: Device) -> None:
+    (made.spool / store_examined.FILE).unlink()
+    config = replace(made.config, store=Store(url=deadlines.URL, designated=True, designated_by="市执法局"))
+    answers: list[Answer] = []
+    seen: list[Any] = []
+
+    def look(room: Room) -> None:
+        facts = room.ask(Verb.STATUS).facts or {}
+        seen.append((facts["offload"]["stores"][0]["standing"], "未经自检" in " ".join(facts["warnings"])))
+
+    tell = deadlines.receipts_of_everything(made)
+    deadlines.later(made, 1, tell, look, config=config)
+    assert EventCode.DEADLINE_MET not in [code for code, _ in deadlines.told(made)]
+    deadlines.later(made, 2, asking(answers, result(deadlines.URL)), look, config=config)
+    assert [answer.ok for answer in answers] == [True]
+    assert seen == [("unexamined", True), ("fit", False)]
+    assert EventCode.DEADLINE_MET in [code for code, _ in deadlines.told(made)]
+
+
+def test_what_a_store_that_no_doctor_has_examined_receipted_lets_nothing_go(
+    made: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made.spool / store_examined.FILE).unlink()
+    days_later(made, 2, space.order)
+    low(monkeypatch)
+    days_later(made, 20, lambda room: room.play(15))
+    assert (len(media(made)), reclaimed(made)) == (2, 0)
+
+
+def test_the_newest_result_of_each_store_is_kept_and_a_folder_needs_none(tmp_path: Path) -> None:
+    other = "s3://archive.example/room"
+    examine(tmp_path, space.URL, other, outcome=CheckOutcome.BLOCKING)
+    examine(tmp_path, other, conditional=True)
+    found = store_examined.standings(tmp_path)
+    assert found.at(parse_store_url(space.URL)) is Standing.UNFIT
+    assert found.at(parse_store_url(other)) is Standing.FIT
+    assert found.fit == {store_hash(parse_store_url(other))}
+    assert store_examined.is_conditional(tmp_path, parse_store_url(other))
+    assert found.at(parse_store_url("file:/media/shelf")) is Standing.FIT
+    assert found.at(parse_store_url("s3://third.example/room")) is Standing.UNEXAMINED
+    for number in range(store_examined.STORES_KEPT):
+        examine(tmp_path, f"s3://{number}.example/room")
+    assert len(store_examined.standings(tmp_path).outcomes) == store_examined.STORES_KEPT
+    (tmp_path / store_examined.FILE).write_bytes(result(other))  # as it was kept when there was one store
+    assert store_examined.standings(tmp_path).fit == {store_hash(parse_store_url(other))}
 
 
 def test_the_doctor_hands_its_result_to_the_running_recorder_which_signs_it(

@@ -25,8 +25,9 @@ from edge.ports import ClockReading
 from edge.settings_store import Store
 from liuhen.hashing import sha256
 from liuhen.kinds import Receipt
-from liuhen.store_names import parse_key, parse_store_url, store_hash
+from liuhen.store_names import StoreUrl, parse_key, parse_store_url, store_hash
 from sim.store import Clockwork, VirtualStore, VirtualStreams
+from tests.edge.examined import examine
 from tests.edge.ports_room import START_NS, Act, Device, Room, RoomClock, device
 from tests.edge.test_upkeep import free_seconds
 from tests.faults.fault_table import Seen
@@ -38,7 +39,9 @@ LATER_NS = START_NS + 60 * 10**9
 LEAP_NS = 301 * 10**9
 """Longer than any wait between two tries, and than a line may be down before it is told."""
 SETTLING_SECONDS = 60
-_ALIVE = OffloadAlive(waiting_objects=9, waiting_bytes=9_000_000, oldest_seconds=9, bytes_per_second=500_000)
+_ALIVE = OffloadAlive(
+    store=URL.text, waiting_objects=9, waiting_bytes=9_000_000, oldest_seconds=9, bytes_per_second=500_000
+)
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Line:
     made: Device
     state: Path
     settings: Settings = field(default_factory=lambda: Settings(beacon_seconds=0))
+    url: StoreUrl = URL
     silent: bool = False
     """The process stands still."""
     store: VirtualStore = field(init=False)
@@ -57,7 +61,9 @@ class Line:
     _ahead_ns: int = 0
 
     def __post_init__(self) -> None:
-        self.store = VirtualStore(Clockwork(utc_ms=self._utc_ms), url=URL.text, sign_ahead_ms=lambda: self._ahead_ms)
+        self.store = VirtualStore(
+            Clockwork(utc_ms=self._utc_ms), url=self.url.text, sign_ahead_ms=lambda: self._ahead_ms
+        )
 
     def goes_on(self, seconds: int) -> Act:
         """The act of letting time pass for both."""
@@ -68,6 +74,12 @@ class Line:
                 self._second(room)
 
         return act
+
+    def turns(self, room: Room) -> None:
+        """One turn of the process, while somebody else lets the time pass."""
+        self._enter(room)
+        if self._offload is not None and not self.silent:
+            self._offload.look()
 
     def settles(self, room: Room) -> None:
         """The act of waiting until the sessions before this one are at the store, read back and receipted."""
@@ -115,13 +127,13 @@ class Line:
         inventory = Inventory(
             root=lambda: self.made.spool,
             log_id=journal(self.made)[0].common.log_id,
-            store=store_hash(URL),
+            store=store_hash(self.url),
             due=lambda ended_ms, _error_ms: ended_ms + DAY_MS,
         )
         start = OffloadStart(
             store=self.store,
-            url=URL.text,
-            store_hash=store_hash(URL),
+            url=self.url.text,
+            store_hash=store_hash(self.url),
             inventory=inventory,
             state_folder=self.state,
             clock=_Ahead(room.clock, lambda: self._ahead_ns, room.clock.boot_id),
@@ -180,6 +192,7 @@ def line_of(folder: Path, retention_ms: int = 0) -> Iterator[Line]:
     bare = device(folder)
     store = Store(url=URL.text, designated=True, designated_by="市执法局")
     made = replace(bare, config=replace(bare.config, store=store))
+    examine(made.spool, URL.text)
     line = Line(made, folder / "offload", Settings(beacon_seconds=0, retention_ms=retention_ms))
     try:
         yield line

@@ -765,9 +765,16 @@ def _told() -> list[Target]:
         words.ReceiptsTold(
             store="s3://store:7443/room", mode=RetentionMode.COMPLIANCE, server_key=bytes(32), rows=(row,)
         ),
-        words.StoreTold(code=EventCode.STORE_REFUSES, measured=(403,)),
+        words.StoreTold(store="s3://store:7443/room", code=EventCode.STORE_REFUSES, measured=(403,)),
         words.WitnessTold(statement=bytes(100)),
-        words.OffloadAlive(waiting_objects=2, waiting_bytes=9, oldest_seconds=3, bytes_per_second=5, unreachable=130),
+        words.OffloadAlive(
+            store="s3://store:7443/room",
+            waiting_objects=2,
+            waiting_bytes=9,
+            oldest_seconds=3,
+            bytes_per_second=5,
+            unreachable=130,
+        ),
     )
     answers = [words.Answer(ok=True, seq=5, unknown=(bytes(32),)), words.Answer(ok=False, why="no")]
     return [

@@ -15,7 +15,7 @@ from pathlib import Path
 from edge.offload import yielding
 from edge.offload.courier import Tell
 from edge.offload.inventory import Inventory
-from edge.offload.program import Offload, OffloadStart, Settings
+from edge.offload.program import Loop, Offload, OffloadStart, Settings
 from edge.offload.report import Report
 from edge.offload.streams import Streams
 from edge.offload.words import (
@@ -160,6 +160,7 @@ class Bench:
     rate: int | None = None
     said: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    loop: Loop = field(init=False)
     offload: Offload = field(init=False)
     found: bool = field(init=False)
     """The spool was there already."""
@@ -182,8 +183,9 @@ class Bench:
         store: Store | None = None,
         tell: Tell | None = None,
         streams: Callable[[Callable[[], None], threading.Event], Streams] = VirtualStreams,
+        state: str = "state",
     ) -> Offload:
-        """Another life of the process over the same state."""
+        """Another life of the process over the same state, or over one of another name."""
         used: Store = self.store if store is None else store
         url = parse_store_url(used.nature().url)
         dice = random.Random(1)  # noqa: S311 - jitter that is the same in every test run
@@ -198,7 +200,7 @@ class Bench:
                 custodians=self.custodians,
                 due=self.due,
             ),
-            state_folder=self.folder / "state",
+            state_folder=self.folder / state,
             clock=self.clock or DeviceClock(self.device),
             tell=self.desk.tell if tell is None else tell,
             rate=lambda: self.rate,
@@ -211,7 +213,8 @@ class Bench:
             settings=self.settings,
             reached=self.reached,
         )
-        self.offload = Offload(start, streams)
+        self.loop = Loop()
+        self.offload = Offload(start, streams, self.loop)
         return self.offload
 
     def _wait(self, _stopping: threading.Event, seconds: float) -> bool:

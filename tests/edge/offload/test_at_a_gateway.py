@@ -11,7 +11,7 @@ import pytest
 from drivers import store_transport
 from drivers.store_s3 import S3Store, read_credential
 from drivers.system_clock import SystemClock
-from edge.offload.program import Settings
+from edge.offload.program import Process, Settings
 from edge.offload.report import Report
 from edge.offload.streams import ThreadStreams
 from liuhen.registry import RetentionMode
@@ -48,14 +48,15 @@ def test_cases_1_to_3_a_line_that_goes_wrong_costs_no_object_and_makes_no_second
         url = StoreUrl(scheme="s3", place=f"127.0.0.1:{line.port}", bucket=BUCKET)
         credential = read_credential(ceph.credential_file("device"))
         offload = bench.another(S3Store(url, credential, ca_file=ceph.ca_file), streams=ThreadStreams)
-        running = threading.Thread(target=offload.run)
+        process = Process(bench.loop, [offload])
+        running = threading.Thread(target=process.run)
         running.start()
         try:
             assert line.harmed.wait(LIMIT_SECONDS)
             line.mode = Mode.PASS
             assert done.wait(LIMIT_SECONDS)
         finally:
-            offload.stop()
+            process.stop()
             running.join(LIMIT_SECONDS)
     assert not running.is_alive()
     _all_there_once(ceph, bench)

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from edge.journal_follow import JournalFollower
 from edge.offload.program import Settings
 from edge.offload.sender import Outcome
 from edge.offload.state import FILE
 from edge.offload.yielding import Look
+from liuhen.kinds import Receipt
 from liuhen.registry import EventCode
-from liuhen.store_names import parse_key
-from sim.store import VirtualStreams
+from liuhen.store_names import parse_key, parse_store_url, store_hash
+from sim.store import Clockwork, VirtualStore, VirtualStreams
 from tests.edge.offload.bench import HOUR_MS, Bench
 
 pytestmark = pytest.mark.long
@@ -520,3 +522,37 @@ def test_the_stored_slices_in_order_are_the_journal_byte_for_byte(bench: Bench) 
     content = b"".join(bench.store.copies(key)[0] for key in slices)
     assert (bench.device.root / "journal" / "00000000.cbor").read_bytes().startswith(content)
     assert len(content) > 1000
+
+
+def test_each_of_two_stores_gets_proof_before_media_and_one_that_is_down_holds_up_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.device.media_bytes = 100_000
+    first = bench.offload
+    clockwork = Clockwork(utc_ms=lambda: bench.device.utc_ms, passes=bench.device.pass_ns)
+    archive = VirtualStore(clockwork, url="s3://archive.example/liuhen", sign_ahead_ms=lambda: bench.ahead_ms)
+    second = bench.another(archive, state="state-second")
+    bench.device.session(segments=3)
+    bench.desk.cut()
+    bench.store.levers.down = True
+    for _ in range(50):
+        bench.device.pass_ns(10**9)
+        first.look()
+        second.look()
+    assert not bench.store.held
+    assert len([key for key in archive.puts if "/media/" in key]) == 3
+    lanes = ["/media/" in key for key in archive.puts if "/journal/" in key or "/media/" in key]
+    assert lanes == sorted(lanes), "what proves goes first"
+    bench.store.levers.down = False
+    for _ in range(200):
+        bench.device.pass_ns(10**10)
+        first.look()
+        second.look()
+    assert bench.store.key_set() >= {key for key in archive.key_set() if "/media/" in key}
+    bench.desk.cut()
+    placed = JournalFollower(lambda: bench.device.root).read(1 << 62, 1 << 30)
+    told = [one.entry.body for one in placed if isinstance(one.entry.body, Receipt)]
+    media = {hashlib.sha256(path.read_bytes()).digest() for path in bench.device.root.glob("sessions/*/*.mp4")}
+    for url in (bench.store.url, archive.url):
+        named = {row[1] for body in told if body.store == store_hash(parse_store_url(url)) for row in body.objects}
+        assert media <= named
+    second.close()

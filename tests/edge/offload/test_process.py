@@ -28,7 +28,9 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_SECONDS = 60
-ALIVE = OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0)
+ALIVE = OffloadAlive(
+    store="s3://store.example/room", waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0
+)
 EXIT_USAGE, EXIT_RUNNING = 2, 6
 
 
@@ -77,6 +79,36 @@ def test_once_brings_everything_there_and_the_status_says_so(spool: Path, capsys
     words = capsys.readouterr().out
     assert words.index("待入库") < words.index("waiting")
     assert "非 WORM" in words
+
+
+def test_two_stores_each_get_everything_and_the_status_speaks_of_both(
+    spool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (spool.parent / "second").mkdir()
+    config = spool.parent / "recorder.toml"
+    urls = [f"file:{spool.parent / name}" for name in ("store", "second")]
+    config.write_text(f'[store]\nurl = "{urls[0]}"\n[store.second]\nurl = "{urls[1]}"\n', encoding="utf-8")
+    done = _runs(spool, "--config", str(config), "--once")
+    assert done.returncode == 0, done.stderr
+    first, second = (_keys(spool.parent / name) for name in ("store", "second"))
+    assert first == second
+    assert sum("/media/" in key for key in second) == 3
+    capsys.readouterr()
+    main(["offload", "status", "--spool", str(spool)])
+    words = capsys.readouterr().out
+    assert all(url in words for url in urls)
+    main(["offload", "status", "--spool", str(spool), "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert [said["url"], said["second"]["url"]] == urls
+    assert _runs(spool, "--once").returncode == 0
+    main(["offload", "status", "--spool", str(spool), "--json"])
+    assert "second" not in json.loads(capsys.readouterr().out), "a store that is configured no more is shown no more"
+
+
+def _keys(root: Path) -> set[str]:
+    """The objects of a folder but beacons, which bear the time."""
+    found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return {str(path) for path in found if "beacon" not in path.parts and not str(path).startswith(".")}
 
 
 def test_it_goes_on_until_it_is_told_to_end_and_no_second_one_runs_beside_it(spool: Path) -> None:

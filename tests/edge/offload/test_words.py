@@ -46,15 +46,16 @@ def receipts(*rows: ObjectRow) -> ReceiptsTold:
     return ReceiptsTold(store=STORE, mode=RetentionMode.COMPLIANCE, server_key=bytes(32), rows=rows)
 
 
-ALIVE = OffloadAlive(waiting_objects=3, waiting_bytes=9_000, oldest_seconds=40, bytes_per_second=250_000)
+ALIVE = OffloadAlive(store=STORE, waiting_objects=3, waiting_bytes=9_000, oldest_seconds=40, bytes_per_second=250_000)
 WORDS: tuple[Words, ...] = (
     receipts(row()),
     ReceiptsTold(store="file:/media/store", mode=RetentionMode.NONE, server_key=None, rows=(row(1), row(2))),
-    StoreTold(code=EventCode.STORE_UNREACHABLE, measured=(1,)),
-    StoreTold(code=EventCode.STORE_FULL),
+    StoreTold(store=STORE, code=EventCode.STORE_UNREACHABLE, measured=(1,)),
+    StoreTold(store=STORE, code=EventCode.STORE_FULL),
     WitnessTold(statement=bytes(40_960)),
     ALIVE,
     OffloadAlive(
+        store=STORE,
         waiting_objects=0,
         waiting_bytes=0,
         oldest_seconds=None,
@@ -100,13 +101,15 @@ def test_the_fullest_packet_of_receipts_fits_its_limit_a_socket_and_one_entry() 
         receipts(row(version="x" * 129)),
         ReceiptsTold(store="s3://name:secret@host/b", mode=RetentionMode.NONE, server_key=None, rows=(row(),)),
         ReceiptsTold(store="S3://HOST/b/", mode=RetentionMode.NONE, server_key=None, rows=(row(),)),
-        StoreTold(code=EventCode.GAS_ALARM, measured=(1,)),
-        StoreTold(code=EventCode.DEADLINE_MET, measured=(1,)),
-        StoreTold(code=EventCode.STORE_REFUSES, measured=()),
-        OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=4, bytes_per_second=0),
-        OffloadAlive(waiting_objects=1, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0),
-        OffloadAlive(waiting_objects=-1, waiting_bytes=0, oldest_seconds=1, bytes_per_second=0),
-        OffloadAlive(waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0, unreachable=72),
+        StoreTold(store=STORE, code=EventCode.GAS_ALARM, measured=(1,)),
+        StoreTold(store=STORE, code=EventCode.DEADLINE_MET, measured=(1,)),
+        StoreTold(store=STORE, code=EventCode.STORE_REFUSES, measured=()),
+        OffloadAlive(store=STORE, waiting_objects=0, waiting_bytes=0, oldest_seconds=4, bytes_per_second=0),
+        OffloadAlive(store=STORE, waiting_objects=1, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0),
+        OffloadAlive(store=STORE, waiting_objects=-1, waiting_bytes=0, oldest_seconds=1, bytes_per_second=0),
+        OffloadAlive(
+            store=STORE, waiting_objects=0, waiting_bytes=0, oldest_seconds=None, bytes_per_second=0, unreachable=72
+        ),
     ],
     ids=str,
 )
