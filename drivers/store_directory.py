@@ -19,7 +19,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,7 +85,16 @@ class DirectoryStore:
             device_id=device_id,
         )
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
         """See Store. Equal bytes under that name are the object; other bytes there are refused and left alone."""
         parts = check_key(key).split("/")
         meant = _Meant(key=key, size=size, md5=md5, sha256=sha256)
@@ -126,6 +135,10 @@ class DirectoryStore:
             raise store_fault(FaultClass.ABSENT, f"{key}: a directory keeps no version {version_id!r}")
         with self._opened_root(key) as root, _opened(_walked(parts[:-1], at=root)) as folder:
             return DirectoryReading(_reading(parts[-1], at=folder, what=key), key)
+
+    def default_lock(self) -> timedelta | None:
+        """A directory locks nothing."""
+        return None
 
     def retained(self, key: str, version_id: str) -> Retained:
         """See Store. A directory says nothing of it, but says so only of an object that is there."""

@@ -59,11 +59,20 @@ class ConfiguredStore:
         except StoreFault:
             return Nature(url=self._url.text, worm=True, label_zh="尚未打开", label_en="not opened yet")
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
         """See Store."""
         self._heed_the_doctor()
         with self._asking() as store:
-            return store.put(key, body, size=size, md5=md5, sha256=sha256)
+            return store.put(key, body, size=size, md5=md5, sha256=sha256, retain_until=retain_until)
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """See Store."""
@@ -74,6 +83,11 @@ class ConfiguredStore:
         """See Store."""
         with self._asking() as store:
             return store.open(key, version_id)
+
+    def default_lock(self) -> timedelta | None:
+        """See Store."""
+        with self._asking() as store:
+            return store.default_lock()
 
     def retained(self, key: str, version_id: str) -> Retained:
         """See Store."""

@@ -41,6 +41,7 @@ from liuhen.store_names import StoreUrl
 
 REGION = "us-east-1"
 PAGE = 1000
+DAYS_A_YEAR = 365
 HTTP_SERVER_ERROR = 500
 UNUSED = "signed-elsewhere"
 NO_VERSION = "null"
@@ -168,10 +169,24 @@ class S3Store:
             label_en="object store (versions and locks, to be shown by store doctor)",
         )
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
         """See Store. The last bytes go out only when the hash of all is right."""
         sending = Body(body, size=size, md5=md5, sha256=sha256, what=check_key(key))
-        extra = {"IfNoneMatch": "*"} if self._conditional else {}
+        extra: dict[str, Any] = {"IfNoneMatch": "*"} if self._conditional else {}
+        if retain_until is not None:
+            extra |= {
+                "ObjectLockMode": RetentionMode.COMPLIANCE.name,
+                "ObjectLockRetainUntilDate": _whole_second(retain_until),
+            }
         with _translated(sending):
             answer = self._client.put_object(
                 Bucket=self._url.bucket, Key=key, Body=sending, ContentLength=size, ContentMD5=_base64(md5), **extra
@@ -202,6 +217,19 @@ class S3Store:
             answer = self._client.get_object(**self._named(key, version_id))
         return S3Reading(answer["Body"], store_time=_store_time(answer), server_key=self._transport.server_key)
 
+    def default_lock(self) -> timedelta | None:
+        """See Store."""
+        try:
+            with _translated():
+                answer = self._client.get_object_lock_configuration(Bucket=self._url.bucket)
+        except StoreFault as fault:
+            if isinstance(fault.__cause__, ClientError) and code_of(fault.__cause__.response) in UNRETAINED:
+                return None
+            raise
+        default = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+        days = int(default.get("Days", 0)) + DAYS_A_YEAR * int(default.get("Years", 0))
+        return timedelta(days=days) if days else None
+
     def retained(self, key: str, version_id: str) -> Retained:
         """See Store. A legal hold is seen where the credential may see it."""
         named = self._named(key, version_id)
@@ -228,9 +256,7 @@ class S3Store:
         if now.until is not None and until < now.until:
             raise store_fault(FaultClass.REFUSED, f"{key}: kept until {now.until:%Y-%m-%d %H:%M:%S}, which is later")
         mode = now.mode if now.mode in MODES.values() else RetentionMode.COMPLIANCE
-        whole = until.astimezone(UTC)
-        if whole.microsecond:
-            whole = whole.replace(microsecond=0) + timedelta(seconds=1)
+        whole = _whole_second(until)
         with _translated():
             self._client.put_object_retention(
                 **self._named(key, version_id), Retention={"Mode": mode.name, "RetainUntilDate": whole}
@@ -353,6 +379,12 @@ def _translated(body: Body | None = None) -> Iterator[None]:
         raise fault_of_answer(error.response, body_was_sent=sent) from error
     except (BotoCoreError, *NETWORK_ERRORS) as error:
         raise network_fault(error, body) from error
+
+
+def _whole_second(until: datetime) -> datetime:
+    """The API's dates have no fraction: never earlier than was meant."""
+    whole = until.astimezone(UTC)
+    return whole.replace(microsecond=0) + timedelta(seconds=1) if whole.microsecond else whole
 
 
 def _put_arguments(trial: PutTrial) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
 from liuhen.registry import RetentionMode
@@ -124,14 +124,29 @@ class Store(Protocol):
     def nature(self) -> Nature:
         """What kind of store it is. Asks nothing over a network."""
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
-        """One single PUT of exactly `size` bytes; durable on return as far as the store says. Overwrites nothing."""
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
+        """One single PUT of exactly `size` bytes; durable on return as far as the store says. Overwrites nothing.
+
+        With `retain_until` it is locked until then instead of for the default; a store that locks nothing ignores it.
+        """
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """Every version and delete marker below a prefix, in key order, paged; nothing is held in memory."""
 
     def open(self, key: str, version_id: str) -> Reading:
         """The bytes of exactly this version."""
+
+    def default_lock(self) -> timedelta | None:
+        """How long the store locks what comes without a date, by its own clock; None: not at all."""
 
     def retained(self, key: str, version_id: str) -> Retained:
         """How long the store says it keeps it."""

@@ -51,6 +51,10 @@ class Levers:
     """What the bucket locks by default; None locks nothing."""
     may_extend: bool = True
     ignores_extend: bool = False
+    ignores_dates: bool = False
+    """A date that comes with a PUT counts for nothing."""
+    refuses_dates: bool = False
+    """A PUT with a date is not among this account's rights."""
     conditional: bool = False
     """A name that is there already is refused with 412, as a conditional PUT asks."""
 
@@ -97,7 +101,16 @@ class VirtualStore:
         """See Store."""
         return Nature(url=self.url, worm=self.worm, label_zh="虚拟存储库", label_en="store in virtual time")
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
         """See Store."""
         self._answers()
         self.puts.append(key)
@@ -109,6 +122,10 @@ class VirtualStore:
         if self.levers.capacity_bytes is not None and self.stored_bytes + size > self.levers.capacity_bytes:
             raise StoreFault(FaultClass.FULL, "QuotaExceeded", status=403)
         held = self._new(key, content)
+        if retain_until is not None and not self.levers.ignores_dates:
+            if self.levers.refuses_dates:
+                raise StoreFault(FaultClass.DENIED, "AccessDenied", status=403)
+            held.until = retain_until
         if self.levers.frozen:
             self._frozen.append(held)
             raise StoreFault(FaultClass.AMBIGUOUS, "read timed out")
@@ -132,6 +149,11 @@ class VirtualStore:
             self.levers.flipped_reads -= 1
             content = _flipped(content)
         return VirtualReading(content, self.now(), self._moved)
+
+    def default_lock(self) -> timedelta | None:
+        """See Store."""
+        self._answers()
+        return self.levers.retention
 
     def retained(self, key: str, version_id: str) -> Retained:
         """See Store."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from drivers.store_s3 import read_credential
 from edge.offload.objects import Sealed, Span, Stage, Stored, Task
 from edge.offload.queue import Kind
-from edge.offload.sender import Kept, Sender
+from edge.offload.sender import Dates, Kept, Sender
 from edge.offload.streams import LIMIT as STREAMS
 from tests.ceph import cluster as ceph_cluster
 from tests.ceph.store import ADMIN, BUCKET, CephStore, begin
@@ -98,7 +98,8 @@ def _ours(store: CephStore, files: Path, prefix: str, kind: type[Sender]) -> flo
     """Seconds for all files, hashed first as the product does."""
     port = store.open(ADMIN)
     tasks = [_task(path, f"{prefix}/{path.name}", number) for number, path in enumerate(sorted(files.iterdir()))]
-    sender = kind(spool=files, store=port, steps=_Free(), pace=_Free())
+    dates = Dates(port, lambda: time.time_ns() // 1_000_000)
+    sender = kind(spool=files, store=port, steps=_Free(), pace=_Free(), dates=dates)
     try:
         with ThreadPoolExecutor(STREAMS) as pool:
             began = time.monotonic()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edge.journal import entries_of, file_numbers, file_path
 from edge.journal_follow import JournalFollower, Placed
-from edge.offload.objects import Sealed, Span
+from edge.offload.objects import Sealed, Span, Term
 from edge.offload.queue import NO_DEADLINE_MS, Kind
 from edge.offload.state import Reached
 from edge.slices import Slice, SliceReader
@@ -23,7 +23,18 @@ from liuhen import records, sealed_records
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.hashing import sha256
-from liuhen.kinds import Checkpoint, Destroyed, EntryBody, Receipt, Reclaimed, Recovered, Segment, SessionEnd
+from liuhen.kinds import (
+    Checkpoint,
+    Destroyed,
+    EntryBody,
+    Receipt,
+    Reclaimed,
+    Recovered,
+    Retention,
+    Segment,
+    Session,
+    SessionEnd,
+)
 from liuhen.store_names import CheckpointName, MediaName, QuarantineName, RecordName, SliceName, key_of
 
 READ_BYTES = 512 * 1024
@@ -41,10 +52,15 @@ class Found:
 
     reached: Reached
     sealed: list[Sealed] = field(default_factory=list)
-    receipted: list[bytes] = field(default_factory=list)
+    receipted: list[tuple[bytes, int | None]] = field(default_factory=list)
+    """What receipts of this store name, and until when it keeps that."""
     gone: list[bytes] = field(default_factory=list)
-    ended: list[tuple[bytes, int]] = field(default_factory=list)
-    """Sessions that have ended, with the deadline of what they hold."""
+    began: list[tuple[bytes, int]] = field(default_factory=list)
+    """Sessions and their first entries."""
+    ended: list[tuple[bytes, int, int]] = field(default_factory=list)
+    """Sessions that have ended, with the deadline of what they hold, and their last entries."""
+    terms: list[tuple[bytes, Term]] = field(default_factory=list)
+    """Sessions and until when they are to be kept."""
     newest: bytes = b""
     """The newest entry read, whole; empty where none was."""
     more: bool = False
@@ -116,6 +132,7 @@ class Inventory:
             size=one.size,
             span=Span(path=f"journal/{one.file:08d}.cbor", offset=one.offset, size=one.size),
             sealed_ms=next(times, 0),
+            entries=(one.first, one.last),
         )
 
     def _take(self, found: Found, placed: Placed) -> None:
@@ -130,12 +147,25 @@ class Inventory:
                 found.sealed.extend(self._quarantined(entry, body))
             case Checkpoint():
                 found.sealed.append(self._checkpoint(placed, body))
-            case SessionEnd() if entry.common.session_id is not None:
-                found.ended.append((entry.common.session_id, self._due_by(entry)))
+            case Session() | SessionEnd() | Retention():
+                self._of_session(found, entry)
             case Receipt() if body.store == self.store:
-                found.receipted.extend(row[1] for row in body.objects)
+                found.receipted.extend((row[1], row[5]) for row in body.objects)
             case Destroyed() | Reclaimed():
                 found.gone.extend(digest for _, digest in body.contents)
+            case _:
+                pass
+
+    def _of_session(self, found: Found, entry: Entry) -> None:
+        """Its first entry, its last, and how long it is to be kept."""
+        session = entry.common.session_id or b""
+        match entry.body:
+            case Session():
+                found.began.append((session, entry.common.seq))
+            case SessionEnd():
+                found.ended.append((session, self._due_by(entry), entry.common.seq))
+            case Retention(session=of, until_ms=int(until_ms)):
+                found.terms.append((of, Term(until_ms=until_ms, said_ms=entry.common.clock[0])))
             case _:
                 pass
 

@@ -58,6 +58,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A session is to be kept until then (UTC ms), as an entry said whose clock stood at `said_ms`."""
+
+    until_ms: int
+    said_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
     """An object that the device has sealed and the store should keep."""
 
@@ -73,6 +81,10 @@ class Sealed:
     sealed_ms: int = 0
     """UTC ms of the entry that states it."""
     due_ms: int = NO_DEADLINE_MS
+    entries: tuple[int, int] | None = None
+    """Of a slice: its first entry and its last."""
+    term: Term | None = None
+    """Until when its session is to be kept, where an entry says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

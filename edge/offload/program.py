@@ -29,6 +29,7 @@ from edge.offload.report import LEVELS_PERCENT, Report, at_utc, beacon_bytes
 from edge.offload.retry import Alarm, Line, Then
 from edge.offload.sender import (
     BeaconSent,
+    Dates,
     Differs,
     Failed,
     Kept,
@@ -199,6 +200,8 @@ class Offload:
         self._settled = False
         self._counted: Waiting | None = None
         self._next: dict[str, int] = {}
+        self._ahead_ms = 0
+        self._dates = Dates(start.store, self._store_now_ms)
         self._busy_ns: int | None = None
 
     def uncut(self) -> int:
@@ -313,8 +316,12 @@ class Offload:
         """What was in the spool before the state was new may be at the store; what comes later was never sent."""
         # How far was read is kept last: what is taken in twice is taken in once.
         state.add(found.sealed, Stage.UNKNOWN if state.fresh else Stage.SEALED)
-        for session, due_ms in found.ended:
-            state.session_due(session, due_ms)
+        for session, first in found.began:
+            state.session_began(session, first)
+        for session, due_ms, last in found.ended:
+            state.session_ended(session, due_ms, last)
+        for session, term in found.terms:
+            state.session_term(session, term)
         state.receipted(found.receipted)
         state.gone(found.gone)
         state.add((), Stage.SEALED, found.reached)
@@ -349,6 +356,10 @@ class Offload:
             self._line = retry.begun(self._line)
             self._streams.begin(task.number, partial(self._sender(state).live, task))
 
+    def _store_now_ms(self) -> int:
+        """The store's clock, as far as it is known: one that is far from ours would refuse us."""
+        return self._start.clock.read().utc_ms + self._ahead_ms
+
     def _has_stream_for(self, task: Task) -> bool:
         is_last = len(self._streams.under_way) == STREAMS - 1
         if task.sealed.kind.proves or not is_last:
@@ -362,6 +373,7 @@ class Offload:
             steps=state,
             pace=self._pace,
             retention_ms=self._start.settings.retention_ms,
+            dates=self._dates,
             custodians=self._start.inventory.custodians,
             foreign=lambda task, _version: self._foreign.append(task),
             reached=self._start.reached,
@@ -498,6 +510,7 @@ class Offload:
             )
         if verdict.sign_ahead_ms is not None:
             self._start.sign_ahead(verdict.sign_ahead_ms)
+            self._ahead_ms = verdict.sign_ahead_ms
         if verdict.alarm is not None:
             self._alarm(verdict.alarm, _measure_of(verdict, failed), now_ns)
         if task is not None:

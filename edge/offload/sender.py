@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -21,11 +21,18 @@ from edge.offload.local import CHUNK_BYTES, Ready, encrypted, hashed
 from edge.offload.objects import Sealed, Stage, Stored, Task
 from edge.offload.queue import Kind
 from edge.offload.retry import Doing
-from edge.store import FaultClass, Retained, Store, StoreFault, Version
+from edge.store import FaultClass, Put, Retained, Store, StoreFault, Version
 from liuhen.registry import RetentionMode
 
 LOOKED_AT = 64
 """So many versions of one key are looked at; whoever made more cannot keep a stream busy for ever."""
+UNDATED = (FaultClass.DENIED, FaultClass.REFUSED)
+"""What may be said of the date alone: the same is sent once more without one."""
+DEFAULT_AGAIN_MS = 3_600_000
+LONGEST_SESSION_MS = 2 * 86_400_000
+"""A session of an always-on room is a day."""
+LONGEST_LOCK_MS = 36_525 * 86_400_000
+"""A hundred years: no typing error locks a store for longer."""
 NAME_TAKEN = 412
 """HTTP: a precondition failed (RFC 9110 15.5.13)."""
 RETENTION_SLACK_MS = 60_000
@@ -150,6 +157,35 @@ class _Short(Exception):
         self.short_ms = short_ms
 
 
+class Dates:
+    """Which date a PUT has to bear: one only where the store's default is shorter than what is wanted.
+
+    A date takes the place of the default, so one that is not needed could only shorten it. Any stream may ask.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        """Nothing is asked yet. `now_ms` is the store's clock."""
+        self._store = store
+        self.now_ms = now_ms
+        self._asked_ms: int | None = None
+        self._default: timedelta | None = None
+
+    def for_put(self, wanted_ms: int) -> datetime | None:
+        """The date, or None where the default will do or is not known: what is too short is lengthened afterwards."""
+        now_ms = self.now_ms()
+        if wanted_ms <= now_ms or not self._store.nature().worm:
+            return None
+        try:
+            if self._asked_ms is None or now_ms - self._asked_ms > DEFAULT_AGAIN_MS:
+                self._default, self._asked_ms = self._store.default_lock(), now_ms
+        except StoreFault:
+            return None
+        default_ms = 0 if self._default is None else self._default // timedelta(milliseconds=1)
+        if wanted_ms <= now_ms + default_ms:
+            return None
+        return datetime.fromtimestamp(wanted_ms / 1000, UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """See the module. `retention_ms` is the least term counted from sealing; 0 asks for none."""
@@ -158,6 +194,7 @@ class Sender:
     store: Store
     steps: Steps
     pace: Pace
+    dates: Dates
     retention_ms: int = 0
     custodians: tuple[bytes, ...] = ()
     """Records are encrypted for these."""
@@ -184,14 +221,13 @@ class Sender:
         stored, sent = task.stored, 0
         stage = task.stage
         if stage in (Stage.UNKNOWN, Stage.SEALED) or stored is None:
-            ready = self._ready(task)
-            found = ready.hashed
-            if not _is_signed(found.size, found.sha256, task.sealed) or (task.sealed.span.to_end and not found.ended):
-                self.steps.differs_here(task.number)
-                return LocalDiffers(task=task)
             stored = self._looked_for(task) if stage is not Stage.SEALED else None
             stage = Stage.READ_BACK
             if stored is None:
+                ready = self._ready(task)
+                if ready is None:
+                    self.steps.differs_here(task.number)
+                    return LocalDiffers(task=task)
                 stored, sent, stage = self._sent_or_found(task, ready)
         if stage is Stage.PUT:
             stored = self._read_back(task, stored)
@@ -210,11 +246,18 @@ class Sender:
                 self.foreign(task, other.version)
         return None
 
-    def _ready(self, task: Task) -> Ready:
-        """The object as it is sent: a record encrypted, where there are custodians."""
+    def _ready(self, task: Task) -> Ready | None:
+        """The object as it is sent, a record encrypted where there are custodians; None: not what was signed.
+
+        Raises OSError.
+        """
         if task.sealed.kind is Kind.RECORD and self.custodians:
-            return encrypted(self.spool, task.sealed.span, self.custodians)
-        return Ready(hashed=hashed(self.spool, task.sealed.span))
+            ready = encrypted(self.spool, task.sealed.span, self.custodians)
+        else:
+            ready = Ready(hashed=hashed(self.spool, task.sealed.span))
+        found = ready.hashed
+        whole = found.ended or not task.sealed.span.to_end
+        return ready if whole and _is_signed(found.size, found.sha256, task.sealed) else None
 
     def _sent_or_found(self, task: Task, ready: Ready) -> tuple[Stored, int, Stage]:
         """Sent; or, where a conditional PUT met the name, looked at: whoever wrote it, only the very bytes will do."""
@@ -229,19 +272,38 @@ class Sender:
     def _sent(self, task: Task, ready: Ready) -> Stored:
         self.steps.unknown(task.number)  # from here on it may be there, whatever becomes of this process
         self.reached("sending")
-        with ready.body(self.spool, task.sealed.span, self.pace.take) as body, _step(Doing.SENDING):
-            put = self.store.put(
-                task.sealed.key,
-                body,
-                size=task.sealed.size,
-                md5=ready.hashed.md5,
-                sha256=task.sealed.digest,
-            )
+        put = self._put(task, ready)
         self.reached("sent")
         stored = Stored(version=put.version.version_id, store_ms=_ms(put.store_time), server_key=put.server_key)
         self.steps.reaches(task.number, Stage.PUT, stored)
         self.reached("put")
         return stored
+
+    def _put(self, task: Task, ready: Ready) -> Put:
+        """With a date where the default is too short; an account that may send none still gets it there."""
+        now_ms = self.dates.now_ms()
+        # Its session ends later than it was sealed, and its term counts from there.
+        floor_ms = _floor_ms(task, now_ms, self.retention_ms) + LONGEST_SESSION_MS if self.retention_ms else 0
+        until = self.dates.for_put(max(floor_ms, _term_ms(task, now_ms)))
+        if until is not None:
+            try:
+                return self._put_once(task, ready, until)
+            except StoreFault as fault:
+                if fault.fault not in UNDATED or fault.status == NAME_TAKEN:
+                    raise _Short(Doing.SENDING, fault) from fault
+        with _step(Doing.SENDING):
+            return self._put_once(task, ready, None)
+
+    def _put_once(self, task: Task, ready: Ready, until: datetime | None) -> Put:
+        with ready.body(self.spool, task.sealed.span, self.pace.take) as body:
+            return self.store.put(
+                task.sealed.key,
+                body,
+                size=task.sealed.size,
+                md5=ready.hashed.md5,
+                sha256=task.sealed.digest,
+                retain_until=until,
+            )
 
     def _read_back(self, task: Task, stored: Stored) -> Stored:
         """Every byte of exactly this version. Raises _FoundOther where they are not the signed ones."""
@@ -265,10 +327,11 @@ class Sender:
     def _retained(self, task: Task, stored: Stored) -> None:
         """How long it is kept, lengthened where that is too short."""
         retained = self._asked(task, stored)
-        wanted_ms = _wanted_ms(task, stored, self.retention_ms)
+        floor_ms = _floor_ms(task, stored.store_ms, self.retention_ms) - RETENTION_SLACK_MS
+        wanted_ms = max(floor_ms, _term_ms(task, self.dates.now_ms()))
         short_ms = self._short_ms(retained, wanted_ms)
         if short_ms > 0:
-            until = datetime.fromtimestamp(wanted_ms / 1000, UTC)
+            until = datetime.fromtimestamp((wanted_ms + RETENTION_SLACK_MS) / 1000, UTC)
             with _step(Doing.EXTENDING, short_ms):
                 self.store.extend(task.sealed.key, stored.version, until)
             retained = self._asked(task, stored)
@@ -289,7 +352,7 @@ class Sender:
         if retained.mode is RetentionMode.BUCKET or not self.store.nature().worm:
             return 0
         until_ms = 0 if retained.until is None or retained.mode is RetentionMode.NONE else _ms(retained.until)
-        return max(0, wanted_ms - RETENTION_SLACK_MS - until_ms)
+        return max(0, wanted_ms - until_ms)
 
 
 def send_beacon(store: Store, key: str, content: bytes) -> BeaconSent | Failed:
@@ -302,9 +365,23 @@ def send_beacon(store: Store, key: str, content: bytes) -> BeaconSent | Failed:
     return BeaconSent()
 
 
-def _wanted_ms(task: Task, stored: Stored, retention_ms: int) -> int:
-    """Until when it must be kept. A device clock that runs ahead must not lock it into another century."""
-    return min(task.sealed.sealed_ms, stored.store_ms) + retention_ms
+def _floor_ms(task: Task, store_ms: int, retention_ms: int) -> int:
+    """Until when it must be kept whatever its session. A clock that runs ahead must not lock it into another century.
+
+    `store_ms` is the store's clock, not before it was sent.
+    """
+    return min(task.sealed.sealed_ms, store_ms) + retention_ms
+
+
+def _term_ms(task: Task, now_ms: int) -> int:
+    """Until when the term of its session keeps it, 0 where none is set.
+
+    By the store's clock, too: as long from now as the entry said when it was written, and a hundred years at most.
+    """
+    term = task.sealed.term
+    if term is None:
+        return 0
+    return min(term.until_ms, now_ms + min(term.until_ms - term.said_ms, LONGEST_LOCK_MS))
 
 
 def _may_be(version: Version, sealed: Sealed) -> bool:

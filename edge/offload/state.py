@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.journal_follow import Mark
-from edge.offload.objects import WAITING, Sealed, Span, Stage, Stored, Task
+from edge.offload.objects import WAITING, Sealed, Span, Stage, Stored, Task, Term
 from edge.offload.queue import NO_DEADLINE_MS, Heads, Kind, Place
 from liuhen.registry import RetentionMode
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "state.sqlite3"
 KEPT_RECEIPTED = 10_000
 """Done objects are forgotten beyond so many; the newest are kept for whoever asks what happened."""
@@ -34,8 +34,12 @@ CREATE TABLE objects (
   size INTEGER NOT NULL, path TEXT NOT NULL, offset INTEGER NOT NULL, span INTEGER NOT NULL, to_end INTEGER NOT NULL,
   session BLOB, sealed_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
   stage INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, retry_ns INTEGER NOT NULL DEFAULT 0,
-  version TEXT, store_ms INTEGER, server_key BLOB, mode INTEGER, until_ms INTEGER
+  version TEXT, store_ms INTEGER, server_key BLOB, mode INTEGER, until_ms INTEGER,
+  first INTEGER, last INTEGER, term_ms INTEGER, said_ms INTEGER
 );
+CREATE TABLE sessions (
+  id BLOB PRIMARY KEY, first INTEGER, last INTEGER, term_ms INTEGER, said_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX slices ON objects (last) WHERE last IS NOT NULL;
 CREATE INDEX proof ON objects (kind, number) WHERE stage IN ({_WAITING}) AND kind < {int(Kind.SEGMENT)};
 CREATE INDEX media_due ON objects (due_ms, number) WHERE stage IN ({_WAITING}) AND kind >= {int(Kind.SEGMENT)};
 CREATE INDEX media_new ON objects (number) WHERE stage IN ({_WAITING}) AND kind >= {int(Kind.SEGMENT)};
@@ -48,9 +52,17 @@ CREATE INDEX by_session ON objects (session);
 """
 _COLUMNS = (
     "number, kind, key, content, digest, size, path, offset, span, to_end, session, sealed_ms, due_ms, "
-    "stage, tries, version, store_ms, server_key, mode, until_ms"
+    "stage, tries, version, store_ms, server_key, mode, until_ms, first, last, term_ms, said_ms"
 )
 _FREE = f"stage IN ({_WAITING}) AND retry_ns <= :now AND number NOT IN (:a, :b)"
+
+
+_DONE = f"stage IN ({int(Stage.RETAINED)}, {int(Stage.RECEIPTED)})"
+_LENGTHENED = (
+    f"CASE WHEN NOT ({_DONE}) OR coalesce(until_ms, -1) >= :term THEN stage "
+    f"WHEN version IS NULL THEN {int(Stage.UNKNOWN)} ELSE {int(Stage.READ_BACK)} END"
+)
+"""What was done goes on from its retention where a term is longer; of which version nothing is known, that is found."""
 
 
 class StateLost(Exception):
@@ -136,18 +148,50 @@ class State:
         file, offset, seq, sliced = (int(number) for number in str(row[0]).split())
         return Reached(mark=Mark(file=file, offset=offset, seq=seq), sliced=sliced)
 
-    def receipted(self, contents: Sequence[bytes]) -> None:
-        """The journal holds a receipt of these contents for this store."""
-        self._all(f"UPDATE objects SET stage = {int(Stage.RECEIPTED)} WHERE content = ?", contents)
+    def receipted(self, rows: Sequence[tuple[bytes, int | None]]) -> None:
+        """The journal holds a receipt of these contents for this store, until then; one below it is not it."""
+        with self._changing() as link:
+            link.executemany(
+                f"UPDATE objects SET stage = {int(Stage.RECEIPTED)} "
+                "WHERE content = ? AND (term_ms IS NULL OR coalesce(until_ms, -1) >= term_ms OR ? >= term_ms)",
+                rows,
+            )
 
     def gone(self, contents: Sequence[bytes]) -> None:
         """These are no longer here by order; what is not at the store yet will not get there."""
         self._all(f"UPDATE objects SET stage = {int(Stage.GONE)} WHERE content = ? AND stage IN ({_WAITING})", contents)
 
-    def session_due(self, session: bytes, due_ms: int) -> None:
-        """The deadline of what a session holds."""
+    def session_began(self, session: bytes, first: int) -> None:
+        """Its first entry."""
+        self._one("INSERT OR IGNORE INTO sessions (id, first) VALUES (?, ?)", (session, first))
+
+    def session_ended(self, session: bytes, due_ms: int, last: int) -> None:
+        """The deadline of what a session holds, and its last entry."""
         with self._changing() as link:
             link.execute("UPDATE objects SET due_ms = ? WHERE session = ?", (due_ms, session))
+            link.execute("UPDATE sessions SET last = ? WHERE id = ?", (last, session))
+
+    def session_term(self, session: bytes, term: Term) -> None:
+        """How long a session is to be kept: what holds it or proves it goes on from its retention where that is less.
+
+        A slice proves the sessions whose entries it holds. Nothing is ever kept for less.
+        """
+        names = {"session": session, "term": term.until_ms, "said": term.said_ms}
+        with self._changing() as link:
+            link.execute(
+                "UPDATE sessions SET term_ms = :term, said_ms = :said WHERE id = :session "
+                "AND coalesce(term_ms, -1) < :term",
+                names,
+            )
+            whose = (
+                "number IN (SELECT number FROM objects WHERE session = :session UNION SELECT o.number FROM sessions s "
+                "JOIN objects o ON o.last >= s.first AND o.first <= coalesce(s.last, o.first) WHERE s.id = :session)"
+            )
+            link.execute(
+                f"UPDATE objects SET term_ms = :term, said_ms = :said, tries = 0, retry_ns = 0, stage = {_LENGTHENED} "
+                f"WHERE {whose} AND coalesce(term_ms, -1) < :term",
+                names,
+            )
 
     # -- the queue -------------------------------------------------------------------------------------------------
 
@@ -382,32 +426,37 @@ def _translated() -> Iterator[None]:
 
 _INSERT = (
     "INSERT OR IGNORE INTO objects (kind, key, content, digest, size, path, offset, span, to_end, session, sealed_ms, "
-    "due_ms, stage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "due_ms, stage, first, last, term_ms, said_ms) VALUES (:kind, :key, :content, :digest, :size, :path, :offset, "
+    ":span, :to_end, :session, :sealed_ms, :due_ms, :stage, :first, :last, "
+    "(SELECT term_ms FROM sessions WHERE id = :session), (SELECT said_ms FROM sessions WHERE id = :session))"
 )
 
 
-def _row(one: Sealed, stage: Stage) -> tuple[object, ...]:
+def _row(one: Sealed, stage: Stage) -> dict[str, object]:
     span = one.span
-    return (
-        int(one.kind),
-        one.key,
-        one.content,
-        one.digest,
-        one.size,
-        span.path,
-        span.offset,
-        span.size,
-        int(span.to_end),
-        one.session,
-        one.sealed_ms,
-        one.due_ms,
-        int(stage),
-    )
+    first, last = one.entries or (None, None)
+    return {
+        "kind": int(one.kind),
+        "key": one.key,
+        "content": one.content,
+        "digest": one.digest,
+        "size": one.size,
+        "path": span.path,
+        "offset": span.offset,
+        "span": span.size,
+        "to_end": int(span.to_end),
+        "session": one.session,
+        "sealed_ms": one.sealed_ms,
+        "due_ms": one.due_ms,
+        "stage": int(stage),
+        "first": first,
+        "last": last,
+    }
 
 
 def _task(row: Sequence[object]) -> Task:
     number, kind, key, content, digest, size, path, offset, span, to_end, session, sealed_ms, due_ms = row[:13]
-    stage, tries, version, store_ms, server_key, mode, until_ms = row[13:]
+    stage, tries, version, store_ms, server_key, mode, until_ms, first, last, term_ms, said_ms = row[13:]
     stored = None
     if version is not None:
         stored = Stored(
@@ -429,6 +478,8 @@ def _task(row: Sequence[object]) -> Task:
             session=session if isinstance(session, bytes) else None,
             sealed_ms=_integer(sealed_ms),
             due_ms=_integer(due_ms),
+            entries=None if first is None else (_integer(first), _integer(last)),
+            term=None if term_ms is None else Term(until_ms=_integer(term_ms), said_ms=_integer(said_ms)),
         ),
         stage=Stage(_integer(stage)),
         stored=stored,

@@ -62,6 +62,8 @@ class Code(enum.StrEnum):
     STORE_VERSION_DUPLICATE = "store-version-duplicate"
     STORE_SLICE_WRONG = "store-slice-wrong"
     STORE_FORK = "store-fork"
+    STORE_RETENTION_SHORT = "store-retention-short"
+    STORE_RETENTION_UNTOLD = "store-retention-untold"
     WITNESS_REFUSED = "witness-refused"
     WITNESS_DIFFERS = "witness-differs"
     WITNESS_AHEAD = "witness-ahead"
@@ -252,6 +254,18 @@ MEANINGS: dict[Code, Meaning] = {
         "B3",
         "存储中的日志分片相互矛盾：第 {} 号条目",
         "slices of the journal contradict each other: entry {}",
+    ),
+    Code.STORE_RETENTION_SHORT: Meaning(
+        _W,
+        "B5",
+        "存储库的保存期比应有的短：{}",
+        "the store keeps it for less than it should: {}",
+    ),
+    Code.STORE_RETENTION_UNTOLD: Meaning(
+        _N,
+        "B5",
+        "此凭据不能读取存储库的保存期，未核对：{}",
+        "this credential cannot read how long the store keeps it, which was not checked: {}",
     ),
     Code.WITNESS_REFUSED: Meaning(_N, "B4", "一份见证未被采信：{}", "a witness statement was not believed: {}"),
     Code.WITNESS_DIFFERS: Meaning(

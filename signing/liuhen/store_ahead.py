@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from liuhen.store_reader import Bytes, ObjectVersion, Reader, StoreTrouble
+from liuhen.store_reader import Bytes, Kept, ObjectVersion, Reader, StoreTrouble
 
 THREADS = 4
 HELD = 2 * THREADS
@@ -69,6 +69,11 @@ class _Ending:
         self.check()
         with self._reader.open(version) as source:
             yield _EndingBytes(source, self)
+
+    def kept(self, version: ObjectVersion) -> Kept | None:
+        """See Reader."""
+        self.check()
+        return self._reader.kept(version)
 
     def close(self) -> None:
         """It belongs to whoever opened it."""

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from liuhen import cose, records, store_names
@@ -24,12 +25,14 @@ from liuhen.kinds import Segment
 from liuhen.store_ahead import in_order
 from liuhen.store_journal import SLICE_LIMIT_BYTES, JournalWriter
 from liuhen.store_names import MediaName, Name, QuarantineName, RecordName, SliceName, WitnessName, parse_key, prefix_of
-from liuhen.store_objects import Taken, Tell, hashes_to, take
-from liuhen.store_reader import ObjectVersion, Reader, StoreAccess, StoreTrouble, open_store
+from liuhen.store_objects import Found, Taken, Tell, hashes_to, take
+from liuhen.store_reader import Kept, ObjectVersion, Reader, StoreAccess, StoreTrouble, open_store
 from liuhen.store_statements import verify_witness
 
 FOLDERS = ("journal", "sessions", "records", "device/fetch", "device/slices", "device/journal")
 LOG_BYTES = 16
+NAME_BYTES = 8
+"""So much of a hash tells contents apart where only their retention is asked."""
 OpenRecord = Callable[[RecordName, Path], bytes | None]
 
 
@@ -54,15 +57,22 @@ class StoredFile:
     keep: bool
 
     @contextmanager
-    def presented(self, path: Path, tell: Tell, readers: dict[object, object]) -> Iterator[Path]:
+    def presented(
+        self, path: Path, tell: Tell, readers: dict[object, object], kept: Callable[[Kept], None]
+    ) -> Iterator[Path]:
         """The file, for as long as it is read. Raises FileNotFoundError, StoreTrouble, OSError."""
         reader = _shared(self.access, readers)
-        if self.keep and path.is_file() and len(reader.versions_of(store_names.key_of(self.name))) <= 1:
-            yield path
-            return
+        found = _asking(reader, kept)
+        if self.keep and path.is_file():
+            versions = reader.versions_of(store_names.key_of(self.name))
+            if len(versions) <= 1:
+                for version in versions:
+                    found(version)
+                yield path
+                return
         into = _fresh(self.root)
         try:
-            taken = take(reader, self.name, into, limit_bytes=SEGMENT_LIMIT_BYTES, tell=tell)
+            taken = take(reader, self.name, into, limit_bytes=SEGMENT_LIMIT_BYTES, tell=tell, found=found)
             if taken is Taken.ABSENT:
                 raise FileNotFoundError(path)
             if self.keep and taken is Taken.FOUND:
@@ -81,12 +91,29 @@ class _Slice:
 
     name: SliceName
     octets: bytes | None
-    told: tuple[tuple[Code, str], ...]
+    told: tuple[tuple[Code, str], ...] = ()
+    kept: tuple[Kept, ...] = ()
+
+
+def _asking(reader: Reader, kept: Callable[[Kept], None]) -> Found:
+    """Asks of each version that is found how long it is kept, and says so."""
+
+    def found(version: ObjectVersion) -> None:
+        said = reader.kept(version)
+        if said is not None:
+            kept(said)
+
+    return found
 
 
 def _place(session: bytes, number: int, digest: bytes) -> bytes:
     """One media object as a key of a set that may hold a hundred thousand."""
     return session + number.to_bytes(8, "big") + digest
+
+
+def kept_key(session: bytes, content: bytes) -> bytes:
+    """One object as a key of a table that may hold a hundred thousand. `session` is empty where none is meant."""
+    return session + content[:NAME_BYTES]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +129,8 @@ class StoreArchive:
     findings: Findings = field(default_factory=Findings)
     witnesses: list[WitnessClaim] = field(default_factory=list)
     total_bytes: int = 0
+    kept: dict[bytes, Kept] = field(default_factory=dict)
+    """Of what was read here, by session and the beginning of what a receipt calls it: how long it is kept (B5)."""
     _unclaimed: set[bytes] = field(default_factory=set)
     """Media that no entry has stated yet: session, number and hash, for the same bytes may lie in another's place."""
 
@@ -122,6 +151,8 @@ class StoreArchive:
             for found in in_order(self.reader, parts, self._slice):
                 for code, words in found.told:
                     self.tell(code, words)
+                for said in found.kept:
+                    self.note_kept(b"", found.name.digest, said)
                 if found.octets is not None:
                     writer.add(found.name, found.octets)
         hashes.unlink()
@@ -132,6 +163,13 @@ class StoreArchive:
     def tell(self, code: Code, words: str) -> None:
         """One finding about the store."""
         self.findings.add(code, en=words)
+
+    def note_kept(self, session: bytes, content: bytes, said: Kept) -> None:
+        """How long the store keeps an object, by what it says itself; of two equal ones the longer counts."""
+        key = kept_key(session, content)
+        before = self.kept.get(key)
+        if before is None or (said.told and (said.until_ms or 0) > (before.until_ms or 0)):
+            self.kept[key] = said
 
     def _put_in_place(self, made: Path) -> None:
         """Only a journal that was put together to its end replaces the one of an earlier time."""
@@ -175,14 +213,16 @@ class StoreArchive:
         """A slice, read before or now, by any thread."""
         path = self.root / "device" / "slices" / name.digest.hex()
         if self.keep and path.is_file() and sha256(octets := path.read_bytes()) == name.digest:
-            return _Slice(name=name, octets=octets, told=())
-        into, told = _fresh(self.root), list[tuple[Code, str]]()
+            return _Slice(name=name, octets=octets)
+        into, told, kept = _fresh(self.root), list[tuple[Code, str]](), list[Kept]()
+        tell, found = (lambda *one: told.append(one)), _asking(reader, kept.append)
         try:
-            taken = take(reader, name, into, limit_bytes=SLICE_LIMIT_BYTES, tell=lambda *one: told.append(one))
+            taken = take(reader, name, into, limit_bytes=SLICE_LIMIT_BYTES, tell=tell, found=found)
             octets = into.read_bytes() if taken is Taken.FOUND else b""
             if self.keep and taken is Taken.FOUND:
                 into.replace(path)
-            return _Slice(name=name, octets=octets if taken is Taken.FOUND else None, told=tuple(told))
+            whole = octets if taken is Taken.FOUND else None
+            return _Slice(name=name, octets=whole, told=tuple(told), kept=tuple(kept))
         finally:
             into.unlink(missing_ok=True)
 
@@ -259,7 +299,8 @@ class StoreArchive:
         into = _fresh(self.root)
         try:
             limit = records.RECORD_LIMIT_BYTES + (1 << 16)
-            if take(self.reader, name, into, limit_bytes=limit, tell=self.tell) is not Taken.FOUND:
+            found = _asking(self.reader, partial(self.note_kept, b"", name.commitment))
+            if take(self.reader, name, into, limit_bytes=limit, tell=self.tell, found=found) is not Taken.FOUND:
                 return False
             octets = into.read_bytes()
             salt, content = octets[: records.SALT_BYTES], octets[records.SALT_BYTES :]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from liuhen import archive
 from liuhen.errors import FormatError
-from liuhen.store_reader import Bytes, ObjectVersion, StoreAccess, StoreTrouble
+from liuhen.store_reader import Bytes, Kept, ObjectVersion, StoreAccess, StoreTrouble
 
 LARGEST_FILE_BYTES = 1 << 62
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -63,6 +63,11 @@ class DirectoryReader:
                 yield file
         except (FileNotFoundError, NotADirectoryError, FormatError) as error:
             raise _gone(version.key) from error
+
+    def kept(self, version: ObjectVersion) -> Kept | None:
+        """A directory keeps nothing by itself."""
+        del version
+        return None
 
     def close(self) -> None:
         """Nothing is held between calls."""

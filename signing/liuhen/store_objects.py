@@ -21,6 +21,8 @@ ATTEMPTS = 3
 """A connection may break in the middle of a body; the object is then read from its beginning again."""
 
 Tell = Callable[[Code, str], None]
+Found = Callable[[ObjectVersion], None]
+"""Told of each version that is the object."""
 
 
 class Taken(enum.Enum):
@@ -32,13 +34,21 @@ class Taken(enum.Enum):
     ABSENT = enum.auto()
 
 
-def take(reader: Reader, name: Name, into: Path, *, limit_bytes: int, tell: Tell) -> Taken:
+def _heard_by_nobody(_version: ObjectVersion) -> None:
+    """Nobody asks."""
+
+
+def take(
+    reader: Reader, name: Name, into: Path, *, limit_bytes: int, tell: Tell, found: Found = _heard_by_nobody
+) -> Taken:
     """Copy the object to a new file. Reads every version where there are several. Raises StoreTrouble, OSError."""
     other, taken = into.with_name(f"{into.name}.other"), Taken.ABSENT
     try:
         for version in _live(reader, name):
             is_object = _read(reader, version, other, limit_bytes) == name.digest
             _judge(version, is_object, taken, tell)
+            if is_object:
+                found(version)
             if taken is Taken.ABSENT or (is_object and taken is Taken.DIFFERS):
                 other.replace(into)
                 taken = Taken.FOUND if is_object else Taken.DIFFERS

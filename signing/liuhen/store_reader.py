@@ -43,6 +43,14 @@ class ObjectVersion:
     is_delete_marker: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How long a store says it keeps a version, in UTC ms; None: not at all. `told` False: it was not to be had."""
+
+    until_ms: int | None
+    told: bool = True
+
+
 class Bytes(Protocol):
     """The bytes of one version."""
 
@@ -64,6 +72,9 @@ class Reader(Protocol):
 
     def open(self, version: ObjectVersion) -> AbstractContextManager[Bytes]:
         """The bytes of exactly this version."""
+
+    def kept(self, version: ObjectVersion) -> Kept | None:
+        """How long it is kept; None where the kind of store keeps nothing by itself. Raises nothing."""
 
     def close(self) -> None:
         """Let connections go."""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from liuhen.errors import KeyFileError
 from liuhen.keys import read_private_file
-from liuhen.store_reader import Bytes, ObjectVersion, StoreAccess, StoreTrouble
+from liuhen.store_reader import Bytes, Kept, ObjectVersion, StoreAccess, StoreTrouble
 
 REGION = "us-east-1"
 PAGE = 1000
@@ -25,6 +25,8 @@ CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 4
 NO_VERSION = "null"
 """What the API calls the one version of an object in a bucket that keeps none."""
 _CREDENTIAL_LINES = 2
+_UNRETAINED = frozenset({"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"})
+"""What servers say of an object without a retention, or of a bucket without a lock."""
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "Forbidden"})
 
 
@@ -35,6 +37,7 @@ class S3Reader:
         self._name = access.url.text
         self._bucket = access.url.bucket
         self._errors, self._client = _client(access)
+        self._silent = False
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See Reader."""
@@ -68,6 +71,23 @@ class S3Reader:
             yield _Body(body, self, version.key)
         finally:
             body.close()
+
+    def kept(self, version: ObjectVersion) -> Kept | None:
+        """See Reader. A store that does not say it once is not asked again."""
+        if self._silent:
+            return Kept(until_ms=None, told=False)
+        named = {"Bucket": self._bucket, "Key": version.key}
+        if version.version_id:
+            named["VersionId"] = version.version_id
+        try:
+            found = self._client.get_object_retention(**named).get("Retention", {})
+        except self._errors as error:
+            answer = getattr(error, "response", None)
+            code = answer.get("Error", {}).get("Code", "") if isinstance(answer, dict) else ""
+            self._silent = code not in _UNRETAINED
+            return Kept(until_ms=None, told=not self._silent)
+        until = found.get("RetainUntilDate")
+        return Kept(until_ms=None if until is None else round(until.timestamp() * 1000))
 
     def close(self) -> None:
         """See Reader."""

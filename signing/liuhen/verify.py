@@ -23,12 +23,14 @@ from liuhen.reader import CHUNK_BYTES
 from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, DeviceKey, GivenTrust, Report, Vouched, age_days, label_of
 from liuhen.report_room import Presented, Room
 from liuhen.store_archive import StoreArchive, WitnessClaim
+from liuhen.store_names import store_hash
 from liuhen.verify_ahead import Ahead
 from liuhen.verify_aside import Aside
 from liuhen.verify_bare import BareSegments
 from liuhen.verify_cosigned import CosignedCheck
 from liuhen.verify_journal import Chain, Item, items
 from liuhen.verify_keeping import KeepingCheck
+from liuhen.verify_kept import Promises, check_kept
 from liuhen.verify_keys import KeyRing
 from liuhen.verify_media import Heads, Media
 from liuhen.verify_seen import SeenCheck
@@ -99,7 +101,8 @@ class _Archive:
         self._tree = Tree(findings)
         self._sessions = Sessions(findings, self._media)
         self._keeping = KeepingCheck(findings, self._media.wanted, request.now_ms)
-        self._store = StoreCheck(findings, self._media.wanted, self._keeping.keeping)
+        read = None if request.store is None else store_hash(request.store.access.url)
+        self._store = StoreCheck(findings, self._media.wanted, self._keeping.keeping, read)
         self._cosigned = CosignedCheck(findings, () if request.store is None else request.store.witnesses)
         self._clocks = SessionClocks()
         self._aside = Aside(findings, self._media.wanted)
@@ -116,7 +119,7 @@ class _Archive:
         self._media.conclude(self._keeping.segments, self._store.segments, self._store.was_stored)  # S1, J21, J26
         self._check_records()  # J18
         self._aside.conclude(self._root, self._store.quarantined, *self._elsewhere())  # J22, J26
-        self._conclude_store()  # B1, B4
+        self._conclude_store()  # B1, B4, B5
         self._ring.conclude()  # A2 to A5
         return _report(self._request, self._findings, self._ring, self._answers())
 
@@ -170,8 +173,17 @@ class _Archive:
 
     def _conclude_store(self) -> None:
         self._cosigned.conclude(self._tree, self._chain.end_seq)
-        if self._request.store is not None:
-            self._request.store.conclude()
+        store = self._request.store
+        if store is not None:
+            store.conclude()
+            summary = self._store.stores.get(store_hash(store.access.url))
+            promises = Promises(
+                until_ms=self._store.promised,
+                designated=summary is not None and summary.designated,
+                sessions=self._keeping.keeping.sessions,
+                now_ms=self._request.now_ms,
+            )
+            check_kept(self._findings, store.kept, promises)
 
     def _check_records(self) -> None:
         """Step J18."""

@@ -132,6 +132,9 @@ class Media:
             self._unreadable(path, error, place, len(statement.fragments))
             return None
         self.read.setdefault(session, Ranges()).add(statement.number)
+        if self.store is not None:
+            for kept in seen.check.kept:
+                self.store.note_kept(session, statement.file_hash, kept)
         seen.check.tell(self.findings, place)  # whether its key is vouched for is said when all is read (A3, A4)
         self._tie(seen.outcome, statement, place, entry, chain)
         return seen.outcome

@@ -25,6 +25,7 @@ from liuhen.kinds import Head, Identity, Pair, Seal, Segment
 from liuhen.reader import Cursor, FragmentState, Initialisation, SealedFragment, StructureError, Tail
 from liuhen.registry import EndCause
 from liuhen.segment import parse_seal
+from liuhen.store_reader import Kept
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -75,6 +76,8 @@ class SegmentCheck:
     count: Counter[Code] = field(default_factory=Counter)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     unsealed_bytes: int = 0
+    kept: list[Kept] = field(default_factory=list)
+    """Out of a store: how long it keeps each version that is this file."""
 
     def add(self, code: Code, *, fragment: int | None = None, offset: int | None = None, en: object = "") -> None:
         """Report at this segment."""
@@ -121,7 +124,11 @@ class Source(Protocol):
     """A file that is brought to its path for as long as it is read, by whichever process reads it."""
 
     def presented(
-        self, path: Path, tell: Callable[[Code, str], None], readers: dict[object, object]
+        self,
+        path: Path,
+        tell: Callable[[Code, str], None],
+        readers: dict[object, object],
+        kept: Callable[[Kept], None],
     ) -> AbstractContextManager[Path]:
         """Where it lies now. Raises FileNotFoundError, OSError, StoreTrouble."""
 
@@ -142,7 +149,8 @@ class Job:
         check = SegmentCheck()
         if self.source is None:
             return self._read(self.path, check, desk)
-        with self.source.presented(self.path, lambda code, en: check.add(code, en=en), desk.readers) as path:
+        told = (lambda code, en: check.add(code, en=en), desk.readers, check.kept.append)
+        with self.source.presented(self.path, *told) as path:
             return self._read(path, check, desk)
 
     def _read(self, path: Path, check: SegmentCheck, desk: Desk) -> Seen:

@@ -15,10 +15,8 @@ from liuhen.findings import Code, Findings, Place
 from liuhen.keeping import Keeping
 from liuhen.kinds import Receipt, Reclaimed
 from liuhen.registry import ContentKind, ObjectKind
+from liuhen.store_archive import NAME_BYTES
 from liuhen.stored import Bar, Stored
-
-NAME_BYTES = 8
-"""So much of a hash tells contents apart where they are only counted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +38,13 @@ class StoreSummary:
 class StoreCheck:
     """Takes believed entries in order, each after `keeping` has. `wanted` says which sessions are asked for."""
 
-    def __init__(self, findings: Findings, wanted: Callable[[bytes], bool], keeping: Keeping) -> None:
+    def __init__(
+        self, findings: Findings, wanted: Callable[[bytes], bool], keeping: Keeping, read: bytes | None = None
+    ) -> None:
+        """`read` is the store that is read now (the hash of its name), None for a folder on a disk."""
+        self._read = read
+        self.promised: dict[bytes, int] = {}
+        """Of the store that is read: until when it keeps a content by its last receipt, by the content's beginning."""
         self._findings = findings
         self._wanted = wanted
         self._stored = Stored(keeping)
@@ -80,6 +84,8 @@ class StoreCheck:
         found.modes.add(body.mode)
         found.last_entry = seq
         for what, content, _, _, _, until_ms, store_utc_ms in body.objects:
+            if body.store == self._read and until_ms is not None:
+                self.promised[content[:NAME_BYTES]] = until_ms
             found.last_store_utc_ms = store_utc_ms
             if what == ObjectKind.SEGMENT:
                 found.segments.add(content[:NAME_BYTES])

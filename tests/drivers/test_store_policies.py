@@ -6,10 +6,13 @@ refused with 403.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from drivers.store_s3 import S3Store
 from edge.store import FaultClass, StoreFault, Version
-from tests.ceph.store import LOG_ID, POLICIES, CephStore
+from tests.ceph.store import LOCK_DAYS, LOG_ID, POLICIES, CephStore
 from tests.drivers.store_contract import BODY, content, fault_of, put
 
 pytestmark = pytest.mark.realtime
@@ -141,6 +144,36 @@ def test_this_gateway_takes_a_date_of_the_devices_choice_on_a_put(ceph: CephStor
     assert status_of(lambda: ceph.client("device").put_object(**named, **lock)) != FORBIDDEN
 
 
+def test_a_device_that_may_lengthen_does_that_to_its_own_alone_and_shortens_nothing(ceph: CephStore) -> None:
+    if not ceph.credential_file("lengthener").exists():
+        ceph.add_account("lengthener", as_role="device-lengthen")
+    store, client = ceph.open("lengthener"), ceph.client("lengthener")
+    own = put(store, f"v1/{LOG_ID}/{secrets.token_hex(8)}/one").version
+    later = store.default_lock()
+    assert later == timedelta(days=LOCK_DAYS)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    store.extend(own.key, own.version_id, until)
+    assert store.retained(own.key, own.version_id).until == until
+    named = {"Bucket": ceph.url.bucket, "Key": own.key, "VersionId": own.version_id}
+    for mode, days in (("COMPLIANCE", 2), ("GOVERNANCE", 4)):
+        lock = {"Mode": mode, "RetainUntilDate": datetime.now(UTC) + timedelta(days=days)}
+        assert status_of(partial(client.put_object_retention, **named, Retention=lock)) == FORBIDDEN
+    assert status_of(lambda: client.delete_object(**named)) == FORBIDDEN
+    there = ceph.client().put_object(Bucket=ceph.url.bucket, Key=OTHER, Body=b"another's")
+    with pytest.raises(StoreFault) as caught:
+        store.extend(OTHER, there["VersionId"], until)
+    assert fault_of(caught) is FaultClass.DENIED
+
+
+def test_a_device_may_send_a_date_with_a_put_and_see_the_buckets_default(ceph: CephStore, device: S3Store) -> None:
+    assert device.default_lock() == timedelta(days=LOCK_DAYS)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    md5, sha256 = hashlib.md5(BODY, usedforsecurity=False).digest(), hashlib.sha256(BODY).digest()
+    key = f"v1/{LOG_ID}/{secrets.token_hex(8)}/dated"
+    done = device.put(key, io.BytesIO(BODY), size=len(BODY), md5=md5, sha256=sha256, retain_until=until)
+    assert device.retained(key, done.version.version_id).until == until
+
+
 def test_a_witness_reads_all_and_writes_its_statements_alone(ceph: CephStore, version: Version) -> None:
     witness = ceph.open("witness")
     assert content(witness, version.key, version.version_id) == BODY
@@ -172,5 +205,10 @@ def test_a_custodian_reads_all_holds_and_writes_access_statements_alone(ceph: Ce
 
 
 def test_every_policy_that_is_shipped_names_the_places_to_fill_in() -> None:
-    assert sorted(path.stem for path in POLICIES.glob("*.json")) == ["custodian", "device", "witness"]
+    assert sorted(path.stem for path in POLICIES.glob("*.json")) == [
+        "custodian",
+        "device",
+        "device-lengthen",
+        "witness",
+    ]
     assert all("BUCKET" in path.read_text() for path in POLICIES.glob("*.json"))

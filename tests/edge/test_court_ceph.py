@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from drivers.store_s3 import S3Store
 from edge import __main__ as program
 from liuhen import cli, keys
-from liuhen.store_names import parse_key
+from liuhen.registry import ContentKind
+from liuhen.store_names import parse_key, store_hash
 from liuhen.store_statements import verify_access
 from tests.ceph.store import BUCKET, CephStore
 from tests.ceph.tls import make_certificates
 from tests.signing.archives import closed_archive, signer, trust_of
 from tests.signing.checking import assert_untouched, check
+from tests.signing.kept import Kept, kept_archive
 from tests.signing.stored import WITNESS, Shelf, shelve
 
 
@@ -131,3 +135,41 @@ def test_a_server_of_another_authority_is_not_trusted(
     err = capsys.readouterr().err
     assert "CA 文件" in err
     assert err.count("\n") == 1
+
+
+def test_a_lock_that_ends_before_receipt_or_term_say_is_a_finding_and_one_that_was_sent_with_the_put_is_none(
+    ceph: CephStore, trust_file: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The bucket locks for a day; receipt and term say two. One session bears its date, the other does not."""
+    kept, now = kept_archive(tmp_path / "archive"), datetime.now(UTC)
+    two_days = now + timedelta(days=2)
+    until_ms = round(two_days.timestamp() * 1000)
+    both = tuple((int(ContentKind.SEGMENT), hashlib.sha256(path.read_bytes()).digest()) for path in segments_of(kept))
+    kept.receipt(until_ms, store=store_hash(ceph.url), contents=both)
+    for session in (kept.session, kept.other):
+        kept.term(until_ms, session)
+    shelf = shelve(kept.closed(), tmp_path / "store")
+    store = ceph.open("admin")
+    for path in sorted(shelf.root.rglob("*")):
+        if path.is_file():
+            dated = f"/media/{kept.session.hex()}/" in str(path)
+            put_whole(store, path.relative_to(shelf.root).as_posix(), path.read_bytes(), two_days if dated else None)
+    store.close()
+    for jobs in ("1", "2"):
+        words = asked(ceph, "custodian", shelf, "--trust", trust_file, "--jobs", jobs)
+        assert cli.main([ceph.url.text, *words]) == 0
+        out = capsysbinary.readouterr().out.decode()
+        short = [line for line in out.splitlines() if "store-retention-short" in line]
+        assert ["2 个对象短于回执" in line for line in short] == [True, False]
+        assert "2 个对象短于保存期限" in short[1]
+        assert "store-retention-untold" not in out
+
+
+def segments_of(kept: Kept) -> list[Path]:
+    """The files of both sessions."""
+    return sorted((kept.device.root / "sessions").glob("*/*.mp4"))
+
+
+def put_whole(store: S3Store, key: str, octets: bytes, until: datetime | None) -> None:
+    md5, sha256 = hashlib.md5(octets, usedforsecurity=False).digest(), hashlib.sha256(octets).digest()
+    store.put(key, BytesIO(octets), size=len(octets), md5=md5, sha256=sha256, retain_until=until)

@@ -10,6 +10,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -280,7 +281,16 @@ class Watching(DirectoryStore):
         self._target = target
         self._refuses = refuses
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
         self.seen.append(content_in(self._target))
         if self._refuses:
             raise StoreFault(FaultClass.DENIED, key, remedy_zh="无权", remedy_en="no right")
@@ -312,7 +322,16 @@ class Swallowing(Watching):
 
     ambiguous = False
 
-    def put(self, key: str, body: BinaryIO, *, size: int, md5: bytes, sha256: bytes) -> Put:
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        md5: bytes,
+        sha256: bytes,
+        retain_until: datetime | None = None,
+    ) -> Put:
         if self.ambiguous:
             super().put(key, body, size=size, md5=md5, sha256=sha256)
             raise StoreFault(FaultClass.AMBIGUOUS, key)

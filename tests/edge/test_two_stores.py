@@ -94,14 +94,15 @@ def test_with_the_receipt_of_one_store_it_stays_and_with_those_of_two_it_goes(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both.second.store.levers.down = True
-    both.later(1, doctors(URL.text, SECOND.text), order, both.seconds(10))
+    both.later(1, doctors(URL.text, SECOND.text), order, both.seconds(5))
     low(monkeypatch)
-    both.later(20, both.seconds(20))
+    both.later(20, both.seconds(12))
     assert (len(media(both.made)), reclaimed(both.made)) == (2, 0)
     assert set(receipts(both.made)) == {store_hash(URL)}, "one store that is down holds up nothing of the other"
     assert events(both.made, EventCode.STORAGE_NO_RECLAIM) == 1
     both.second.store.levers.down = False
-    both.later(21, both.second.leaps, both.seconds(90))
+    both.later(21, both.second.leaps, both.seconds(5))
+    both.later(22, both.seconds(10))
     assert media(both.made) == []
     told = receipts(both.made)
     assert set(told) == {store_hash(URL), store_hash(SECOND)}
@@ -115,11 +116,11 @@ def test_two_receipts_stand_for_nothing_else_that_is_lacking(
 ) -> None:
     urls = (URL.text,) if lacking == "a doctor" else (URL.text, SECOND.text)
     ordered = () if lacking == "an order" else (order,)
-    both.later(1, doctors(*urls), *ordered, both.seconds(20))
+    both.later(1, doctors(*urls), *ordered, both.seconds(6))
     assert len(receipts(both.made)) == 2
     low(monkeypatch)
     held = (hold,) if lacking == "a hold" else ()
-    both.later(4 if lacking == "its days" else 20, *held, both.seconds(25))
+    both.later(4 if lacking == "its days" else 20, *held, both.seconds(8))
     assert (len(media(both.made)), reclaimed(both.made)) == (2, 0)
 
 

@@ -352,7 +352,8 @@ def version_lost(folder: Path) -> Seen:
 
 
 def retention_short(folder: Path) -> Seen:
-    short, mended = _pulled(retention=timedelta(hours=1), may_extend=False), _pulled(may_extend=True)
+    short = _pulled(retention=timedelta(hours=1), ignores_dates=True, may_extend=False)
+    mended = _pulled(may_extend=True)
     return _told(folder, short, _for(3), _looked, mended, _leap, _for(2), _settled, retention_ms=30 * DAY_MS)
 
 

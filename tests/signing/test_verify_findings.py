@@ -32,6 +32,8 @@ from liuhen.registry import (
     RefusalCode,
 )
 from liuhen.store_directory import DirectoryReader
+from liuhen.store_names import StoreUrl, store_hash
+from liuhen.store_reader import Kept as ReadKept
 from liuhen.store_reader import ObjectVersion
 from tests.signing.after_rot import append_seen, rot_announced, set_aside
 from tests.signing.archives import (
@@ -57,7 +59,7 @@ from tests.signing.archives import (
 )
 from tests.signing.checking import TRUST, assert_untouched, check
 from tests.signing.hearing_told import arrive_and_tell, follow, in_order, late, mark
-from tests.signing.kept import PAST_MS, kept_archive
+from tests.signing.kept import LATER_MS, PAST_MS, kept_archive
 from tests.signing.room import approve, clear, forbid, gap_since, give, owe, withhold
 from tests.signing.stored import WITNESS, Shelf, shelve
 
@@ -360,6 +362,36 @@ def _(root: Path) -> Case:
 @story(Code.STORE_VERSION_DUPLICATE)
 def _(root: Path) -> Case:
     return read_from(shelved(root), root, Doubled)
+
+
+class Keeping(DirectoryReader):
+    """A store that keeps everything a little shorter than was said."""
+
+    def kept(self, version: ObjectVersion) -> ReadKept | None:
+        del version
+        return ReadKept(until_ms=LATER_MS - 1)
+
+
+class Tightlipped(DirectoryReader):
+    """A store that does not let this credential see how long it keeps things."""
+
+    def kept(self, version: ObjectVersion) -> ReadKept | None:
+        del version
+        return ReadKept(until_ms=None, told=False)
+
+
+@story(Code.STORE_RETENTION_SHORT)
+def _(root: Path) -> Case:
+    kept = kept_archive(root)
+    store = root.parent / "store"
+    kept.receipt(LATER_MS, store=store_hash(StoreUrl(scheme="file", place=str(store))))
+    kept.closed()
+    return read_from(shelve(root, store), root, Keeping)
+
+
+@story(Code.STORE_RETENTION_UNTOLD)
+def _(root: Path) -> Case:
+    return read_from(shelved(root), root, Tightlipped)
 
 
 @story(Code.STORE_SLICE_WRONG)

@@ -196,7 +196,7 @@ def test_case_12_a_clock_far_off_is_signed_around_told_and_locks_nothing_into_an
     bench.settle()
     _all_whole(bench)
     assert bench.desk.codes() == [EventCode.STORE_CLOCK_OFF]
-    latest = bench.store.now() + timedelta(days=1)
+    latest = bench.store.now() + timedelta(days=1 + 2)  # and for the session to end
     assert all(held.until is not None and held.until <= latest for held in bench.store.held)
 
 
@@ -253,6 +253,7 @@ def test_case_17_a_retention_that_cannot_be_lengthened_is_told_and_never_receipt
     bench: Bench, lever: str, retention: timedelta | None
 ) -> None:
     bench.store.levers.retention = retention
+    bench.store.levers.ignores_dates = True
     setattr(bench.store.levers, lever, lever == "ignores_extend")
     bench.offload.close()
     bench.settings = Settings(retention_ms=30 * DAY_MS, beacon_seconds=0)
