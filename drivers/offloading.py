@@ -19,6 +19,7 @@ from drivers.system_clock import SystemClock
 from edge import store_examined
 from edge.commands.offload import Choice, Say
 from edge.config import Config
+from edge.offload.disks import Disks
 from edge.offload.due import due_of
 from edge.offload.inventory import Inventory
 from edge.offload.link import RecorderLink
@@ -28,7 +29,6 @@ from edge.offload.sender import Pace
 from edge.offload.streams import BudgetPace, ThreadStreams
 from edge.offload.yielding import Look
 from edge.settings_store import Access
-from edge.spool import read_identity
 from edge.working_days import is_working_day
 from liuhen.store_names import store_hash
 
@@ -42,9 +42,11 @@ def make_offload(choice: Choice, say: Say) -> Process:
     if not config.store.every:
         raise ValueError("no store is configured")
     loop, clock, link = Loop(), SystemClock(), RecorderLink(choice.recorder)
+    disks = Disks(tuple(one for one in (config.spool.directory, config.spool.mirror) if one), clock.boottime_ns)
     supervisor = Notifier.from_environment(os.environ, os.getpid())
     shared = _Shared(
-        log_id=read_identity(config.spool.directory).log_id,
+        disks=disks,
+        log_id=disks.identity().log_id,
         clock=clock,
         link=link,
         say=say,
@@ -65,6 +67,7 @@ def make_offload(choice: Choice, say: Say) -> Process:
 class _Shared:
     """What the stores of one process share: the device, its clock, its recorder, and the line."""
 
+    disks: Disks
     log_id: bytes
     clock: SystemClock
     link: RecorderLink
@@ -78,14 +81,14 @@ def _start(config: Config, access: Access, places: Places, shared: _Shared) -> O
     if url is None:
         raise ValueError("no store is configured")
     store = configured_store(
-        access, system_environment(), lambda: store_examined.is_conditional(config.spool.directory, url)
+        access, system_environment(), lambda: store_examined.is_conditional(shared.disks.leading(), url)
     )
     return OffloadStart(
         store=store,
         url=url.text,
         store_hash=store_hash(url),
         inventory=Inventory(
-            root=lambda: config.spool.directory,
+            root=shared.disks.leading,
             log_id=shared.log_id,
             store=store_hash(url),
             custodians=config.store.custodians,
@@ -96,12 +99,13 @@ def _start(config: Config, access: Access, places: Places, shared: _Shared) -> O
         tell=shared.link.tell,
         rate=partial(_rate, config),
         pace=shared.pace,
+        spools=shared.disks.order,
         sign_ahead=store.sign_ahead,
         jitter=random.SystemRandom().random,
         look=partial(_look, shared.link, config.queue.seconds, config.board.thermal_file),
         say=shared.say,
         show=lambda report: places.show(report.packet()),
-        standing=lambda: store_examined.standings(config.spool.directory).at(url),
+        standing=lambda: store_examined.standings(shared.disks.leading()).at(url),
         settings=Settings(
             retention_ms=config.retention.floor_days * MS_PER_DAY,
             witness_seconds=WITNESS_SECONDS if config.store.witness_keys else 0,

@@ -30,7 +30,7 @@ from liuhen.registry import EventCode, GapCause, MaintenanceCode, MarkCode, Reco
 
 OF_OTHER_CLERKS = frozenset(
     {
-        *(Verb.ORDER_RECLAIM, Verb.STORE_CHECK, Verb.VISIT_BEGIN, Verb.VISIT_END),
+        *(Verb.ORDER_RECLAIM, Verb.SETTLE_WITNESS, Verb.STORE_CHECK, Verb.VISIT_BEGIN, Verb.VISIT_END),
         *(Verb.HEADER, Verb.ATTACH, Verb.HOLD),
     }
 )
@@ -162,6 +162,8 @@ class RequestClerk:
                 return self._visits.carry_out(request)
             case Verb.ORDER_RECLAIM:
                 return self._store.order_reclaim(request)
+            case Verb.SETTLE_WITNESS:
+                return self._store.settle_witness(request)
             case Verb.STORE_CHECK:
                 return self._store.examined(attachment)
             case Verb.HEADER:

@@ -201,6 +201,12 @@ class StoreClerk:
             words_en=f"the order is entry {ordered.seq}; when space runs low, what is stored and may go will go",
         )
 
+    def settle_witness(self, request: Request) -> RequestAnswer:
+        """It was found out why a witness saw another history; media may go again. Raises StorageFault."""
+        answer = self._witness.settle(request)
+        self._space.look_soon()
+        return answer
+
     def examined(self, content: bytes | None) -> RequestAnswer:
         """The doctor's result for the configured store: signed as a check, kept, and followed. Raises StorageFault."""
         tools = self._room.tools

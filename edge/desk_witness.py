@@ -11,11 +11,13 @@ from edge.books import Books
 from edge.durable import StorageFault
 from edge.holdings import LedgerFault
 from edge.offload.words import Answer
+from edge.requests import Answer as RequestAnswer
+from edge.requests import Request
 from edge.room import Room
 from liuhen.errors import FormatError
 from liuhen.hashing import sha256
-from liuhen.kinds import Witness
-from liuhen.registry import EVENTS, EventCode
+from liuhen.kinds import Order, Witness
+from liuhen.registry import EVENTS, EventCode, OrderCode, RecordLabel
 from liuhen.store_statements import verify_witness
 
 
@@ -36,7 +38,7 @@ class WitnessClerk:
             return
         self._recalled = True
         root = self._room.tools.spool.root
-        if witnessing.is_contradicted(root):
+        if self._is_contradicted():
             self._warn()
         try:
             newest = witnessing.names(root)[-1:]
@@ -97,7 +99,8 @@ class WitnessClerk:
     def _differs(self, statement: Witness, encoded: bytes) -> Answer:
         """Another history than ours: kept as evidence, told once, and nothing is reclaimed until a person found out."""
         spool = self._room.tools.spool
-        if witnessing.is_contradicted(spool.root):
+        known = witnessing.is_settled(spool.root, witnessing.name_of(statement, encoded))
+        if known or self._is_contradicted():
             return Answer(ok=True)
         code = EventCode.WITNESS_DIFFERS
         spool.write(durable.Replace(path=spool.root / witnessing.CONTRADICTION_FILE, content=encoded))
@@ -105,6 +108,39 @@ class WitnessClerk:
         self._warn()
         self._room.tools.say(EVENTS[code].words_zh, EVENTS[code].words_en)
         return Answer(ok=True, seq=seq)
+
+    def _is_contradicted(self) -> bool:
+        """By the file, and by the journal where the file is gone: only an order ends it."""
+        if witnessing.is_contradicted(self._room.tools.spool.root):
+            return True
+        ledger = None if self._books is None else self._books.ledger
+        try:
+            return ledger is not None and ledger.is_contradicted()
+        except LedgerFault:
+            return False
+
+    def settle(self, request: Request) -> RequestAnswer:
+        """An operator has found out why a witness saw another history: an entry, with who and why. Raises StorageFault.
+
+        The statement is put aside and kept. The order comes first: cut off behind it, the file is removed by the next.
+        """
+        if self._books is not None:
+            self._books.turn()
+        if not self._is_contradicted():
+            return RequestAnswer(
+                ok=False, words_zh="没有与本机日志不符的见证", words_en="no witness contradicts this journal"
+            )
+        room = self._room
+        records = (room.keep(RecordLabel.PERSONS, request.actor), room.keep(RecordLabel.REASON, request.text))
+        body = Order(code=OrderCode.WITNESS_SETTLED, session=None, records=records)
+        ordered = room.tools.journal.append(body, session_id=None)
+        witnessing.settle(room.tools.spool)
+        room.warnings.pop(EventCode.WITNESS_DIFFERS.name, None)
+        return RequestAnswer(
+            ok=True,
+            words_zh=f"已记入日志第 {ordered.seq} 条；见证陈述另存备查，条件齐备的内容可再腾出空间",
+            words_en=f"the order is entry {ordered.seq}; the statement is kept aside, and what may go may go again",
+        )
 
     def _warn(self) -> None:
         code = EventCode.WITNESS_DIFFERS

@@ -35,11 +35,13 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
 )
-from liuhen.registry import EndCause, EventCode, HoldAct, ObjectKind
+from liuhen.registry import EndCause, EventCode, HoldAct, ObjectKind, OrderCode
 
-VERSION = 3
+VERSION = 4
 NS_PER_MS = 1_000_000
-DEADLINE_EVENTS = frozenset(code for code in EventCode if code.name.startswith("DEADLINE_"))
+REMEMBERED_EVENTS = frozenset(
+    code for code in EventCode if code.name.startswith("DEADLINE_") or code is EventCode.WITNESS_DIFFERS
+)
 
 _SCHEMA = """
 CREATE TABLE mark (
@@ -105,6 +107,10 @@ SELECT count(*), coalesce(sum(size), 0) FROM slices AS s WHERE last >= ? AND fir
 _RECEIPTS = """
 SELECT seq, store, designated, mode, hash, size, version, retained_until_ms, store_utc_ms
 FROM receipts WHERE what = ? AND content = ? ORDER BY seq"""
+_CONTRADICTED = """
+SELECT coalesce((SELECT max(seq) FROM told WHERE code = ?), -1)
+     > coalesce((SELECT max(seq) FROM orders WHERE code = ?), -1)
+"""
 _BEGIN = "INSERT OR IGNORE INTO sessions (id, ordinal, first_seq, began_ms, error_ms) VALUES (?, ?, ?, ?, ?)"
 _END = "UPDATE sessions SET end_seq = ?, ended_ms = ?, error_ms = ? WHERE id = ?"
 _END_LATER = "UPDATE sessions SET end_seq = ?, ended_ms = coalesce(media_end_ms, ?), error_ms = ? WHERE id = ?"
@@ -323,6 +329,12 @@ class Holdings:
         rows = self._rows("SELECT seq, session FROM orders WHERE code = ? ORDER BY seq", code)
         return [(row[0], bytes(row[1]) or None) for row in rows]
 
+    def is_contradicted(self) -> bool:
+        """Whether a witness saw another history and no order since says that it was found out why."""
+        codes = (int(EventCode.WITNESS_DIFFERS), int(OrderCode.WITNESS_SETTLED))
+        row = next(iter(self._rows(_CONTRADICTED, *codes)))
+        return bool(row[0])
+
     def checkpoint_root(self, size: int) -> bytes | None:
         """The root of the journal's checkpoint over so many entries; None where it has none of that size."""
         row = next(iter(self._rows("SELECT root FROM checkpoints WHERE size = ?", size)), None)
@@ -351,8 +363,9 @@ class Holdings:
                 self._stated(entry)
             case Receipt() as body:
                 self._receipt(seq, body)
-            case Event(code=code, refers_to=int(about), measured=measured) if code in DEADLINE_EVENTS:
-                self._write("INSERT INTO told VALUES (?, ?, ?, ?)", code, about, (measured or (0,))[0], seq)
+            case Event(code=code, refers_to=about, measured=measured) if code in REMEMBERED_EVENTS:
+                subject = seq if about is None else about
+                self._write("INSERT INTO told VALUES (?, ?, ?, ?)", code, subject, (measured or (0,))[0], seq)
             case Destroyed(contents=contents) | Reclaimed(contents=contents):
                 for what, content in contents:
                     self._write(

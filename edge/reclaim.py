@@ -17,8 +17,8 @@ from edge.store_examined import Standing, Standings
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.keeping import SYNCHRONISED, Content
-from liuhen.kinds import Checkpoint, Clock, Order, Receipt, Reclaimed, SessionEnd
-from liuhen.registry import ContentKind, OrderCode
+from liuhen.kinds import Checkpoint, Clock, Event, Order, Receipt, Reclaimed, SessionEnd
+from liuhen.registry import ContentKind, EventCode, OrderCode
 from liuhen.store_statements import parse_witness, verify_witness
 from liuhen.stored import Bar, Reasons, Seen, Stored
 
@@ -129,6 +129,8 @@ class ReclaimBooks:
     ended: dict[bytes, Clock] = field(default_factory=dict)
     naming: dict[Content, list[int]] = field(default_factory=dict)
     """Of each content the receipts that name it."""
+    contradicted: bool = False
+    """A witness has seen another history, and no order since says that it was found out why."""
     roots: dict[int, bytes] = field(default_factory=dict)
     """Size to root of the newest checkpoints."""
     stored: Stored = field(init=False)
@@ -148,14 +150,26 @@ class ReclaimBooks:
             case Receipt(objects=rows):
                 for what, content, *_ in rows:
                     self.naming.setdefault((what, content), []).append(seq)
-            case Order(code=OrderCode.RECLAIM_UNWITNESSED, session=of):
-                self.orders.append((seq, of))
+            case Order() | Event():
+                self._said(entry)
             case Checkpoint(size=size, root=root):
                 self.roots[size] = root
                 if len(self.roots) > CHECKPOINTS_KEPT:
                     del self.roots[next(iter(self.roots))]
             case Reclaimed() as body if session is not None:
                 self._went(entry, body, session)
+            case _:
+                pass
+
+    def _said(self, entry: Entry) -> None:
+        """Orders, and a witness that saw another history, until an order says that it was found out why."""
+        match entry.body:
+            case Order(code=OrderCode.RECLAIM_UNWITNESSED, session=of):
+                self.orders.append((entry.common.seq, of))
+            case Event(code=EventCode.WITNESS_DIFFERS):
+                self.contradicted = True
+            case Order(code=OrderCode.WITNESS_SETTLED):
+                self.contradicted = False
             case _:
                 pass
 
@@ -242,6 +256,8 @@ def _local(books: ReclaimBooks, session: bytes, clock: Clock, minimum_hold_days:
     """What has nothing to do with the single piece of content."""
     if not books.ledger.whole:
         return Local.JOURNAL_INCOMPLETE
+    if books.contradicted:
+        return Local.CONTRADICTED
     ended = books.ended.get(session)
     if ended is None:
         return Bar.SESSION_OPEN

@@ -48,6 +48,7 @@ class Verb(enum.StrEnum):
     HEADER = "header"
     ATTACH = "attach"
     HOLD = "hold"
+    SETTLE_WITNESS = "settle-witness"
 
 
 class MarkKind(enum.StrEnum):
@@ -77,7 +78,7 @@ class Role(enum.IntEnum):
 RIGHTS: dict[Role, frozenset[Verb]] = {
     Role.NOBODY: frozenset(),
     Role.OPERATOR: frozenset(Verb),
-    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE, Verb.ORDER_RECLAIM, Verb.STORE_CHECK},
+    Role.CONSOLE: frozenset(Verb) - {Verb.MAINTENANCE, Verb.ORDER_RECLAIM, Verb.STORE_CHECK, Verb.SETTLE_WITNESS},
     Role.OFFLOAD: frozenset({Verb.STATUS}),
     Role.SENSORS: frozenset(),
 }
@@ -149,6 +150,7 @@ NEEDED: dict[Verb, tuple[str, ...]] = {
     Verb.VISIT_BEGIN: ("number",),
     Verb.ATTACH: ("text",),
     Verb.HOLD: ("actor", "text", "session"),
+    Verb.SETTLE_WITNESS: ("actor", "text"),
 }
 
 _PATTERNS = {"session": re.compile(r"[0-9a-f]{32}", re.ASCII), "number": NUMBER}

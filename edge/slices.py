@@ -267,6 +267,13 @@ def cut_last(spool: Spool, journal: Journal, now_ns: Callable[[], int]) -> Stora
     return SliceCutter(spool, journal, now_ns).close()
 
 
+def newest_cut(root: Path) -> int:
+    """The last entry that a slice on this disk holds, -1 where there is none. Raises StorageFault."""
+    numbers = _numbers(root)
+    rows = _rows_of(_rows_path(root, numbers[-1])) if numbers else []
+    return rows[-1].last if rows else -1
+
+
 def is_cut(root: Path) -> bool:
     """Whether a journal was ever cut for a store. Raises StorageFault."""
     return bool(_numbers(root))

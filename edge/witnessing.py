@@ -23,7 +23,9 @@ from liuhen.stored import Seen
 
 FOLDER = "device/witness"
 CONTRADICTION_FILE = "device/witness-contradicts"
-"""The statement that saw another history. While it is there nothing is reclaimed; whoever has found out removes it."""
+"""The statement that saw another history. The event that told it stands until an operator's order says why."""
+SETTLED_FOLDER = "device/witness-settled"
+"""Statements of which was found out why they saw another history: evidence, and not to be told again."""
 STATEMENTS_LIMIT = 2048
 """At one an hour the last three months; the oldest is forgotten first, and its media then wait for an order."""
 
@@ -36,14 +38,41 @@ def name_of(statement: Witness, encoded: bytes) -> str:
 
 def names(root: Path) -> list[str]:
     """What is remembered, by ascending size. Raises OSError."""
+    return _in(root / FOLDER)
+
+
+def _in(folder: Path) -> list[str]:
     try:
-        return sorted(path.name for path in (root / FOLDER).iterdir() if not path.name.startswith("."))
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
         return []
 
 
+def known(root: Path) -> list[str]:
+    """What need not be brought again: what is remembered, and what was settled. Raises OSError."""
+    return [*names(root), *_in(root / SETTLED_FOLDER)]
+
+
+def is_settled(root: Path, name: str) -> bool:
+    """Whether somebody has found out why this statement saw another history."""
+    return (root / SETTLED_FOLDER / name).exists()
+
+
+def settle(spool: Spool) -> None:
+    """Put aside the statement that contradicts, durably; one that is gone already is let be. Raises StorageFault."""
+    path = spool.root / CONTRADICTION_FILE
+    with durable.reading(path):
+        encoded = read(path) if path.exists() else b""
+    if encoded:
+        statement = parse_witness(encoded, where=CONTRADICTION_FILE)[1]
+        spool.write(durable.MakeDirectory(path=spool.root / SETTLED_FOLDER))
+        aside = spool.root / SETTLED_FOLDER / name_of(statement, encoded)
+        spool.write(durable.Replace(path=aside, content=encoded))
+    spool.write(durable.Remove(path=path, missing_ok=True))
+
+
 def is_contradicted(root: Path) -> bool:
-    """Whether a witness has seen another history, and nobody has found out yet."""
+    """Whether the file says so; that it is not there proves nothing (`ReclaimBooks.contradicted` does)."""
     return (root / CONTRADICTION_FILE).exists()
 
 

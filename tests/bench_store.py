@@ -99,7 +99,7 @@ def _ours(store: CephStore, files: Path, prefix: str, kind: type[Sender]) -> flo
     port = store.open(ADMIN)
     tasks = [_task(path, f"{prefix}/{path.name}", number) for number, path in enumerate(sorted(files.iterdir()))]
     dates = Dates(port, lambda: time.time_ns() // 1_000_000)
-    sender = kind(spool=files, store=port, steps=_Free(), pace=_Free(), dates=dates)
+    sender = kind(spools=(files,), store=port, steps=_Free(), pace=_Free(), dates=dates)
     try:
         with ThreadPoolExecutor(STREAMS) as pool:
             began = time.monotonic()

@@ -76,6 +76,7 @@ FIELDS: dict[Verb, tuple[Field, ...]] = {
     ),
     Verb.MAINTENANCE: (_NAME, Field(name="text", needed=True, label="做了什么 what was done")),
     Verb.ORDER_RECLAIM: (_NAME, Field(name="text", needed=True, label="理由 why")),
+    Verb.SETTLE_WITNESS: (_NAME, Field(name="text", needed=True, label="查明的原因 what was found out")),
     Verb.STORE_CHECK: (),
 }
 """What each verb wants to hear, in the order in which a person is asked."""
@@ -122,6 +123,11 @@ def _add_owed(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         verbs, Verb.ORDER_RECLAIM, "代替见证下令：已入库内容可腾出空间 / stand for the witness: what is stored may go"
     )
     order.add_argument("--session", metavar="ID", default="", help="只限此场次 / this session alone")
+    _verb(
+        verbs,
+        Verb.SETTLE_WITNESS,
+        "见证所见与本机日志不符，已查明原因 / it was found out why a witness saw another history",
+    )
     check = _verb(verbs, Verb.STORE_CHECK, "登记存储自检的结果 / journal what liuhen store doctor --json found")
     check.add_argument("file", type=Path, metavar="FILE", help="其 JSON 结果 / its JSON")
     statement = _verb(verbs, Verb.STATEMENT, "提交书面说明，或打印其草稿 / the signed statement, or a draft of it")

@@ -80,11 +80,15 @@ class Inventory:
     due: Due = lambda _ended_ms, _error_ms: NO_DEADLINE_MS
     _slices: SliceReader | None = None
     _sliced: int = -1
+    _read: Path | None = None
+    """Where the slices were read last."""
 
     def read_on(self, reached: Reached) -> Found:
         """The next slices, and the next part of the journal as far as they reach. Raises StorageFault, JournalError."""
-        if self._slices is None or self._sliced != reached.sliced:  # the state was made anew
-            self._slices = SliceReader(self.root(), after_seq=reached.sliced)
+        root = self.root()
+        # The state was made anew, or the other disk leads now.
+        if self._slices is None or self._sliced != reached.sliced or self._read != root:
+            self._slices, self._read = SliceReader(root, after_seq=reached.sliced), root
         slices = self._slices.take(SLICES_AT_ONCE)
         self._sliced = slices[-1].last if slices else reached.sliced
         follower = JournalFollower(self.root, reached.mark)

@@ -23,6 +23,7 @@ from liuhen.errors import FormatError
 
 CHUNK_BYTES = 1 << 16
 OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Body(io.RawIOBase):
     def __init__(self, root: Path, span: Span, pace: Callable[[int], None]) -> None:
         """Open it. Raises OSError."""
         super().__init__()
-        self._descriptor = _opened(root / span.path)
+        self._descriptor = _opened(root, span.path)
         self._span = span
         self._pace = pace
         self._at = 0
@@ -99,14 +100,18 @@ class SealedBody(io.BytesIO):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """An object before it is sent. `content` is there where it is not the span's own bytes: an encrypted record."""
+    """An object before it is sent, from the disk at `root`.
 
+    `content` is there where it is not the span's own bytes: an encrypted record.
+    """
+
+    root: Path
     hashed: Hashed
     content: bytes | None = None
 
-    def body(self, root: Path, span: Span, pace: Callable[[int], None]) -> BinaryIO:
+    def body(self, span: Span, pace: Callable[[int], None]) -> BinaryIO:
         """The bytes as a stream for one PUT. Raises OSError."""
-        return cast("BinaryIO", Body(root, span, pace)) if self.content is None else SealedBody(self.content, pace)
+        return cast("BinaryIO", Body(self.root, span, pace)) if self.content is None else SealedBody(self.content, pace)
 
 
 def encrypted(root: Path, span: Span, custodians: tuple[bytes, ...]) -> Ready:
@@ -114,19 +119,19 @@ def encrypted(root: Path, span: Span, custodians: tuple[bytes, ...]) -> Ready:
 
     A file that is no record any more stays as it is: its hash tells.
     """
-    with os.fdopen(_opened(root / span.path), "rb") as file:
+    with os.fdopen(_opened(root, span.path), "rb") as file:
         content = file.read(records.RECORD_LIMIT_BYTES + 1)
     with contextlib.suppress(FormatError):
         content = sealed_records.seal(content, custodians)
     md5 = hashlib.md5(content, usedforsecurity=False).digest()
     found = Hashed(size=len(content), sha256=hashlib.sha256(content).digest(), md5=md5, ended=True)
-    return Ready(hashed=found, content=content)
+    return Ready(root=root, hashed=found, content=content)
 
 
 def hashed(root: Path, span: Span) -> Hashed:
     """Read the span once. Raises OSError; a file that ends early is shorter than its span."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    descriptor = _opened(root / span.path)
+    descriptor = _opened(root, span.path)
     try:
         while size < span.size:
             chunk = os.pread(descriptor, min(CHUNK_BYTES, span.size - size), span.offset + size)
@@ -143,9 +148,21 @@ def hashed(root: Path, span: Span) -> Hashed:
     return Hashed(size=size, sha256=sha256.digest(), md5=md5.digest(), ended=ended)
 
 
-def _opened(path: Path) -> int:
-    descriptor = os.open(path, OPENING)
+def _opened(root: Path, path: str) -> int:
+    """A plain file below a spool: no link is followed below the root, and no way leads out of it. Raises OSError."""
+    *folders, name = path.split("/")
+    if not all(part and part not in (".", "..") for part in (*folders, name)):
+        raise OSError(errno.EINVAL, "not a path below the spool", path)
+    folder = os.open(root, FOLDER)
+    try:
+        for part in folders:
+            below = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        descriptor = os.open(name, OPENING, dir_fd=folder)
+    finally:
+        os.close(folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
+        raise OSError(errno.EINVAL, "not a plain file", path)
     return descriptor

@@ -106,6 +106,8 @@ class OffloadStart:
     reached: Callable[[str], None] = lambda _point: None
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     """Waits so many seconds for the end; whoever moves a clock of his own moves it here."""
+    spools: Callable[[], tuple[Path, ...]] | None = None
+    """The disks that hold the spool, the one that leads first; None: where the inventory reads."""
     pace: Pace | None = None
     """Who lets bytes through; None: `rate` alone. Stores that share a line share one."""
 
@@ -193,6 +195,9 @@ class Offload:
         self._fault = ""
         self._courier = Courier(start.tell, start.url, start.say)
         self._foreign: deque[Task] = deque(maxlen=FOREIGN_KEPT)
+        self._elsewhere: deque[tuple[Task, Path, Path]] = deque(maxlen=FOREIGN_KEPT)
+        self._wanting: dict[str, int] = {}
+        """Of each disk how many objects had to be read from the other."""
         self._yielding = yielding.Yielding()
         self._meter = Meter()
         self._turn = 0
@@ -368,7 +373,7 @@ class Offload:
 
     def _sender(self, state: State) -> Sender:
         return Sender(
-            spool=self._start.inventory.root(),
+            spools=spools() if (spools := self._start.spools) is not None else (self._start.inventory.root(),),
             store=self._start.store,
             steps=state,
             pace=self._pace,
@@ -376,6 +381,7 @@ class Offload:
             dates=self._dates,
             custodians=self._start.inventory.custodians,
             foreign=lambda task, _version: self._foreign.append(task),
+            other_disk=lambda task, wanting, read: self._elsewhere.append((task, wanting, read)),
             reached=self._start.reached,
         )
 
@@ -409,7 +415,7 @@ class Offload:
 
         def known() -> frozenset[str]:
             try:
-                return answered.union(witnessing.names(inventory.root()))
+                return answered.union(witnessing.known(inventory.root()))
             except OSError:
                 return answered  # the recorder says itself what it knows already
 
@@ -432,14 +438,14 @@ class Offload:
             paused=self._yielding.reasons,
             fault="" if self._line.closed else self._fault,
             standing=self._start.standing().name.lower(),
+            wanting=dict(self._wanting),
             reading_on=state.fresh,
         )
 
     # -- what came of a life ---------------------------------------------------------------------------------------
 
     def _ended(self, state: State, number: int, outcome: Outcome | Broken, now_ns: int) -> None:
-        while self._foreign:
-            self._differs(self._foreign.popleft(), now_ns)
+        self._tell_on_the_way(now_ns)
         match outcome:
             case Failed():
                 self._failed(state, outcome, now_ns)
@@ -459,6 +465,13 @@ class Offload:
             case Broken():
                 self._line = retry.abandoned(self._line)
                 self._broken(state, outcome, now_ns)
+
+    def _tell_on_the_way(self, now_ns: int) -> None:
+        """What lives have met that is no end of theirs."""
+        while self._foreign:
+            self._differs(self._foreign.popleft(), now_ns)
+        while self._elsewhere:
+            self._read_elsewhere(*self._elsewhere.popleft())
 
     def _hand_over(self, outcome: BeaconSent | WitnessRead) -> None:
         if isinstance(outcome, WitnessRead):
@@ -531,6 +544,13 @@ class Offload:
             f"the store holds other bytes than were signed: {task.sealed.key}",
         )
         self._courier.alarm(News(code=EventCode.STORE_DIFFERS, measured=(int(WHAT[task.sealed.kind]),)), now_ns)
+
+    def _read_elsewhere(self, task: Task, wanting: Path, read: Path) -> None:
+        self._wanting[str(wanting)] = self._wanting.get(str(wanting), 0) + 1
+        self._start.say(
+            f"{wanting} 上缺少或损坏，改从 {read} 读取入库：{task.sealed.span.path}",
+            f"missing or damaged on {wanting}, read from {read} instead: {task.sealed.span.path}",
+        )
 
     def _alarm(self, alarm: Alarm, measure: int, now_ns: int) -> None:
         code = alarms.CODES[alarm]

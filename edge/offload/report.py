@@ -6,8 +6,8 @@ A report is a JSON object in a file that is replaced whole; whoever reads it say
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,8 @@ class Report:
     fault: str = ""
     standing: str = Standing.FIT.name.lower()
     """What the store counts for (`edge.store_examined.Standing`)."""
+    wanting: Mapping[str, int] = field(default_factory=dict)
+    """Of each disk how many objects were missing or damaged there and were read from the other."""
     reading_on: bool = False
     """The spool is still being looked through: what waits is not all known yet."""
 
@@ -86,6 +88,7 @@ def parse(packet: bytes) -> Report:
         waiting["levels"] = tuple(waiting["levels"])
         taken = {name: said[name] for name in Report.__dataclass_fields__}
         taken |= {"waiting": Waiting(**waiting), "paused": tuple(Reason[one.upper()] for one in said["paused"])}
+        taken["wanting"] = {str(disk): int(count) for disk, count in said["wanting"].items()}
         Standing[taken["standing"].upper()]
         return Report(**taken)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -99,13 +102,7 @@ def lines(report: Report, now_utc_ms: int) -> Iterator[str]:
     if age > STALE_SECONDS:
         yield f"▲ 入库进程已 {age} 秒没有消息，以下为旧状态 / offload silent for {age} s; what follows is old"
     yield f"存储库 store：{report.url}（{report.label_zh} / {report.label_en}）"
-    standing = Standing[report.standing.upper()]
-    if standing is not Standing.FIT:
-        yield f"▲ 存储库{standing.words_zh} / {standing.words_en}"
-    if report.fault:
-        yield f"▲ 存储端不可用 store cannot be used：{report.fault}"
-    for reason in report.paused:
-        yield f"暂停传输 paused：{REASONS_ZH[reason]} {REASONS_EN[reason]}"
+    yield from _troubles(report)
     if report.reading_on:
         yield "正在清点存储盘，数目还会增加 / the spool is still being looked through"
     yield f"待入库 waiting：{waiting.objects} 件 objects，{_size(waiting.size)}，其中证明材料 proof {waiting.proof}"
@@ -120,6 +117,19 @@ def lines(report: Report, now_utc_ms: int) -> Iterator[str]:
             f"▲ {waiting.differing} 件本地内容与签名不符，未入库，请联系维护人员 / "
             f"{waiting.differing} objects differ here from what was signed and were not sent: call maintenance"
         )
+
+
+def _troubles(report: Report) -> Iterator[str]:
+    """What keeps it from being sent, or from counting."""
+    standing = Standing[report.standing.upper()]
+    if standing is not Standing.FIT:
+        yield f"▲ 存储库{standing.words_zh} / {standing.words_en}"
+    for disk, count in report.wanting.items():
+        yield f"▲ {disk} 上有 {count} 件缺少或损坏，已从另一块盘读取 / {count} objects were read from the other disk"
+    if report.fault:
+        yield f"▲ 存储端不可用 store cannot be used：{report.fault}"
+    for reason in report.paused:
+        yield f"暂停传输 paused：{REASONS_ZH[reason]} {REASONS_EN[reason]}"
 
 
 def _deadline(report: Report, now_utc_ms: int) -> Iterator[str]:
@@ -146,6 +156,7 @@ def needs_somebody(report: Report, now_utc_ms: int) -> bool:
     """Whether a person should look: silence, a deadline missed or about to be, content that differs, a store unfit."""
     silent = now_utc_ms - report.utc_ms > STALE_SECONDS * 1000
     wanting = report.standing != Standing.FIT.name.lower()
+    wanting = wanting or bool(report.wanting)
     return bool(silent or wanting or report.waiting.levels[-1] or report.short_seconds or report.waiting.differing)
 
 

@@ -190,7 +190,8 @@ class Dates:
 class Sender:
     """See the module. `retention_ms` is the least term counted from sealing; 0 asks for none."""
 
-    spool: Path
+    spools: tuple[Path, ...]
+    """The disks that hold it, the one that leads first."""
     store: Store
     steps: Steps
     pace: Pace
@@ -200,6 +201,8 @@ class Sender:
     """Records are encrypted for these."""
     foreign: Callable[[Task, str], None] = lambda _task, _version: None
     """Told of a version under an object's key that holds other bytes."""
+    other_disk: Callable[[Task, Path, Path], None] = lambda _task, _wanting, _read: None
+    """Told of what one disk does not hold as it was signed, and which disk it is read from instead."""
     reached: Callable[[str], None] = lambda _point: None
     """Told of each point of a life; a test may end the process there."""
 
@@ -247,14 +250,31 @@ class Sender:
         return None
 
     def _ready(self, task: Task) -> Ready | None:
-        """The object as it is sent, a record encrypted where there are custodians; None: not what was signed.
+        """The object as it is sent, from the first disk that holds what was signed; None where each holds other bytes.
 
-        Raises OSError.
+        Raises OSError where one could not be read and no other would do: it may be back.
         """
+        unreadable: OSError | None = None
+        for place, spool in enumerate(self.spools):
+            try:
+                ready = self._ready_from(spool, task)
+            except OSError as error:
+                unreadable = unreadable or error
+                continue
+            if ready is not None:
+                if place:
+                    self.other_disk(task, self.spools[0], spool)
+                return ready
+        if unreadable is not None:
+            raise unreadable
+        return None
+
+    def _ready_from(self, spool: Path, task: Task) -> Ready | None:
+        """From one disk, a record encrypted where there are custodians; None: not what was signed. Raises OSError."""
         if task.sealed.kind is Kind.RECORD and self.custodians:
-            ready = encrypted(self.spool, task.sealed.span, self.custodians)
+            ready = encrypted(spool, task.sealed.span, self.custodians)
         else:
-            ready = Ready(hashed=hashed(self.spool, task.sealed.span))
+            ready = Ready(root=spool, hashed=hashed(spool, task.sealed.span))
         found = ready.hashed
         whole = found.ended or not task.sealed.span.to_end
         return ready if whole and _is_signed(found.size, found.sha256, task.sealed) else None
@@ -295,7 +315,7 @@ class Sender:
             return self._put_once(task, ready, None)
 
     def _put_once(self, task: Task, ready: Ready, until: datetime | None) -> Put:
-        with ready.body(self.spool, task.sealed.span, self.pace.take) as body:
+        with ready.body(task.sealed.span, self.pace.take) as body:
             return self.store.put(
                 task.sealed.key,
                 body,

@@ -848,6 +848,7 @@ class OrderCode(enum.IntEnum):
     """What a local operator ordered."""
 
     RECLAIM_UNWITNESSED = 1
+    WITNESS_SETTLED = 2
 
 
 class ProcedureCode(enum.IntEnum):

@@ -11,12 +11,12 @@ import pytest
 from edge import witnessing
 from edge.config import Config
 from edge.offload.words import Answer, WitnessTold
-from edge.requests import Role
+from edge.requests import Role, Verb
 from edge.spool import read_identity
 from liuhen.findings import Code
 from liuhen.hashing import sha256
-from liuhen.kinds import Checkpoint, Segment, Witness
-from liuhen.registry import EventCode
+from liuhen.kinds import Checkpoint, Order, Segment, Witness
+from liuhen.registry import EventCode, OrderCode, RecordLabel
 from liuhen.store_statements import parse_witness, sign_witness
 from tests.edge import test_desk_space as space
 from tests.edge.ports_room import Device, Room
@@ -141,9 +141,44 @@ def test_another_history_is_told_once_lights_the_lamp_and_stops_every_reclaim_un
     assert events(made, EventCode.WITNESS_DIFFERS) == 1
     assert warned == [True, True]
     assert made.verify().intact
-    (made.spool / witnessing.CONTRADICTION_FILE).unlink()
-    days_later(made, 30, play(25), config=config)
-    assert reclaimed(made) == 2
+    (made.spool / witnessing.CONTRADICTION_FILE).unlink()  # by hand: nobody has said why
+    days_later(made, 21, play(25), look, config=config)
+    assert (reclaimed(made), warned[-1]) == (0, True)
+    settled: list[Any] = []
+    settle = settling(settled, actor="李站长", text="备份日志曾被当作正式日志送给见证方")
+    days_later(
+        made, 22, play(3), tell, settling(settled, Role.CONSOLE, actor="李", text="x"), settle, look, config=config
+    )
+    assert [answer.ok for answer in settled] == [False, True]
+    assert warned[-1] is False
+    (order,) = [one for _, one in entries(made) if isinstance(one, Order) and one.code == OrderCode.WITNESS_SETTLED]
+    assert [label for label, _ in order.records] == [RecordLabel.PERSONS, RecordLabel.REASON]
+    days_later(made, 30, play(25), look, settle, config=config)
+    assert (reclaimed(made), warned[-1], settled[-1].ok) == (2, False, False)
+    assert made.verify().intact
+
+
+def settling(answers: list[Any], role: Role = Role.OPERATOR, **said: Any) -> Callable[[Room], None]:
+    """Somebody has found out why."""
+    return lambda room: answers.append(room.ask(Verb.SETTLE_WITNESS, role, **said))
+
+
+def test_a_contradiction_that_was_settled_is_kept_aside_and_is_no_news_again_and_another_one_is(made: Device) -> None:
+    answers: list[Answer] = []
+    settled: list[Any] = []
+    config = pinned(made, WITNESS.public_key)
+    first, second = saying(made, root=bytes(32)), saying(made, root=bytes([1] * 32))
+    tell = telling(answers, lambda: first)
+    who: dict[str, Any] = {"actor": "李站长", "text": "已查明"}
+    days_later(made, 2, play(3), settling(settled, **who), tell, settling(settled, **who), tell, config=config)
+    assert [answer.ok for answer in settled] == [False, True]
+    assert events(made, EventCode.WITNESS_DIFFERS) == 1
+    assert not (made.spool / witnessing.CONTRADICTION_FILE).exists()
+    (name,) = witnessing.known(made.spool)
+    assert (made.spool / witnessing.SETTLED_FOLDER / name).read_bytes() == first
+    days_later(made, 3, play(3), tell, telling(answers, lambda: second), config=config)
+    assert events(made, EventCode.WITNESS_DIFFERS) == 2
+    assert all(answer.ok for answer in answers)
 
 
 def test_one_statement_at_a_time_is_borne_and_a_known_one_is_no_news(made: Device) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge.offload import yielding
 from edge.offload.courier import Tell
+from edge.offload.disks import Disks
 from edge.offload.inventory import Inventory
 from edge.offload.program import Loop, Offload, OffloadStart, Settings
 from edge.offload.report import Report
@@ -150,10 +151,13 @@ class Bench:
     look: yielding.Look = field(default_factory=yielding.Look)
     show: Callable[[Report], None] | None = None
     custodians: tuple[bytes, ...] = ()
+    mirror: Path | None = None
+    """A second disk that holds the same."""
     log_id: bytes | None = None
     clock: Clock | None = None
     """Another clock than the device's own, where time is real."""
     device: Device = field(init=False)
+    disks: Disks = field(init=False)
     desk: RecorderDesk = field(init=False)
     store: VirtualStore = field(init=False)
     ahead_ms: int = 0
@@ -174,6 +178,7 @@ class Bench:
             self.device.enrol()
             self.device.start()
         self.desk = RecorderDesk(self.device)
+        self.disks = Disks(tuple(one for one in (self.device.root, self.mirror) if one), lambda: self.device.now_ns)
         clockwork = Clockwork(utc_ms=lambda: self.device.utc_ms, passes=self.device.pass_ns)
         self.store = VirtualStore(clockwork, sign_ahead_ms=lambda: self.ahead_ms)
         self.offload = self.another()
@@ -194,7 +199,7 @@ class Bench:
             url=url.text,
             store_hash=store_hash(url),
             inventory=Inventory(
-                root=lambda: self.device.root,
+                root=self.disks.leading,
                 log_id=self.device.log_id,
                 store=store_hash(url),
                 custodians=self.custodians,
@@ -208,6 +213,7 @@ class Bench:
             sign_ahead=self._sign_ahead,
             jitter=dice.random,
             look=lambda: self.look,
+            spools=self.disks.order,
             say=lambda _zh, en: self.said.append(en),
             show=self.show or self.reports.append,
             settings=self.settings,
