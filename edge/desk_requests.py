@@ -160,18 +160,22 @@ class RequestClerk:
         match request.verb:
             case Verb.VISIT_BEGIN | Verb.VISIT_END:
                 return self._visits.carry_out(request)
-            case Verb.ORDER_RECLAIM:
-                return self._store.order_reclaim(request)
-            case Verb.SETTLE_WITNESS:
-                return self._store.settle_witness(request)
-            case Verb.STORE_CHECK:
-                return self._store.examined(attachment)
+            case Verb.ORDER_RECLAIM | Verb.SETTLE_WITNESS | Verb.STORE_CHECK:
+                return self._of_store(request, attachment)
             case Verb.HEADER:
                 return self.hearing.amend(attachment)
             case Verb.ATTACH:
                 return self.hearing.attach(request, attachment)
             case _:
                 return self.hearing.hold(request)
+
+    def _of_store(self, request: Request, attachment: bytes | None) -> Answer:
+        """What lets media go, and what was found of a store."""
+        if request.verb is Verb.ORDER_RECLAIM:
+            return self._store.order_reclaim(request)
+        if request.verb is Verb.SETTLE_WITNESS:
+            return self._store.settle_witness(request)
+        return self._store.examined(attachment)
 
     def _stop(self, request: Request) -> Answer | tuple[Refusing, ...]:
         left = self.hearing.left_open()
