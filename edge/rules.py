@@ -35,7 +35,10 @@ def ruled(config: Config, content: bytes) -> Config:
     """The configuration with these rules. Raises ConfigError where they are none."""
     choice = config.profile
     try:
-        profile = profiles.parse(content, str(choice.file) if choice.file is not None else choice.name)
+        if choice.file is not None:
+            profile = profiles.parse(content, str(choice.file))
+        else:
+            profile = profiles.parse_named(content, choice.name)
     except profiles.ProfileError as error:
         raise _unusable(config, error) from error
     return replace(config, rules=profile)

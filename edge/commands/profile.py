@@ -89,7 +89,7 @@ def _list(arguments: argparse.Namespace, config: configuration.Config) -> int:
     folder, code, rows = config.profile.directory, EXIT_CLEAN, []
     for found in profiles.available(folder):
         try:
-            profile = profiles.load(found.path) if found.path is not None else profiles.load_named(found.name)
+            profile = profiles.parse_named(profiles.content_of(found), found.name, str(found.path or ""))
         except profiles.ProfileError as error:
             sys.stderr.write(f"{error}\n")
             code = EXIT_FAULT

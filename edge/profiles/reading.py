@@ -110,7 +110,16 @@ def load_named(name: str, folder: Path | None = None) -> Profile:
 
     Raises ProfileError, also where there is none; it then says which names there are.
     """
-    return parse(read_named(name, folder), name)
+    return parse_named(read_named(name, folder), name)
+
+
+def parse_named(content: bytes, name: str, file: str = "") -> Profile:
+    """As `parse`, for a file that is looked for by its name: the name in it is that one. Raises ProfileError."""
+    profile = parse(content, file or name)
+    if profile.name != name:
+        zh, en = f"文件名为 {name}，其中的名称须相同", f"the file is called {name}, and so must the rules in it"
+        raise ProfileError(file or name, (Fault(path="name", zh=zh, en=en),))
+    return profile
 
 
 def read_named(name: str, folder: Path | None = None) -> bytes:
@@ -120,6 +129,11 @@ def read_named(name: str, folder: Path | None = None) -> bytes:
         known = ", ".join(dict.fromkeys(one.name for one in available(folder)))
         zh, en = f"没有这个辖区规则；现有 {known}", f"no such profile; there are {known}"
         raise ProfileError(_shown(name), (Fault(path="name", zh=zh, en=en),))
+    return content_of(found)
+
+
+def content_of(found: Found) -> bytes:
+    """The bytes of a file that was found. Raises ProfileError."""
     return read(found.path) if found.path is not None else _bundled()[found.name]
 
 

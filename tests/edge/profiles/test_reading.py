@@ -184,6 +184,14 @@ def test_a_file_that_is_missing_a_folder_or_too_large_is_refused(tmp_path: Path)
             load(path)
 
 
+def test_a_file_under_another_name_than_the_one_in_it_is_refused(tmp_path: Path) -> None:
+    """A copy of the neutral rules whose name was left would pass for them."""
+    (tmp_path / "mycounty.toml").write_text(SIXTH, encoding="utf-8")
+    with pytest.raises(ProfileError, match="文件名为 mycounty，其中的名称须相同"):
+        load_named("mycounty", tmp_path)
+    assert load(tmp_path / "mycounty.toml").name == "liuhe"
+
+
 def test_a_pipe_in_place_of_a_file_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "liuhe.toml")
     with pytest.raises(ProfileError, match="无法读取"):
