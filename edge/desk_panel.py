@@ -27,6 +27,7 @@ _MARK_OF_PROMPT = {Prompt.NOTICE: MarkCode.NOTICE_GIVEN}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Talk:
+    session: bytes
     since_ns: int
     moment: Moment
     records: Commitments
@@ -100,6 +101,8 @@ class PanelClerk:
             return ()
         held = pressed.act is Act.HELD
         steps_open = held and self._room.asks_reason()
+        if held and not steps_open:
+            self.end_talk(pressed.boottime_ns)
         return self._room.signal(StopAsked(at_ns=pressed.boottime_ns, confirmed=held, steps_open=steps_open))
 
     def _mark(self, at_ns: int) -> tuple[Refusing, ...]:
@@ -113,21 +116,22 @@ class PanelClerk:
     @property
     def talking(self) -> bool:
         """Whether somebody is explaining now."""
-        return self._talk is not None
+        return self._talk is not None and self._talk.session == self._room.session_id
 
     def begin_talk(self, at_ns: int, records: Commitments = ()) -> tuple[Refusing, ...]:
         """From here on somebody speaks about the interruptions that wait for it."""
-        if self._room.session_id is None:
+        session = self._room.session_id
+        if session is None:
             return (Refusing.NO_SESSION,)
         if self._room.state.mode not in (Mode.RECORDING, Mode.ONE_STREAM):
             return (Refusing.HALTED,)
-        self._talk = _Talk(since_ns=at_ns, moment=self._room.moment(), records=records)
+        self._talk = _Talk(session=session, since_ns=at_ns, moment=self._room.moment(), records=records)
         return ()
 
     def end_talk(self, at_ns: int) -> tuple[Refusing, ...]:
         """Mark what was said, for each interruption that waited; too short or silent, it was no explanation."""
         talk, self._talk = self._talk, None
-        if talk is None or self._room.session_id is None:
+        if talk is None or talk.session != self._room.session_id:
             return ()
         loudest = self._room.loudest_since(talk.since_ns)
         if at_ns - talk.since_ns < LEAST_TALK_NS or loudest is None or loudest < SPOKEN_MILLIBEL:

@@ -183,6 +183,8 @@ class RequestClerk:
             titles = "、".join(left)
             zh, en = REFUSING_WORDS[Refusing.REASON_WANTED]
             return Answer(ok=False, words_zh=f"{zh}：{titles}", words_en=f"{en}: {titles}")
+        if request.confirmed:
+            self._panel.end_talk(self._room.now_ns)  # what was said up to here explains; silence explains nothing
         if (request.text or request.actor) and self._room.session_id is not None and request.confirmed:
             named = self._named(request, RecordLabel.REASON)
             self._room.mark(MarkCode.ENDED_EARLY if left else MarkCode.OTHER, self._room.now_ns, records=named)

@@ -23,6 +23,7 @@ from liuhen.findings import Code
 from liuhen.kinds import Amend, Duty, Event, Gap, GapEnd, Inhibition, Mark, Segment, SessionEnd
 from liuhen.registry import DutyAct, EndCause, EventCode, GapCause, InhibitionAct, InhibitionCode, MarkCode
 from tests.edge.ports_room import Device, Room, device, guard_word
+from tests.edge.served import Service, answered, start
 
 pytestmark = pytest.mark.long
 
@@ -368,6 +369,33 @@ def test_an_explanation_that_crosses_the_end_of_a_segment_is_found_at_its_pictur
         assert first <= index < first + count
         behind_ms = told.offset_ms - (index - first) * 1000 / rate
         assert 0 <= behind_ms < made.config.segment.fragment_milliseconds + 150, (index, behind_ms)
+
+
+def test_an_explanation_that_nobody_ended_counts_when_the_session_is_stopped(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def stop_while_speaking(room: Room) -> None:
+        assert room.ask(Verb.EXPLAIN, actor="张三").ok
+        room.speak()
+        assert room.ask(Verb.STOP, actor="张三", text="闭会", confirmed=True).ok
+
+    room.record(made.config, play(3), withhold, play(2), approve, end_withholding, play(3), stop_while_speaking)
+    assert MarkCode.SPOKEN_EXPLANATION in [body.code for body in bodies(made, Mark)]
+    assert made.findings() == []
+
+
+def test_what_one_session_began_to_explain_is_not_ended_in_the_next(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    heard: list[str] = []
+
+    def begin(room: Room) -> None:
+        room.play(2)
+        heard.append(room.ask(Verb.EXPLAIN, actor="张三").words_zh)
+        room.speak(1.5)
+
+    assert Service(made, room, (begin,)).serve(start, answered(), start, answered(2)) == 0
+    assert [words[:6] for words in heard] == ["请对着麦克风"] * 2
+    assert MarkCode.SPOKEN_EXPLANATION not in [body.code for body in bodies(made, Mark)]
 
 
 @pytest.mark.parametrize("late_ms", [400, 1500, 4000])
