@@ -1,8 +1,8 @@
 """`liuhen session`: a session and its case: begin it with a header, mark steps, attach papers, hold it, look at it.
 
 `new`, `header`, `mark`, `attach` and `hold` ask the running recorder over its control socket; a header goes there as an
-open file, names and texts never stand on the command line. `list` and `show` read a spool. Exit codes are those of
-`liuhen ctl`: 0 done, 1 refused, 2 usage, 6 no recorder answers.
+open file, names and texts never stand on the command line. `list` and `show` read a spool, `report` (`session_report`)
+any archive. Exit codes are those of `liuhen ctl`: 0 done, 1 refused, 2 usage, 6 no recorder answers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from edge import config as configuration
 from edge import header as headers
+from edge.commands import session_report
 from edge.commands.acts import tell
 from edge.commands.ctl import put
 from edge.commands.said import CONTENT_LIMIT_BYTES, Field, add_said, hear, typed
@@ -83,6 +84,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for one in verbs.choices.values():
         one.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
     parser.set_defaults(work=run)
+    session_report.add_verb(verbs)
 
 
 ASKING = {

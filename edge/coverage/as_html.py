@@ -13,7 +13,7 @@ from edge.coverage import lines
 from edge.coverage.values import Coverage, Interruption, ItemCoverage, Outcome, Requirement, Status
 from edge.coverage.words import Said, said, settled, time_words
 
-MOST_LETTERS = 1200
+MOST_LETTERS = 4000
 MOST_ROWS = 500
 _GOOD = frozenset({Status.COVERED, Outcome.MET})
 _BAD = frozenset({Status.NOT_COVERED, Status.NO_CLAIM, Outcome.NOT_MET, Outcome.NO_CLAIM})
@@ -41,6 +41,7 @@ p, li { margin: 0.5mm 0; } ul { margin: 0; padding-left: 5mm; }
 .bad .answer { color: #b00020; } .doubt .answer { color: #8a5a00; } .good .answer { color: #1b5e20; }
 .warning { border: 0.5mm solid #b00020; padding: 2mm 3mm; margin: 1.5mm 0; font-weight: 600; }
 .open { color: #b00020; font-weight: 600; }
+.aside .answer { color: #555; font-weight: normal; }
 .small { font-size: 8.5pt; color: #444; } .none { color: #555; }
 .summary { font-weight: 600; margin: 3mm 0; }
 """
@@ -64,7 +65,7 @@ def to_html(report: Coverage) -> str:
             _section(
                 said("三、环节", "3. Steps"), _list(lines.fact_words(one) for one in report.steps), bool(report.steps)
             ),
-            _gaps(report.interruptions),
+            _gaps(report.interruptions) if report.verified.intact else "",
             _marks(report),
             _rest(report),
             "</body></html>\n",
@@ -143,7 +144,7 @@ def _item(item: ItemCoverage) -> str:
     found = []
     if item.since is not None and item.until is not None:
         found += [f"<p>{_both(lines.edge_words(item.since))}</p><p>— {_both(lines.edge_words(item.until))}</p>"]
-    found += [f"<p class=small>{_both(one.name)} {_both(lines.shown_words(one))}</p>" for one in item.marks]
+    found += [f"<p class=small>{_own(one.name.zh)}：{_own(lines.shown_words(one).zh)}</p>" for one in item.marks]
     for gap in item.interruptions:
         found.append(_gap(gap))
     found += [f"<p>{_both(words)}</p>" for words in item.why]

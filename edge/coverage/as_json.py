@@ -14,7 +14,7 @@ from edge.coverage.words import Said, settled, visible
 from liuhen.report_words import iso
 
 FORMAT = "liuhen-coverage 1"
-MOST_LETTERS = 1200
+MOST_LETTERS = 4000
 
 
 def to_json(report: Coverage) -> dict[str, object]:
@@ -39,9 +39,9 @@ def to_json(report: Coverage) -> dict[str, object]:
         "assisting": report.assisting,
         "began": iso(report.opened_utc_ms),
         "ended": iso(report.ended_utc_ms),
-        "finished": report.finished,
-        "segments": report.segments,
-        "recorded_ms": report.recorded_ms,
+        "finished": report.finished if report.verified.intact else None,
+        "segments": report.segments if report.verified.intact else None,
+        "recorded_ms": report.recorded_ms if report.verified.intact else None,
         "header": [
             {
                 "name": _said(one.name),

@@ -8,7 +8,7 @@ from edge.coverage import lines
 from edge.coverage.values import Coverage, Interruption, ItemCoverage, Requirement
 from edge.coverage.words import Said, said, settled, time_words
 
-MOST_LETTERS = 1200
+MOST_LETTERS = 4000
 MOST_LINES = 200
 
 

@@ -119,8 +119,16 @@ class Case:
     @property
     def matter_is_ours(self) -> bool:
         """Whether the header's number is one of this rule book's: another book's number means nothing here."""
-        told = self.facts.told.procedure
-        return told is None or told.profile[1] == self.profile.digest
+        followed = self.followed_rules
+        return followed is None or followed[1] == self.profile.digest or followed[0] == self.profile.name
+
+    @property
+    def followed_rules(self) -> tuple[str, bytes] | None:
+        """Name and hash of the rules the session followed; the name is "" where its entries give the hash alone."""
+        told = self.facts.told
+        if told.procedure is not None:
+            return told.procedure.profile
+        return None if told.profile_hash is None else ("", told.profile_hash)
 
     def undecided(self, item: Item) -> bool:
         """Whether the row is one of several alternatives and the header does not say which one it is."""

@@ -35,13 +35,13 @@ def decide(facts: Facts, profile: Profile, followed: Profile | None) -> Coverage
         log_id=facts.log_id.hex(),
         verified=facts.verified,
         rules=_rules(case),
-        procedure=_procedure(case),
-        matter=told.matter,
+        procedure=_procedure(case) if intact else None,
+        matter=told.matter if intact else None,
         assisting=case.template is not None and case.template.obligation is Obligation.IF_NECESSARY,
-        opened_utc_ms=told.opened_utc_ms,
-        ended_utc_ms=told.ended_utc_ms,
-        segments=facts.segments,
-        recorded_ms=facts.recorded_ms,
+        opened_utc_ms=told.opened_utc_ms if intact else None,
+        ended_utc_ms=told.ended_utc_ms if intact else None,
+        segments=facts.segments if intact else 0,
+        recorded_ms=facts.recorded_ms if intact else 0,
         header=tuple(_fields(case)) if intact else (),
         warnings=tuple(_warnings(case)),
         items=items_of(case),
@@ -58,13 +58,13 @@ def decide(facts: Facts, profile: Profile, followed: Profile | None) -> Coverage
 
 
 def _rules(case: Case) -> Rules:
-    body = case.facts.told.procedure
+    followed = case.followed_rules
     return Rules(
         name=case.profile.name,
         title=case.profile.title,
         digest=case.profile.digest.hex(),
-        followed=None if body is None else body.profile[0],
-        followed_digest=None if body is None else body.profile[1].hex(),
+        followed=None if followed is None else followed[0],
+        followed_digest=None if followed is None else followed[1].hex(),
     )
 
 
@@ -108,12 +108,15 @@ def _others(case: Case) -> Iterator[Shown]:
 
 def _warnings(case: Case) -> Iterator[Said]:
     facts = case.facts
+    if facts.verified.demo:
+        yield said("演示：由演示密钥签名，不是正式证据", "DEMO: signed with a demonstration key; this is no evidence")
     if not facts.verified.intact:
         yield said(
             "档案不完好：本报告对任何事项均不作结论，请先查明校验报告所列的破坏",
             "THE ARCHIVE IS NOT INTACT: this report claims nothing; look into the findings of the verifier first",
         )
-    elif facts.verified.vouched_by is None:
+        return
+    if facts.verified.vouched_by is None:
         yield _nobody_vouches(facts)
     yield from _about_rules(case)
     yield from _about_session(facts)
@@ -133,15 +136,16 @@ def _nobody_vouches(facts: Facts) -> Said:
 
 def _about_rules(case: Case) -> Iterator[Said]:
     rules, profile = _rules(case), case.profile
+    yield from _about_procedure(case)
     if not profile.items:
         named = "没有选定辖区清单" if profile.name == NEUTRAL else "本规则没有清单"
         yield said(f"{named}：没有官方事项可以核对，只列环节与要求", "no list was named: there are no official items")
     if rules.followed is None:
-        yield said("本场次没有选定程序和辖区规则", "the session names no procedure and no rule book")
-    elif not rules.same and rules.followed == rules.name:
+        yield said("本场次没有选定辖区规则", "the session names no rule book")
+    elif not rules.same and rules.followed in (rules.name, ""):
         yield said(
-            "本场次所依的是同名规则的另一版本（哈希不同），以下按手头的版本核对",
-            "the session followed another version of this rule book (another hash)",
+            "本场次所依的是另一版本的规则（哈希不同），以下按手头的版本核对",
+            "the session followed another version of the rules (another hash); this report goes by the one to hand",
         )
     elif not rules.same:
         yield said(
@@ -151,6 +155,11 @@ def _about_rules(case: Case) -> Iterator[Said]:
     matter = case.facts.told.matter
     if matter is not None and case.matter_is_ours and case.named is None and profile.items:
         yield said(f"首部所写事项“{matter}”不在清单中", "the matter that the header names is not in the list")
+
+
+def _about_procedure(case: Case) -> Iterator[Said]:
+    if case.facts.told.procedure is None:
+        yield said("本场次没有选定程序", "the session names no procedure")
     if case.template is not None and case.template.obligation is Obligation.IF_NECESSARY:
         yield said("本规则以书面记录为主，音像为辅助记录", "the written record leads; sound and picture assist it")
     if case.procedure is not None and case.template is None:
@@ -159,8 +168,6 @@ def _about_rules(case: Case) -> Iterator[Said]:
 
 def _about_session(facts: Facts) -> Iterator[Said]:
     verified = facts.verified
-    if verified.demo:
-        yield said("演示：由演示密钥签名，不是正式证据", "DEMO: signed with a demonstration key; this is no evidence")
     if facts.told.ended is None:
         yield said("场次未见结束：以下只到日志现有之处", "the session has not ended: told as far as the journal goes")
     if verified.not_here:

@@ -108,7 +108,6 @@ class Facts:
     """Of each record that is here and is what was committed to."""
     presented: Mapping[bytes, Presented]
     visits: tuple[Visit, ...] = ()
-    mode: int = 0
     not_told: int = 0
     """Entries that were too many to be kept."""
 

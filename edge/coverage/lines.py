@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from edge.coverage.facts import Verified, Visit, Where
 from edge.coverage.values import Coverage, Edge, Fact, Interruption, Outcome, Requirement, Shown, Status
 from edge.coverage.words import Said, said, seconds_words, time_words
 
+MOST_NAMES = 20
 TITLE = said("录制情况与事项覆盖报告", "Coverage report of a session")
 TIMES = said("时间均为北京时间（UTC+8），由设备自称。", "Times are Beijing time (UTC+8) as the device claims it.")
 
@@ -139,24 +141,27 @@ def visit_words(visit: Visit) -> Said:
 
 
 def heading(report: Coverage) -> list[tuple[Said, Said]]:
-    """The facts at the top: name and value."""
-    rules, verified = report.rules, report.verified
+    """The facts at the top: name and value. Of an archive that is not intact only what the report itself rests on."""
+    rules = report.rules
     number = "?" if report.ordinal is None else str(report.ordinal)
-    ended = time_words(report.ended_utc_ms) if report.ended_utc_ms is not None else "未见结束"
-    facts = [
+    return [
         (said("场次", "session"), said(f"第 {number} 场 {report.session}", "")),
-        (said("起止", "from, to"), said(f"{time_words(report.opened_utc_ms)} 至 {ended}", "")),
-        (
-            said("录制", "recorded"),
-            said(f"{report.segments} 段，共 {seconds_words(report.recorded_ms)}", f"{report.segments} segments"),
-        ),
-        (said("程序", "procedure"), report.procedure or said("没有选定", "none was chosen")),
-        (said("事项", "matter"), said(report.matter or "没有填写", "" if report.matter else "not filled in")),
-        (said("核对依据", "rule book"), said(f"{rules.title}（{rules.name}，{rules.digest[:16]}）", "")),
         (said("设备日志", "device log"), said(report.log_id, "")),
-        (said("校验结论", "verifier"), verdict_words(verified)),
+        (said("校验结论", "verifier"), verdict_words(report.verified)),
+        (said("核对依据", "rule book"), said(f"{rules.title}（{rules.name}，{rules.digest[:16]}）", "")),
+        *(_told(report) if report.verified.intact else ()),
     ]
+
+
+def _told(report: Coverage) -> Iterator[tuple[Said, Said]]:
+    ended = time_words(report.ended_utc_ms) if report.ended_utc_ms is not None else "未见结束"
+    recorded = f"{report.segments} 段，共 {seconds_words(report.recorded_ms)}"
+    yield said("起止", "from, to"), said(f"{time_words(report.opened_utc_ms)} 至 {ended}", "")
+    yield said("录制", "recorded"), said(recorded, f"{report.segments} segments")
+    yield said("程序", "procedure"), report.procedure or said("没有选定", "none was chosen")
+    yield said("事项", "matter"), said(report.matter or "没有填写", "" if report.matter else "not filled in")
     for field in report.header:
-        texts = "、".join(field.texts) if field.texts is not None else "内容未提交"
-        facts.append((field.name, said(texts, "" if field.texts is not None else "not presented")))
-    return facts
+        texts = "、".join(field.texts[:MOST_NAMES]) if field.texts is not None else "内容未提交"
+        more = len(field.texts or ()) - MOST_NAMES
+        texts += f"，共 {len(field.texts or ())} 项" if more > 0 else ""
+        yield field.name, said(texts, "" if field.texts is not None else "not presented")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.coverage.facts import Facts, Moment, Trouble, Verified, Where
+from edge.coverage.facts import Facts, Moment, Trouble, Verified, Visit, Where
 from edge.coverage.words import Said, said
 from liuhen import archive, records
 from liuhen.archive import Scope, Target
@@ -20,12 +20,14 @@ from liuhen.errors import FormatError
 from liuhen.findings import Finding, Severity, Verdict
 from liuhen.kinds import Event, Instant, Mark, Session
 from liuhen.proceedings import Told
-from liuhen.registry import EVENTS, EventCode
+from liuhen.registry import EVENTS, EventCode, VisitEnd, VisitSort
 from liuhen.report import Report
 from liuhen.report_room import Presented, Room
 from liuhen.verify import Request, verify
+from liuhen.verify_codes import known
 from liuhen.verify_journal import items
 from liuhen.verify_session import SessionSummary
+from liuhen.visits import Day, VisitTold
 
 NS_PER_MS = 1_000_000
 MOST_BROKEN_TOLD = 20
@@ -53,7 +55,7 @@ class NoArchive(Exception):
     """There is no archive with a journal here."""
 
 
-def facts_of(root: Path, named: str | None, *, trust: Trust | None, now_ms: int) -> Facts:
+def facts_of(root: Path, named: str | None, *, trust: Trust | None, now_ms: int, jobs: int = 1) -> Facts:
     """Verify the archive at `root` and tell one session: by its number, the first digits of its id, or the newest.
 
     Raises NoArchive, NoSuchSession, FormatError where the journal cannot be read at all, OSError as the system says.
@@ -62,7 +64,7 @@ def facts_of(root: Path, named: str | None, *, trust: Trust | None, now_ms: int)
     if target is None or target.scope is not Scope.ARCHIVE or not archive.journal_files(target.path):
         raise NoArchive(str(root))
     session = _named(target.path, named)
-    report = verify(Request(target=target, trust=trust, now_ms=now_ms, session=session))
+    report = verify(Request(target=target, trust=trust, now_ms=now_ms, session=session, jobs=jobs))
     return _told(target, session, report)
 
 
@@ -94,11 +96,11 @@ class _Journal:
     """What one session's entries say beside what the verifier tells of them. A fold, in the journal's order."""
 
     told: Told = field(default_factory=Told)
+    day: Day = field(default_factory=Day)
     boots: list[bytes] = field(default_factory=list)
     indices: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     records: set[bytes] = field(default_factory=set)
-    mode: int = 0
     log_id: bytes = b""
     not_kept: int = 0
     _open: dict[int, Trouble] = field(default_factory=dict)
@@ -113,9 +115,8 @@ class _Journal:
         self._anchors[boot] = (utc_ms, now_ns)
         self.records |= {commitment for _, commitment in getattr(entry.body, "records", ())}
         self.told.accept(entry)
+        self.day.accept(entry)
         match entry.body:
-            case Session() as body:
-                self.mode = body.mode
             case Mark() as body:
                 self.indices[entry.common.seq] = (body.frame_index, body.sample_index)
             case Event() as body:
@@ -183,8 +184,8 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
         where=_where(session, room, summary, journal),
         texts=_texts(target.path, {one: room.presented.get(one) for one in journal.records}),
         presented=room.presented,
-        mode=journal.mode,
-        not_told=journal.told.not_kept + journal.not_kept + summary.marks.not_told,
+        visits=tuple(_visit(journal, one) for one in journal.day.all()),
+        not_told=journal.told.not_kept + journal.not_kept + journal.day.not_kept + summary.marks.not_told,
     )
 
 
@@ -205,6 +206,21 @@ def _verified(report: Report, session: bytes) -> Verified:
 
 def _finding_words(finding: Finding) -> Said:
     return said(finding.what_zh, finding.what_en)
+
+
+def _visit(journal: _Journal, one: VisitTold) -> Visit:
+    sort = VisitSort(one.sort) if known(VisitSort, one.sort) else VisitSort.VISIT
+    end = VisitEnd(one.cause) if known(VisitEnd, one.cause) else VisitEnd.NOT_ENDED
+    return Visit(
+        entry=one.entry,
+        number=one.number,
+        sort=said(sort.words_zh, sort.words_en),
+        since=journal.moment(one.since),
+        until=None if one.until is None else journal.moment(one.until),
+        ended=said(end.words_zh, end.words_en),
+        told_ms=one.told_ms,
+        segments=tuple((segment.number, into_ms) for segment, into_ms in journal.day.within(one)),
+    )
 
 
 def _media(journal: _Journal, summary: SessionSummary) -> tuple[Moment, Moment] | None:

@@ -34,7 +34,7 @@ def said(zh: str, en: str) -> Said:
 def visible(text: str, most_letters: int = SHOWN_LETTERS) -> str:
     """The text with a name for every character that would act instead of being seen, cut where it is long.
 
-    Controls, line ends, direction marks and lone surrogates stand as ⟨U+202E⟩; so do combining marks that pile up.
+    Controls, line ends, direction marks and lone surrogates stand as ⟨U+202E⟩; so do marks that pile up, once.
     """
     shown = "".join(_letters(text[:most_letters]))
     return shown + _more(text, most_letters)
@@ -44,7 +44,10 @@ def _letters(text: str) -> Iterator[str]:
     piled = 0
     for letter in text:
         piled = piled + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
-        yield letter if letter.isprintable() and piled <= MARKS_ON_ONE_LETTER else f"⟨U+{ord(letter):04X}⟩"
+        if piled > MARKS_ON_ONE_LETTER + 1:
+            continue
+        plain = letter.isprintable() and piled <= MARKS_ON_ONE_LETTER
+        yield letter if plain else f"⟨U+{ord(letter):04X}{'…' if piled else ''}⟩"
 
 
 def harmless(text: str) -> str:

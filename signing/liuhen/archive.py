@@ -252,6 +252,15 @@ def total_bytes(path: Path) -> int:
     return sum(sizes)
 
 
+def came_with(path: Path, root: Path) -> bool:
+    """Whether a file lies inside the evidence: by its path, through a link, or as another name of the same file.
+
+    A copy cannot be told from the original. Raises OSError where the file cannot be looked at.
+    """
+    named, meant = resolved(path.parent) / path.name, resolved(path)
+    return root in (*named.parents, *meant.parents) or has_name_for(root, meant.stat())
+
+
 def has_name_for(root: Path, status: os.stat_result) -> bool:
     """Whether a file has one of its names below `root` (a hard link). Follows nothing."""
     if status.st_nlink == 1:

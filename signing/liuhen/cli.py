@@ -284,10 +284,8 @@ def _lies_inside(path: Path, surroundings: Path | None) -> bool:
     """
     if surroundings is None:
         return False
-    named, meant = _resolved(path.parent) / path.name, _resolved(path)
     try:
-        inside = surroundings in (*named.parents, *meant.parents)
-        return inside or archive.has_name_for(surroundings, meant.stat())
+        return archive.came_with(path, surroundings)
     except OSError as error:
         raise _unreadable_trust(path, error) from error
 

@@ -294,7 +294,7 @@ class Device:
 
     # --- sessions ---
 
-    def begin(self, *, commitments: Commitments = ()) -> bytes:
+    def begin(self, *, commitments: Commitments = (), mode: int = 0) -> bytes:
         """A session begins; returns its id."""
         self.session_id = self.random.randbytes(16)
         self.ordinal += 1
@@ -302,7 +302,7 @@ class Device:
         self.last_r = ZERO_HASH
         body = Session(
             ordinal=self.ordinal,
-            mode=0,
+            mode=mode,
             config_hash=bytes(32),
             profile_hash=None,
             software=self.software,

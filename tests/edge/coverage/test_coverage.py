@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from edge.coverage.as_text import to_text
 from edge.coverage.decide import decide
 from edge.coverage.reading import facts_of
 from edge.coverage.values import Binding, Claim, Coverage, Outcome, Status, Topic
 from edge.profiles.schema import Procedure
-from liuhen.registry import EventCode, MarkCode
+from liuhen.kinds import Visit
+from liuhen.registry import EventCode, MarkCode, VisitAct, VisitEnd, VisitSort
+from liuhen.visits import DUTY_STREAM
 from tests.edge.coverage.a_hearing import (
     BY_THE_BOOK,
     TALK_SECONDS,
@@ -24,7 +27,7 @@ from tests.edge.coverage.a_hearing import (
     report_of,
     told,
 )
-from tests.signing.archives import flip, segments
+from tests.signing.archives import Device, flip, segments
 from tests.signing.checking import NOW_MS, TRUST
 from tests.signing.hearing_told import mark, pass_recorded
 from tests.signing.room import begun, ended, withhold
@@ -313,8 +316,51 @@ def test_a_session_that_names_no_list_says_so_and_lists_what_was_due_all_the_sam
     report = report_of(tmp_path / "a", "neutral")
     assert report.items == ()
     assert any("没有选定辖区清单" in one.zh for one in report.warnings)
-    assert any("没有选定程序和辖区规则" in one.zh for one in report.warnings)
+    assert any("没有选定辖区规则" in one.zh for one in report.warnings)
     assert outcome(report, Topic.HEADER) is Outcome.NOT_MET
+
+
+# -- an always-on room -------------------------------------------------------------------------------------------------
+
+
+def visit(device: Device, number: str, *, began: int | None = None, cause: int = VisitEnd.NOT_ENDED) -> int:
+    """A visit begins, or (`began`) ends."""
+    body = Visit(
+        act=VisitAct.BEGUN if began is None else VisitAct.ENDED,
+        sort=VisitSort.VISIT,
+        number=number,
+        at=(device.boot_id, device.now_ns),
+        frame_index=None,
+        sample_index=None,
+        began=began,
+        cause=cause,
+        records=(),
+    )
+    return device.append(body)
+
+
+def test_each_visit_of_a_day_is_told_by_its_queue_number_with_its_end_its_notice_and_its_place(tmp_path: Path) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin(mode=DUTY_STREAM)
+    device.segment()
+    first = visit(device, "A001")
+    pass_recorded(device, 3)
+    mark(device, MarkCode.NOTICE_GIVEN)
+    visit(device, "A001", began=first, cause=VisitEnd.PERSON)
+    device.segment()
+    visit(device, "A002")
+    ended(device)
+    one, other = report_of(tmp_path / "a", "jiaozuo").visits
+    assert (one.number, one.told_ms, one.ended.zh) == ("A001", 3000, "结束")
+    assert one.until is not None
+    assert one.since.until_ms(one.until) == 3000
+    assert one.segments[0] == (1, 0)
+    assert (other.number, other.told_ms, other.ended.zh) == ("A002", None, "随值守场次结束")
+    text = to_text(report_of(tmp_path / "a", "jiaozuo"))
+    assert "A001号（办事）：" in text
+    assert "未告知" in text
 
 
 # -- the archive -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from edge.coverage.values import Coverage
 from edge.coverage.words import isolated, settled, visible
 from liuhen.registry import RecordLabel
 from tests.edge.coverage.a_hearing import BY_THE_BOOK, Script, hold, report_of
+from tests.signing.archives import flip, segments
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -195,3 +196,18 @@ def test_a_report_of_a_hearing_by_the_book_has_no_alarm_in_it(tmp_path: Path) ->
     assert "▲" not in text
     assert "未覆盖" not in text
     assert "未履行" not in text
+
+
+def test_a_report_of_a_broken_archive_says_nothing_of_the_session_in_any_rendering(tmp_path: Path) -> None:
+    device = hold(tmp_path / "a", Script(gap_in=2, reason="不应出现的理由", late=frozenset({3})))
+    (session,) = (device.root / "sessions").iterdir()
+    flip(segments(device.root, bytes.fromhex(session.name))[3], 400)
+    report = report_of(tmp_path / "a")
+    told = json.loads(json.dumps(to_json(report)))
+    assert told["verified"]["intact"] is False
+    for name in ("began", "ended", "finished", "segments", "recorded_ms", "procedure", "matter"):
+        assert told[name] is None, name
+    for rendered in (to_text(report), page(report).text, json.dumps(told, ensure_ascii=False)):
+        assert "档案不完好" in rendered
+        for claim in ("已覆盖", "未覆盖", "没有中止", "中止 1", "不应出现", "张三", "补标", "未见结束", "22:1"):
+            assert claim not in rendered

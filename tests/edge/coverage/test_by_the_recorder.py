@@ -1,0 +1,112 @@
+"""One scripted hearing through the real recorder in a virtual room, and its report under each of the six rule books."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.coverage.decide import decide
+from edge.coverage.facts import Facts
+from edge.coverage.reading import facts_of
+from edge.coverage.values import Outcome, Status, Topic
+from edge.header import SessionHeader, merged
+from edge.requests import MarkKind, Verb
+from liuhen import keys
+from tests.edge.coverage.a_hearing import due, item, load_named, outcome
+from tests.edge.ports_room import UTC_MS, Device, Room, device
+from tests.edge.test_header import FULL
+from tests.edge.test_hearing import ARRIVED_AND_TOLD, ask, head, mark, play, stop
+
+pytestmark = pytest.mark.long
+
+STEPS = 8
+ZEZHOU = merged(FULL, SessionHeader(matter="24"))
+
+
+def facts(made: Device) -> Facts:
+    trust = keys.parse_trust(made.trust_file.read_bytes(), where="trust file")
+    return facts_of(made.spool, None, trust=trust, now_ms=UTC_MS)
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """One unbroken recording: a clerk follows Zezhou's list from before the hearing to the signed transcript."""
+    made, room = device(tmp_path_factory.mktemp("hearing")), Room()
+    steps = [act for number in range(1, STEPS + 1) for act in (mark(MarkKind.STEP, number), play(1))]
+    room.record(
+        replace(made.config, rules=load_named("zezhou")),
+        play(1),
+        head(ZEZHOU),
+        *ARRIVED_AND_TOLD,
+        play(1),
+        *steps,
+        ask(Verb.ATTACH, text="听证笔录 第 7 号"),
+        play(1),
+        stop(actor="周八"),
+    )
+    return facts(made)
+
+
+@pytest.mark.parametrize(
+    ("profile", "covered"),
+    [
+        ("zezhou", {*map(str, range(24, 32))}),
+        ("province", {*map(str, range(18, 26))}),
+        ("xinhua", {"15"}),
+        ("jiaozuo", {"附件3-监督检查-1", "第七条末款-执法办案场所"}),
+        ("nongan", {"第十四条"}),
+        ("neutral", set[str]()),
+    ],
+)
+def test_one_recording_satisfies_one_start_stop_each_step_and_the_whole_hearing(
+    hearing: Facts, profile: str, covered: set[str]
+) -> None:
+    report = decide(hearing, load_named(profile), load_named("zezhou"))
+    assert {one.no: one.status for one in report.items} == dict.fromkeys(covered, Status.COVERED)
+    assert (report.interruptions, report.late, report.degraded) == ((), (), ())
+    assert report.verified.intact
+    assert outcome(report, Topic.SIGNING) is Outcome.MET
+    assert outcome(report, Topic.STEPS) is Outcome.MET
+    assert len(report.steps) == STEPS
+
+
+def test_notice_and_place_are_met_where_a_rule_book_asks_for_them(hearing: Facts) -> None:
+    report = decide(hearing, load_named("jiaozuo"), load_named("zezhou"))
+    assert outcome(report, Topic.NOTICE) is outcome(report, Topic.PLACE) is outcome(report, Topic.HEADER) is Outcome.MET
+
+
+def test_each_mark_stands_where_the_film_shows_its_moment(hearing: Facts) -> None:
+    report = decide(hearing, load_named("zezhou"), load_named("zezhou"))
+    places = [one.marks[0].where for one in report.items]
+    offsets = [place.segment * 10_000 + place.offset_ms for place in places if place is not None]
+    assert len(offsets) == STEPS
+    for one, following in itertools.pairwise(offsets):
+        assert abs(following - one - 1000) < 100, "a second of hearing lies between two steps"
+    assert all(place is not None and place.frame_index is not None for place in places)
+
+
+def test_a_clerk_who_forgets_a_step_and_stops_early_finds_both_in_the_report(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def late(living: Room) -> None:
+        meant_ms = living.clock.read().utc_ms - 2000
+        assert living.ask(Verb.MARK, kind=MarkKind.STEP, step=2, at_ms=meant_ms).ok
+
+    room.record(
+        replace(made.config, rules=load_named("zezhou")),
+        play(1),
+        head(ZEZHOU),
+        mark(MarkKind.STEP, 1),
+        play(4),
+        late,
+        *(act for number in range(3, STEPS) for act in (mark(MarkKind.STEP, number), play(0.5))),
+        stop(actor="周八", text="当事人拒绝签字并离场"),
+    )
+    report = decide(facts(made), load_named("zezhou"), load_named("zezhou"))
+    assert item(report, "25").status is Status.BY_LATE_MARK
+    assert item(report, "31").status is Status.NOT_COVERED
+    (why,) = (fact.shown for fact in due(report, Topic.SIGNING).facts if fact.shown is not None)
+    assert why.text == "当事人拒绝签字并离场"
