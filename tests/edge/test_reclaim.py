@@ -199,6 +199,38 @@ def test_an_order_never_stands_for_a_receipt(tmp_path: Path) -> None:
     assert set(planned(kept, backing=Backing(order=seq, standings=FIT)).kept.values()) == {Bar.NO_RECEIPT}
 
 
+BLOCKED = {STORE: CheckOutcome.BLOCKING}
+
+
+@pytest.mark.parametrize(
+    ("standings", "why"),
+    [
+        (Standings(), Local.STORE_UNEXAMINED),
+        (Standings(outcomes={OTHER_STORE: CheckOutcome.WELL}), Local.STORE_UNEXAMINED),
+        (Standings(outcomes=BLOCKED), Local.STORE_UNFIT),
+        (Standings(outcomes={STORE: CheckOutcome.WELL}, damaged=True), Local.STORE_UNFIT),
+    ],
+    ids=["nobody looked", "another was looked at", "it failed", "the result is damaged"],
+)
+def test_receipts_of_a_store_that_is_not_fit_count_for_nothing_and_the_reason_is_given(
+    tmp_path: Path, standings: Standings, why: Local
+) -> None:
+    kept = ready(tmp_path / "archive")
+    made = planned(kept, backing=Backing(standings=standings))
+    assert (made.parts, set(made.kept.values())) == ((), {why})
+
+
+def test_what_is_to_be_kept_for_good_needs_two_stores_that_are_both_fit(tmp_path: Path) -> None:
+    kept = built(tmp_path / "archive", Facts(for_good=True, second_store=True))
+    assert gone(planned(kept)) == media(kept)
+    for outcomes, why in (
+        ({STORE: CheckOutcome.WELL}, Local.STORE_UNEXAMINED),
+        (BLOCKED | {OTHER_STORE: CheckOutcome.WELL}, Local.STORE_UNFIT),
+    ):
+        made = planned(kept, backing=Backing(standings=Standings(outcomes=outcomes)))
+        assert (made.parts, set(made.kept.values())) == ((), {why})
+
+
 # -- the witness -------------------------------------------------------------------------------------------------------
 
 
