@@ -16,6 +16,7 @@ from edge.app import Refused, Stage, Start, run
 from edge.config import Config
 from edge.journal import entries_of
 from edge.ports import Hardware
+from edge.profiles import load_named
 from edge.provision import demo_identity
 from edge.recorder import Ended
 from edge.status import Status
@@ -32,7 +33,7 @@ from liuhen.verify_gaps import GapSummary
 from sim.imager import NS_PER_MS, Moment
 from sim.pulled_disk import SpoolDisk
 from sim.room import HearingRoom
-from sim.scenario_file import ExpectedGap, Scenario, Step
+from sim.scenario_file import OF_PROCEEDINGS, ExpectedGap, Outcome, Scenario, Step
 from sim.scenario_room import OFF_SECONDS, ScenarioRoom
 from sim.scene import PictureSource
 from sim.speech import Speech
@@ -128,6 +129,7 @@ def play(scenario: Scenario, spool: Path, made_of: MadeOf) -> Played:
         microphone=replace(base.microphone, rate_hz=RATE_HZ, packet_samples=320),
         segment=replace(base.segment, seconds=10),
         interlock=replace(base.interlock, enabled=scenario.settings.interlock),
+        rules=load_named(scenario.settings.profile),
     )
     disk = SpoolDisk(spool, made_of.fill_disk)
     room = ScenarioRoom(scenario.settings, disk)
@@ -310,9 +312,22 @@ def _outcome(scenario: Scenario, played: Played, report: Report) -> Iterator[str
     owed = tuple(sorted(_duty(duty.code) for duty in report.room.owed)) if report.room is not None else ()
     if owed != wanted.owed:
         yield f"未办事项 {owed}，应为 {wanted.owed} / owed"
+    yield from _proceedings(wanted, report)
     unapproved = report.room.unapproved if report.room is not None else 0
     if unapproved != wanted.unapproved:
         yield f"未获批准 {unapproved} 次，应为 {wanted.unapproved} / unapproved"
+
+
+def _proceedings(wanted: Outcome, report: Report) -> Iterator[str]:
+    """Steps that are marked, and what the verifier finds of the proceeding."""
+    told = report.room.proceedings.values() if report.room is not None else ()
+    marked = sum(bool(step.marks) for summary in told for step in summary.told.steps())
+    if marked != wanted.steps:
+        yield f"环节标记 {marked} 个，应为 {wanted.steps} / steps"
+    found = {finding.code for finding in report.findings} & OF_PROCEEDINGS
+    if found != wanted.findings:
+        names = ", ".join(sorted(code.value for code in found ^ wanted.findings))
+        yield f"对程序的发现与预期不符：{names} / findings of the proceeding"
 
 
 def _duty(code: int) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.profiles import NEUTRAL, available
+from liuhen.findings import MEANINGS, Code
 from liuhen.registry import EndCause, EventCode, GapCause
 
 FOLDER = Path(__file__).resolve().parent / "scenarios"
@@ -20,6 +22,7 @@ FILE_LIMIT_BYTES = 65_536
 LONGEST_SECONDS = 3600.0
 MOST_ACTS = 200
 MOST_TEXT = 200
+OF_PROCEEDINGS = frozenset(code for code, meaning in MEANINGS.items() if meaning.step in ("J27", "J28"))
 USUAL_BOUND = 0.16
 """Within a boot: one frame (40 ms), one packet (20 ms), and the turn of CONTROL (100 ms) that starts what goes on."""
 
@@ -35,6 +38,11 @@ class Tier(enum.StrEnum):
     REALTIME = "realtime"
 
 
+HEADER_FIELDS = (
+    *("procedure", "case_number", "cause_of_case", "matter", "parties", "related_persons", "officials", "certificates"),
+    *("host", "recorder", "recorder_agency", "place", "secrecy", "ex_status"),
+)
+"""What a header act may fill in, as a clerk writes it: several names with ； between. `cause` is that of a gap here."""
 Value = float | str | bool
 VALUES: dict[str, dict[str, type]] = {
     "pull": {"what": str},
@@ -66,6 +74,17 @@ VALUES: dict[str, dict[str, type]] = {
     "cannot_resume": {"by": str, "to": str, "when": str},
     "refused": {"verb": str, "by": str, "ground": str},
     "stop": {"by": str},
+    "header": dict.fromkeys(HEADER_FIELDS, str),
+    "step": {"number": float, "ago": float},
+    "point": {"number": float},
+    "arrival": {"who": str},
+    "notice": {"who": str},
+    "plate": {},
+    "spoken_place": {},
+    "recess": {},
+    "sitting_resumed": {},
+    "attach": {"paper": str},
+    "stop_unreasoned": {"by": str},
     "power_cut": {"off": float},
     "stall_disk": {"lasts": float},
 }
@@ -112,6 +131,10 @@ class Outcome:
     events: frozenset[EventCode]
     owed: tuple[str, ...]
     unapproved: int
+    findings: frozenset[Code] = frozenset()
+    """What the verifier finds of the proceeding: these, and nothing else of steps J27 and J28."""
+    steps: int = 0
+    """So many steps of the procedure are marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +144,7 @@ class Settings:
     interlock: bool = False
     loudspeaker: bool = False
     loops: str = "permit"
+    profile: str = NEUTRAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +203,14 @@ def parse(content: bytes) -> Scenario:
 
 
 def _settings(raw: dict[str, Any]) -> Settings:
-    table = _Table(raw, (), ("interlock", "loudspeaker", "loops"))
+    table = _Table(raw, (), ("interlock", "loudspeaker", "loops", "profile"))
+    profiles = {found.name: found.name for found in available()}
     loops = {word: word for word in ("permit", "off")}
     return Settings(
         interlock=table.flag("interlock", False),
         loudspeaker=table.flag("loudspeaker", False),
         loops=table.one_of("loops", loops, "permit"),
+        profile=table.one_of("profile", profiles, NEUTRAL),
     )
 
 
@@ -219,7 +245,7 @@ def _gap(raw: object) -> ExpectedGap:
 
 
 def _outcome(raw: dict[str, Any]) -> Outcome:
-    table = _Table(raw, ("end", "exit"), ("events", "owed", "unapproved"))
+    table = _Table(raw, ("end", "exit"), ("events", "owed", "unapproved", "findings", "steps"))
     ends: dict[str, EndCause | None] = {**by_name(EndCause), "open": None, "refused": None}
     codes = by_name(EventCode)
     return Outcome(
@@ -229,6 +255,8 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         events=frozenset(_known(one, codes) for one in table.rows("events")),
         owed=tuple(sorted(_text("owed", one) for one in table.rows("owed"))),
         unapproved=int(table.number("unapproved", usual=0.0)),
+        findings=frozenset(_finding(one) for one in table.rows("findings")),
+        steps=int(table.number("steps", usual=0.0)),
     )
 
 
@@ -241,6 +269,12 @@ def _known(one: object, codes: dict[str, EventCode]) -> EventCode:
     if not isinstance(one, str) or one not in codes:
         raise _bad(f"没有事件 {str(one)[:40]!r}", "no such event")
     return codes[one]
+
+
+def _finding(one: object) -> Code:
+    if not isinstance(one, str) or one not in {code.value for code in OF_PROCEEDINGS}:
+        raise _bad(f"没有发现 {str(one)[:40]!r}", "no such finding")
+    return Code(one)
 
 
 class _Table:

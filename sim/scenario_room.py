@@ -18,7 +18,7 @@ from edge.guard.words import Lamp
 from edge.guard_link import GuardWord
 from edge.messages import Asked, RoomSays, SensorsTold
 from edge.prompts import LoudspeakerMessage, Prompt, PromptPlayed, PromptVoice
-from edge.requests import Answer, Request, Role, Verb
+from edge.requests import Answer, MarkKind, Request, Role, Verb
 from edge.sensors.readings import (
     BoardBits,
     BoardReading,
@@ -166,7 +166,7 @@ class ScenarioRoom:
     def do(self, step: Step) -> None:
         """Carry out one step."""
         values = step.values
-        for acts in (self._devices(), self._interlock(), self._people()):
+        for acts in (self._devices(), self._interlock(), self._people(), self._clerk()):
             if step.act in acts:
                 acts[step.act](values)
 
@@ -288,6 +288,37 @@ class ScenarioRoom:
             "refused": self._refused,
         }
 
+    def _clerk(self) -> dict[str, Callable[[Any], None]]:
+        """What the recorder of a hearing does beside the recording."""
+
+        def mark(kind: MarkKind, **said: Any) -> None:
+            self._ask(Verb.MARK, kind=kind, **said)
+
+        return {
+            "header": self._header,
+            "step": self._step,
+            "point": lambda given: mark(MarkKind.POINT, step=int(given["number"])),
+            "arrival": lambda given: mark(MarkKind.ARRIVAL, text=given.get("who", SOMEBODY)),
+            "notice": lambda given: mark(MarkKind.NOTICE, text=given.get("who", "")),
+            "plate": lambda _: mark(MarkKind.PLATE),
+            "spoken_place": lambda _: mark(MarkKind.PLACE),
+            "recess": lambda _: mark(MarkKind.RECESS),
+            "sitting_resumed": lambda _: mark(MarkKind.RESUMED),
+            "attach": lambda given: self._ask(Verb.ATTACH, text=given["paper"], actor=SOMEBODY),
+            "stop_unreasoned": lambda given: self._ask(
+                Verb.STOP, wanted=False, actor=given.get("by", SOMEBODY), confirmed=True
+            ),
+        }
+
+    def _header(self, given: Mapping[str, Any]) -> None:
+        lines = "".join(f"{name.removesuffix('_of_case')}={value}\n" for name, value in given.items())
+        self._ask(Verb.HEADER, attachment=lines.encode(), actor=SOMEBODY)
+
+    def _step(self, given: Mapping[str, Any]) -> None:
+        """A step begins, or began so many seconds ago and was forgotten."""
+        ago_ms = round(float(given["ago"]) * 1000) if "ago" in given else None
+        self._ask(Verb.MARK, kind=MarkKind.STEP, step=int(given["number"]), ago_ms=ago_ms)
+
     def _explain(self, given: Mapping[str, Any]) -> None:
         """Somebody says why, aloud; with a cause the machine's own is amended too."""
         cause = by_name(GapCause)[given["cause"]] if "cause" in given else None
@@ -305,12 +336,12 @@ class ScenarioRoom:
             said |= {"reported_to": "王处长", "reported_at": "09:00"}
         self._ask(Verb(given["verb"]), wanted=False, **said)
 
-    def _ask(self, verb: Verb, *, wanted: bool = True, **said: Any) -> None:
+    def _ask(self, verb: Verb, *, wanted: bool = True, attachment: bytes | None = None, **said: Any) -> None:
         def answered(answer: Answer) -> None:
             if answer.ok is not wanted:
                 self.unexpected.append(f"{verb}: {answer.words_zh}")
 
-        self.say(Asked(request=Request(verb=verb, **said), role=Role.OPERATOR, answer=answered, attachment=None))
+        self.say(Asked(request=Request(verb=verb, **said), role=Role.OPERATOR, answer=answered, attachment=attachment))
 
 
 class _Guard:

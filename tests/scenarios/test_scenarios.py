@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liuhen.kinds import Duty, Event, Inhibition, Mark, Segment
+from edge.profiles import load_named
+from liuhen.findings import Code
+from liuhen.kinds import Duty, Event, Inhibition, Mark, Plate, Segment
 from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, GapCause, InhibitionAct, InhibitionCode, MarkCode
 from liuhen.report import Report
 from sim import __main__ as command
@@ -45,6 +47,12 @@ PROMISED = (
     "start_refused",
     "clock_step",
     "guard_killed",
+    "hearing",
+    "hearing_zezhou",
+    "hearing_province",
+    "hearing_xinhua",
+    "hearing_jiaozuo",
+    "hearing_nongan",
 )
 FRAME_NS = 40_000_000
 MADE_OF = MadeOf(chains=command.chains, draw=SmallPicture)
@@ -81,6 +89,11 @@ def test_the_same_run_fails_against_another_declaration(folder: Path, name: str)
     scenario, played, report = outcome_of(folder, name)
     wrong_end = replace(scenario, outcome=replace(scenario.outcome, end=EndCause.OVERFLOW))
     assert differences(wrong_end, played, report) != []
+    for told in (
+        replace(scenario.outcome, steps=scenario.outcome.steps + 1),
+        replace(scenario.outcome, findings=scenario.outcome.findings ^ {Code.STEP_ORDER}),
+    ):
+        assert differences(replace(scenario, outcome=told), played, report) != []
     for number, gap in enumerate(scenario.gaps):
         other = GapCause.WEATHER if gap.cause is not GapCause.WEATHER else GapCause.OTHER
         for wrong in (
@@ -254,6 +267,54 @@ def test_nongan_article_10_a_seizure_is_recorded_whole_but_for_what_must_not_be(
     assert session.totals.agrees
 
 
+# -- a hearing under each rule book -----------------------------------------------------------------------------------
+
+HEARINGS = [name for name in names() if name.startswith("hearing")]
+
+
+@pytest.mark.parametrize("name", HEARINGS)
+def test_one_unbroken_recording_holds_every_step_of_the_hearing_under_each_rule_book(folder: Path, name: str) -> None:
+    """Zezhou's one start and stop, the provincial rule for each step and Xinhua's whole hearing, all from this."""
+    scenario, played, report = outcome_of(folder, name)
+    assert report.room is not None
+    (summary,) = report.room.proceedings.values()
+    told = summary.told
+    assert told.procedure is not None
+    assert told.procedure.profile == (scenario.settings.profile, load_named(scenario.settings.profile).digest)
+    assert told.profile_hash == told.procedure.profile[1]
+    assert told.absences == []
+    assert [step for step in told.steps() if step.required and not step.marks] == told.open_steps()
+    heard = [summary.heard[mark.entry].segment for mark in told.of(MarkCode.STEP)]
+    assert heard == sorted(heard)  # where to listen to each of them
+    assert len(played.bodies(Plate)) == (name != "hearing_nongan")
+
+
+def test_zezhou_rows_24_to_31_are_recorded_from_before_the_first_of_them(folder: Path) -> None:
+    """听证开始前 is the start of all eight: capture runs before step 1, and goes on until after the last."""
+    _, played, report = outcome_of(folder, "hearing_zezhou")
+    assert report.room is not None
+    (summary,) = report.room.proceedings.values()
+    marks = summary.told.of(MarkCode.STEP)
+    first, last = marks[0].at[1], marks[-1].at[1]
+    begun, ended = spans(played)[0][1], spans(played)[-1][2]
+    assert begun < first - 10**9
+    assert ended > last + 10**9
+
+
+def test_the_hearing_does_not_end_with_its_closing_words(folder: Path) -> None:
+    """A stop after 宣布听证结束 without a reason is refused: 当事人确认《听证笔录》 comes after it."""
+    _, played, report = outcome_of(folder, "hearing")
+    assert played.unexpected == []  # the stop that gave no reason was refused
+    assert report.room is not None
+    (summary,) = report.room.proceedings.values()
+    titles = [step.title for step in summary.told.steps()]
+    assert titles[-2:] == ["宣布听证结束", "当事人确认《听证笔录》"]
+    assert summary.told.stop_reasons() == []
+    (late,) = (mark for mark in summary.told.marks if mark.late)
+    assert late.step == 4
+    assert late.written_utc_ms - late.utc_ms == 3200
+
+
 # -- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -276,6 +337,8 @@ def test_a_small_file_is_a_scenario() -> None:
         (MINIMAL + b'[[at]]\nseconds = 1\nact = "pull"\n', "what"),
         (MINIMAL + b'[[expect]]\ncause = "tired"\nfrom = 1\nto = 2\n', "tired"),
         (MINIMAL + b'[[expect]]\ncause = "other"\nfrom = 3\nto = 2\n', "from"),
+        (MINIMAL + b'[config]\nprofile = "atlantis"\n', "profile"),
+        (MINIMAL + b'findings = ["unsigned"]\n', "unsigned"),
         (MINIMAL.replace(b'"stopped"', b'["stopped"]'), "end"),
         (b"\xff", "TOML"),
     ],
