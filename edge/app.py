@@ -49,7 +49,7 @@ from edge.origins import OriginCheck, SourceOpened, substitutes
 from edge.packet_queue import LaneBounds, PacketQueue
 from edge.permit import Permit
 from edge.ports import FaultKind, Hardware, HardwareFault, SourceOrigin
-from edge.promised import Promised, open_what_opens
+from edge.promised import Promised, of_session, open_what_opens
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.requests import Answer
 from edge.revival import Revived, Reviver, ReviverAtOnce
@@ -772,7 +772,10 @@ class _RefusedWithCode(Exception):
 
 
 def _open_sources(running: Running) -> Promised:
-    """Every source this device has; of a session that goes on, those that are there."""
+    """Every source this device has; of a session that goes on, those that are there, and none while it is forbidden."""
+    unasked = _promised_while_forbidden(running)
+    if unasked is not None:
+        return unasked
     opened = open_what_opens(running.start.hardware)
     if not opened.unopened:
         return opened
@@ -787,6 +790,15 @@ def _open_sources(running: Running) -> Promised:
         exit_code=EXIT_HARDWARE,
     )
     raise _RefusedWithCode(refused, _refusal_code(fault)) from fault
+
+
+def _promised_while_forbidden(running: Running) -> Promised | None:
+    """What the open session promised, where it goes on and may not capture; None where devices are to be opened."""
+    session = running.log.state.session
+    if session is None or not running.room.state.inhibitions:
+        return None
+    promised = of_session(session.streams, running.start.hardware)
+    return promised if running.opening.may_resume(promised.rows, running.start.hardware.clock) else None
 
 
 def _goes_on_without(running: Running, opened: Promised) -> Promised | None:

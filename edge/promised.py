@@ -1,7 +1,8 @@
 """Which sources of a session open, and what stays promised of one that does not.
 
 Runs on CONTROL; touches no disk. A session that is begun needs all of its sources. One that an earlier run left open
-goes on with what there is: the rest is promised as before and absent until its device opens.
+goes on with what there is: the rest is promised as before and absent until its device opens. While something forbids
+recording nothing is opened at all.
 """
 
 from __future__ import annotations
@@ -55,12 +56,27 @@ class Promised:
             row = next((row for row in rows if row[0] == stream), None)
             if row is None:
                 raise fault
-            if stream is Stream.PICTURE:
-                picture = PictureFormat(width=row[2], height=row[3], frames_per_second=row[4])
-                whole = replace(whole, picture=picture)
-            elif hardware.microphone is not None:
-                whole = replace(whole, sound=hardware.microphone.format())
+            whole = _with_row(whole, row, hardware)
         return whole
+
+
+def of_session(rows: tuple[StreamRow, ...], hardware: Hardware) -> Promised:
+    """What an open session promised, with no device opened: while something forbids recording none is claimed.
+
+    A stream whose source this device no longer has is left out, so that the rows differ.
+    """
+    whole = Promised(origins={})
+    for row in rows:
+        whole = _with_row(whole, row, hardware)
+    return whole
+
+
+def _with_row(promised: Promised, row: StreamRow, hardware: Hardware) -> Promised:
+    if row[0] == Stream.PICTURE and hardware.camera is not None:
+        return replace(promised, picture=PictureFormat(width=row[2], height=row[3], frames_per_second=row[4]))
+    if row[0] == Stream.SOUND and hardware.microphone is not None:
+        return replace(promised, sound=hardware.microphone.format())
+    return promised
 
 
 def open_what_opens(hardware: Hardware) -> Promised:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from edge.guard.lamp import STALE_NS
 from liuhen.entry import Entry
 from liuhen.kinds import Gap, GapEnd, Segment
 from liuhen.registry import EventCode, GapCause
@@ -26,6 +25,8 @@ pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(240)
 
 CLAIMS = frozenset({Seen.RED, Seen.RED_SLOW, Seen.YELLOW})
 """What says that something is being recorded."""
+STALE_NS = 2_000 * NS_PER_MS
+"""The design's number, not the code's: the lamps are the guard's, and stale after two seconds."""
 WISH_NS = 500 * NS_PER_MS
 """The recorder's last word may be this old when it is stopped, or come this much later."""
 LAST_CLAIM_NS = STALE_NS + WISH_NS + SIGHT_NS

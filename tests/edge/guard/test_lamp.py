@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.guard.lamp import CLAIMS_RECORDING, STALE_NS, Heard, Wish, heard, light, true_lamp
+from edge.guard.lamp import CLAIMS_RECORDING, Heard, Wish, heard, light, true_lamp
 from edge.guard.words import NS_PER_MS, NS_PER_SECOND, Lamp, Light
 
 HALF_NS = 500 * NS_PER_MS
+STALE_NS = 2_000_000_000
+"""The design's number: two seconds without a word or a durable fragment, and no lamp claims a recording."""
 
 
 def wish(lamp: Lamp, durable: int = 0, *, session: bool = True) -> Wish:
