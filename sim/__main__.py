@@ -63,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     if parsed.list or parsed.scenario is not None:
         return guarded(lambda: _scenarios(parsed))
+    if parsed.virtual and parsed.service:
+        parser.error("--virtual 只录一个场次，不能作为服务运行 / --virtual records one session and is no --service")
     if parsed.virtual and parsed.seconds is None:
         parser.error("--virtual 需要 --seconds，虚拟时间不会等人按 Ctrl-C / --virtual needs --seconds")
     return guarded(lambda: _simulate(parsed))
@@ -101,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--stage",
-        type=Path,
+        type=lambda text: Path(text).absolute(),  # sockets and configuration files below it are read elsewhere
         metavar="DIR",
         help="模拟世界的套接字目录，供另一终端操纵 / folder of the world's sockets, for its levers",
     )
@@ -171,6 +173,12 @@ def _recorded(base: Config, parsed: argparse.Namespace) -> int:
         complain(str(error.what), error.remedy_zh, error.remedy_en)
         return EXIT_USAGE
     except NoSoundServer as missing:
+        if parsed.service:  # the port-level room knows no service: it would record, and nobody has asked for that
+            words = "；".join(str(missing).splitlines())
+            sys.stderr.write(
+                f"没有声音服务，不能作为服务运行，未录制 / no sound server: no service, no recording: {words}\n"
+            )
+            return EXIT_USAGE
         sys.stderr.write(f"{missing}\n改用端口级模拟房间 / using the port-level room instead\n")
         if os.environ.get("CI") == "true":
             return EXIT_USAGE

@@ -72,7 +72,9 @@ class PulseServer:
     def prepare(self) -> None:
         """Make the folder; raises PulseUnavailable where a program is missing or the path is too long."""
         _require_programs()
-        self._folder = Path(tempfile.mkdtemp(prefix=self._prefix, dir=self._parent))
+        # Absolute: the daemon and ALSA read the names in these files from folders of their own.
+        parent = self._parent.absolute() if self._parent is not None else None
+        self._folder = Path(tempfile.mkdtemp(prefix=self._prefix, dir=parent))
         if len(os.fsencode(self.inside("s"))) > _LONGEST_SOCKET_PATH:
             raise PulseUnavailable(
                 what=f"the path {self.inside('s')} is too long for a socket",
