@@ -49,13 +49,20 @@ def test_a_hundred_trips_under_load_all_drop_the_camera_within_a_hundred_millise
 
 def test_the_judgement_of_the_trips_notices_a_late_one_a_missing_one_and_a_camera_that_did_not_run() -> None:
     """Negative control of the measurement."""
-    good = Measured(permit_ms=[1.0] * 3, contact_ms=[6.0] * 3, frame_ms=[0.0] * 3, frames_before=9)
-    assert good.faults(3) == []
-    assert len(good.faults(4)) == 1
+    spread_ms = [3.3 * number for number in range(12)]
+    good = Measured(
+        permit_ms=[1.0] * 12, contact_ms=[6.0] * 12, frame_ms=[0.0] * 12, phase_ms=spread_ms, frames_before=90
+    )
+    assert good.faults(12) == []
+    assert len(good.faults(13)) == 1
     good.contact_ms[1] = LIMIT_MS + 1
     good.frame_ms[2] = LIMIT_MS + 1
     good.frames_before = 0
-    assert len(good.faults(3)) == 3
+    assert len(good.faults(12)) == 3
+    at_once = Measured(
+        permit_ms=[1.0], contact_ms=[6.0] * 12, frame_ms=[0.0] * 12, phase_ms=[1.0] * 12, frames_before=90
+    )
+    assert len(at_once.faults(12)) == 1, "each trip followed a frame at once"
 
 
 def test_a_chain_that_is_too_slow_is_caught(room: GuardedRoom) -> None:
