@@ -24,8 +24,8 @@ from liuhen import archive, keys
 from liuhen import verify as verifier
 from liuhen.entry import Entry
 from liuhen.findings import Code, Verdict
-from liuhen.kinds import Event, SessionEnd
-from liuhen.registry import DutyCode, EndCause, EventCode, GapCause
+from liuhen.kinds import Check, Event, Mark, SessionEnd
+from liuhen.registry import CheckCode, DutyCode, EndCause, EventCode, GapCause, MarkCode
 from liuhen.report import Report
 from liuhen.report_words import cause_name
 from liuhen.verify_codes import known
@@ -134,6 +134,8 @@ def play(scenario: Scenario, spool: Path, made_of: MadeOf) -> Played:
     disk = SpoolDisk(spool, made_of.fill_disk)
     room = ScenarioRoom(scenario.settings, disk)
     played = Played(spool=spool, trust_file=identity.trust_file, lamps=room.lamps, unexpected=room.unexpected)
+    if scenario.settings.disk_full:
+        disk.fill()
     with disk.in_place():
         _boots(scenario, config, room, played, made_of)
     return played
@@ -313,6 +315,7 @@ def _outcome(scenario: Scenario, played: Played, report: Report) -> Iterator[str
     if owed != wanted.owed:
         yield f"未办事项 {owed}，应为 {wanted.owed} / owed"
     yield from _proceedings(wanted, report)
+    yield from _told(wanted, played)
     unapproved = report.room.unapproved if report.room is not None else 0
     if unapproved != wanted.unapproved:
         yield f"未获批准 {unapproved} 次，应为 {wanted.unapproved} / unapproved"
@@ -328,6 +331,18 @@ def _proceedings(wanted: Outcome, report: Report) -> Iterator[str]:
     if found != wanted.findings:
         names = ", ".join(sorted(code.value for code in found ^ wanted.findings))
         yield f"对程序的发现与预期不符：{names} / findings of the proceeding"
+
+
+def _told(wanted: Outcome, played: Played) -> Iterator[str]:
+    """Marks, and what the check before the recording found."""
+    unmarked = wanted.marks - {MarkCode(body.code) for body in played.bodies(Mark)}
+    if unmarked:
+        yield f"缺少标记 {', '.join(sorted(code.name for code in unmarked))} / marks are missing"
+    before = (body for body in played.bodies(Check) if body.code == CheckCode.BEFORE_RECORDING)
+    found = {(item, outcome) for item, outcome, _ in next(before).rows} if wanted.checks else set()
+    unfound = [one for one in wanted.checks if one not in found]
+    if unfound:
+        yield f"录前检查与预期不符 {[f'{item.name} {outcome.name}' for item, outcome in unfound]} / the check"
 
 
 def _duty(code: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.profiles import NEUTRAL, available
 from liuhen.findings import MEANINGS, Code
-from liuhen.registry import EndCause, EventCode, GapCause
+from liuhen.registry import CheckItem, CheckOutcome, EndCause, EventCode, GapCause, MarkCode
 
 FOLDER = Path(__file__).resolve().parent / "scenarios"
 FILE_LIMIT_BYTES = 65_536
@@ -69,7 +69,8 @@ VALUES: dict[str, dict[str, type]] = {
     "resume": {"by": str},
     "explain": {"by": str, "lasts": float, "cause": str, "text": str},
     "amend": {"by": str, "cause": str, "text": str},
-    "mark": {},
+    "mark": {"step": float},
+    "consent": {"by": str, "text": str},
     "press": {"button": str},
     "cannot_resume": {"by": str, "to": str, "when": str},
     "refused": {"verb": str, "by": str, "ground": str},
@@ -85,6 +86,7 @@ VALUES: dict[str, dict[str, type]] = {
     "sitting_resumed": {},
     "attach": {"paper": str},
     "stop_unreasoned": {"by": str},
+    "stop_unmeant": {"by": str},
     "power_cut": {"off": float},
     "stall_disk": {"lasts": float},
 }
@@ -135,6 +137,9 @@ class Outcome:
     """What the verifier finds of the proceeding: these, and nothing else of steps J27 and J28."""
     steps: int = 0
     """So many steps of the procedure are marked."""
+    marks: frozenset[MarkCode] = frozenset()
+    checks: tuple[tuple[CheckItem, CheckOutcome], ...] = ()
+    """What the check before recording must have found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +150,8 @@ class Settings:
     loudspeaker: bool = False
     loops: str = "permit"
     profile: str = NEUTRAL
+    disk_full: bool = False
+    """Whether there is no space even before the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +210,7 @@ def parse(content: bytes) -> Scenario:
 
 
 def _settings(raw: dict[str, Any]) -> Settings:
-    table = _Table(raw, (), ("interlock", "loudspeaker", "loops", "profile"))
+    table = _Table(raw, (), ("interlock", "loudspeaker", "loops", "profile", "disk"))
     profiles = {found.name: found.name for found in available()}
     loops = {word: word for word in ("permit", "off")}
     return Settings(
@@ -211,6 +218,7 @@ def _settings(raw: dict[str, Any]) -> Settings:
         loudspeaker=table.flag("loudspeaker", False),
         loops=table.one_of("loops", loops, "permit"),
         profile=table.one_of("profile", profiles, NEUTRAL),
+        disk_full=table.one_of("disk", {"full": True, "empty": False}, False),
     )
 
 
@@ -245,7 +253,7 @@ def _gap(raw: object) -> ExpectedGap:
 
 
 def _outcome(raw: dict[str, Any]) -> Outcome:
-    table = _Table(raw, ("end", "exit"), ("events", "owed", "unapproved", "findings", "steps"))
+    table = _Table(raw, ("end", "exit"), ("events", "owed", "unapproved", "findings", "steps", "marks", "checks"))
     ends: dict[str, EndCause | None] = {**by_name(EndCause), "open": None, "refused": None}
     codes = by_name(EventCode)
     return Outcome(
@@ -257,7 +265,26 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         unapproved=int(table.number("unapproved", usual=0.0)),
         findings=frozenset(_finding(one) for one in table.rows("findings")),
         steps=int(table.number("steps", usual=0.0)),
+        marks=frozenset(_mark(one) for one in table.rows("marks")),
+        checks=tuple(_check(one) for one in table.rows("checks")),
     )
+
+
+def _mark(one: object) -> MarkCode:
+    codes = by_name(MarkCode)
+    if not isinstance(one, str) or one not in codes:
+        raise _bad(f"没有标记 {str(one)[:40]!r}", "no such mark")
+    found: MarkCode = codes[one]
+    return found
+
+
+def _check(one: object) -> tuple[CheckItem, CheckOutcome]:
+    """An item and how it was found, as "space blocking"."""
+    item, _, outcome = one.partition(" ") if isinstance(one, str) else ("", "", "")
+    items, outcomes = by_name(CheckItem), by_name(CheckOutcome)
+    if item not in items or outcome not in outcomes:
+        raise _bad(f"没有检查结果 {str(one)[:40]!r}", "no such item or outcome of a check")
+    return items[item], outcomes[outcome]
 
 
 def by_name(codes: Any) -> dict[str, Any]:

@@ -276,7 +276,10 @@ class ScenarioRoom:
                 cause=by_name(GapCause)[given["cause"]],
                 text=given.get("text", ""),
             ),
-            "mark": lambda _: self._ask(Verb.MARK),
+            "mark": lambda given: self._ask(Verb.MARK, step=int(given["step"]) if "step" in given else None),
+            "consent": lambda given: self._ask(
+                Verb.CONSENT, actor=given.get("by", SOMEBODY), text=given.get("text", "")
+            ),
             "press": self._press,
             "cannot_resume": lambda given: self._ask(
                 Verb.CANNOT_RESUME,
@@ -285,6 +288,7 @@ class ScenarioRoom:
                 reported_at=given.get("when", "09:00"),
             ),
             "stop": lambda given: self._ask(Verb.STOP, actor=given.get("by", SOMEBODY), confirmed=True, text="闭会"),
+            "stop_unmeant": lambda given: self._ask(Verb.STOP, wanted=False, actor=given.get("by", SOMEBODY)),
             "refused": self._refused,
         }
 

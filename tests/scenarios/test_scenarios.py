@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,21 @@ from hypothesis import strategies as st
 from edge.profiles import load_named
 from liuhen.findings import Code
 from liuhen.kinds import Duty, Event, Inhibition, Mark, Plate, Segment
-from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, GapCause, InhibitionAct, InhibitionCode, MarkCode
+from liuhen.registry import (
+    CheckItem,
+    CheckOutcome,
+    DutyAct,
+    DutyCode,
+    EndCause,
+    EventCode,
+    GapCause,
+    InhibitionAct,
+    InhibitionCode,
+    MarkCode,
+    RecordLabel,
+)
 from liuhen.report import Report
 from sim import __main__ as command
-from sim import scenario_file
 from sim.scenario import MadeOf, Played, differences, play, summary
 from sim.scenario_file import BadScenario, Scenario, load, names, parse
 from tests.required import unavailable
@@ -171,6 +183,14 @@ def test_jiaozuo_article_8_1_and_zezhou_case_1_nothing_is_recorded_in_an_explosi
     assert [span for _, *span in spans(played) if span[0] < ended and span[1] > began + FRAME_NS] == []
 
 
+def test_zezhou_case_1_without_a_permit_nothing_more_is_recorded_and_the_rest_is_owed_in_writing(folder: Path) -> None:
+    _, played, report = outcome_of(folder, "zezhou_1_explosion_zone")
+    assert acts(played, InhibitionCode.INTERLOCK) == [InhibitionAct.SET]
+    (began,) = (body.at[1] for body in played.bodies(Inhibition))
+    assert max(ended for _, _, ended in spans(played)) <= began + FRAME_NS
+    assert report.intact
+
+
 def test_jiaozuo_article_8_2_and_zezhou_case_2_secrets_are_withheld_with_another_persons_approval(folder: Path) -> None:
     _, played, report = outcome_of(folder, "withheld_secrets")
     wanted = [InhibitionAct.SET, InhibitionAct.APPROVED, InhibitionAct.CLEARED]
@@ -180,16 +200,31 @@ def test_jiaozuo_article_8_2_and_zezhou_case_2_secrets_are_withheld_with_another
     assert report.room.unapproved == 0
 
 
-def test_jiaozuo_article_8_3_and_zezhou_case_3_what_else_the_law_forbids_needs_its_citation(folder: Path) -> None:
-    text = (scenario_file.FOLDER / "withheld_secrets.toml").read_text(encoding="utf-8")
-    refused = text.replace('ground = "商业秘密"', 'ground = "法律法规规定"')
-    uncited = replace(parse(refused.encode()), name="uncited")
-    played = play(uncited, folder / "uncited" / "spool", MADE_OF)
-    assert any("approve" in one for one in played.unexpected)
-    cited = refused.replace('act = "approve"\n', 'act = "approve"\ncitation = "《某法》第八条"\n')
-    again = play(parse(cited.encode()), folder / "cited" / "spool", MADE_OF)
-    assert again.unexpected == []
-    assert InhibitionAct.APPROVED in acts(again, InhibitionCode.WITHHELD)
+def test_jiaozuo_article_8_2_and_zezhou_case_2_with_the_partys_consent_it_is_recorded(folder: Path) -> None:
+    _, played, _ = outcome_of(folder, "jiaozuo_8_2_consent")
+    (consent,) = [body for body in played.bodies(Mark) if body.code == MarkCode.CONSENT]
+    (cleared,) = [body.at[1] for body in played.bodies(Inhibition) if body.act == InhibitionAct.CLEARED]
+    assert consent.boottime_ns < cleared < min(began for _, began, ended in spans(played) if ended > cleared)
+
+
+def test_jiaozuo_article_8_3_what_else_the_law_forbids_needs_its_citation(folder: Path) -> None:
+    _, played, _ = outcome_of(folder, "jiaozuo_8_3_other_law")
+    assert acts(played, InhibitionCode.WITHHELD) == [
+        InhibitionAct.SET,
+        InhibitionAct.APPROVED,
+        InhibitionAct.CLEARED,
+    ]
+    (approval,) = [body for body in played.bodies(Inhibition) if body.act == InhibitionAct.APPROVED]
+    (ground,) = [commitment for label, commitment in approval.records if label == RecordLabel.GROUND]
+    content = (played.spool / "records" / f"{ground.hex()}.record").read_bytes()
+    assert "《某条例》第八条".encode() in content
+
+
+def test_zezhou_case_3_another_unfit_situation_needs_a_reason_and_stays_unapproved_without_one(folder: Path) -> None:
+    _, played, report = outcome_of(folder, "zezhou_3_other_reason")
+    assert acts(played, InhibitionCode.WITHHELD) == [InhibitionAct.SET, InhibitionAct.CLEARED]
+    assert report.room is not None
+    assert report.room.unapproved == 1
 
 
 @pytest.mark.parametrize("name", ["power_cut_while_withheld", "trip_while_withheld"])
@@ -199,12 +234,40 @@ def test_jiaozuo_article_8_neither_a_cut_nor_the_other_inhibition_ends_a_withhol
     assert acts(played, InhibitionCode.WITHHELD)[-1] is InhibitionAct.CLEARED
 
 
-def test_jiaozuo_article_10_5_nothing_is_left_out_or_put_in_though_the_clock_is_set(folder: Path) -> None:
-    _, _, report = outcome_of(folder, "clock_step")
+def test_jiaozuo_article_10_5_once_begun_it_is_neither_intermittent_nor_chosen_from(folder: Path) -> None:
+    _, played, report = outcome_of(folder, "jiaozuo_10_5_not_intermittent")
     (session,) = report.sessions
     assert session.gaps == []
     assert session.totals is not None
     assert session.totals.agrees
+    segments = played.bodies(Segment)
+    ends = [0, *(sum(body.frames) for body in segments)]
+    assert [body.frames[0] for body in segments] == ends[:-1]  # no index is missing, none is there twice
+    assert played.bodies(Event)
+
+
+@pytest.mark.parametrize("how", ["put in", "put after", "cut out"])
+def test_jiaozuo_article_10_5_another_picture_that_is_put_in_or_after_or_cut_out_is_found(
+    folder: Path, tmp_path: Path, how: str
+) -> None:
+    _, played, _ = outcome_of(folder, "jiaozuo_10_5_not_intermittent")
+    _, other, _ = outcome_of(folder, "clock_step")
+    changed = replace(played, spool=tmp_path / "spool")
+    shutil.copytree(played.spool, changed.spool)
+    assert changed.verify().intact
+    files, foreign = sorted(changed.spool.glob("sessions/*/*.mp4")), sorted(other.spool.glob("sessions/*/*.mp4"))
+    match how:
+        case "put in":
+            files[1].write_bytes(foreign[0].read_bytes())
+        case "put after":
+            files[-1].with_name(f"{len(files):06d}.mp4").write_bytes(foreign[0].read_bytes())
+        case _:
+            files[1].unlink()
+    report = changed.verify()
+    if how == "put after":  # what nothing states is no part of the recording, and is told
+        assert {finding.code for finding in report.findings} - {one.code for one in played.verify().findings}
+    else:
+        assert not report.intact
 
 
 @pytest.mark.parametrize(
@@ -246,10 +309,30 @@ def test_jiaozuo_article_11_what_cannot_go_on_is_reported_at_once_and_owes_a_sta
     ]
 
 
-def test_jiaozuo_article_16_a_disk_that_fills_stops_the_recording_before_anything_is_lost(folder: Path) -> None:
-    _, played, report = outcome_of(folder, "storage_full")
+def test_jiaozuo_article_16_without_enough_space_the_check_refuses_the_start(folder: Path) -> None:
+    _, played, _ = outcome_of(folder, "jiaozuo_16_checked_before_use")
+    assert played.bodies(Segment) == []
+    kinds = [entry.kind for entry in played.entries()]
+    assert kinds.index("check") < kinds.index("refusal") < kinds.index("duty")
+
+
+def test_jiaozuo_article_16_what_is_checked_and_well_is_recorded_and_survives_a_cut(folder: Path) -> None:
+    _, played, report = outcome_of(folder, "jiaozuo_16_checked_and_kept")
+    kinds = [entry.kind for entry in played.entries()]
+    assert kinds.index("check") < kinds.index("session") < kinds.index("segment")
     assert report.intact
-    assert EventCode.STORAGE_LOW in [body.code for body in played.bodies(Event)]
+    before_cut = [ended for boot, _, ended in spans(played)]
+    assert len(before_cut) >= 2
+
+
+def test_a_check_or_mark_that_did_not_happen_is_missed(folder: Path) -> None:
+    for name, wrong in (
+        ("jiaozuo_16_checked_before_use", {"checks": ((CheckItem.SPACE, CheckOutcome.WELL),)}),
+        ("nongan_10_seizure", {"marks": frozenset({MarkCode.CONSENT})}),
+    ):
+        scenario, played, report = outcome_of(folder, name)
+        swapped = replace(scenario, outcome=replace(scenario.outcome, **wrong))
+        assert differences(swapped, played, report) != []
 
 
 @pytest.mark.parametrize("name", ["start_refused", "gas_alarm"])
@@ -260,11 +343,29 @@ def test_nongan_article_4_in_a_place_that_can_catch_fire_nothing_is_begun_or_goe
 
 
 def test_nongan_article_10_a_seizure_is_recorded_whole_but_for_what_must_not_be(folder: Path) -> None:
-    _, _, report = outcome_of(folder, "withheld_secrets")
+    _, played, report = outcome_of(folder, "nongan_10_seizure")
     (session,) = report.sessions
     assert [gap.cause for gap in session.gaps] == [GapCause.WITHHELD]
     assert session.totals is not None
     assert session.totals.agrees
+    steps = [body for body in played.bodies(Mark) if body.code == MarkCode.STEP]
+    assert [body.step for body in steps] == [1, 2, 3, 4]
+    recorded = [(began, ended) for _, began, ended in spans(played)]
+    assert all(any(began <= body.boottime_ns <= ended for began, ended in recorded) for body in steps)
+
+
+def test_each_article_has_a_scenario_of_its_own_name() -> None:
+    shown = [shows for name in names() for shows in load(name).shows]
+    for article in (
+        "焦作第八条第（一）",
+        "焦作第八条第（二）",
+        "焦作第八条第（三）",
+        "焦作第十条第（五）",
+        "焦作第十一条",
+    ):
+        assert any(article in shows for shows in shown), article
+    for article in ("焦作第十六条", "泽州第（一）", "泽州第（二）", "泽州第（三）", "农安第四条", "农安第十条"):
+        assert any(article in shows for shows in shown), article
 
 
 # -- a hearing under each rule book -----------------------------------------------------------------------------------
@@ -340,6 +441,8 @@ def test_a_small_file_is_a_scenario() -> None:
         (MINIMAL + b'[config]\nprofile = "atlantis"\n', "profile"),
         (MINIMAL + b'findings = ["unsigned"]\n', "unsigned"),
         (MINIMAL.replace(b'"stopped"', b'["stopped"]'), "end"),
+        (MINIMAL + b'checks = ["space"]\n', "space"),
+        (MINIMAL + b'marks = ["blot"]\n', "blot"),
         (b"\xff", "TOML"),
     ],
 )
