@@ -787,6 +787,11 @@ class Recorder:
         return self._tools.stretches.newest.packets.depth_ns() // 1_000_000
 
     @property
+    def disk_is_slow(self) -> bool:
+        """Whether writes have become slow, and are not quick again."""
+        return EventCode.STORAGE_SLOW.name in self._counts.warnings
+
+    @property
     def wants_attention(self) -> bool:
         """Whether somebody should look, although it is recorded."""
         return bool(self._counts.warnings)

@@ -5,10 +5,15 @@ With two disks both copies of each part are read.
 Pure up to `Scrub`, which reads and never writes; the SCRUB thread (`ScrubRunner`; its owner starts and ends it) reads
 part by part, only while it may, and remembers in local state where it was and when its round began. What has rotted
 stays as it is: an event says where, once, and whether the other disk still has those bytes.
+
+A room that always records is never idle: once a session has been open for a day (`in_session`) it is read too, at most
+a megabyte a second and only while the disk is quick and the queue shallow. Statements are read against, so the segment
+that is being written is never opened.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +40,11 @@ GIVE_WAY_SECONDS = 0.5
 PASS_EVERY_SECONDS = 24 * 3600.0
 """From the beginning of one round to that of the next; one that takes longer is followed by the next at once."""
 LOOK_EVERY_SECONDS = 60.0
+OPEN_LONG_NS = 24 * 3600 * 10**9
+"""A session that has been open so long is a room's that always records: it is read beside it, gently."""
+GENTLE_BYTES_PER_SECOND = 1_000_000
+SHALLOW_MS = 500
+"""More media than this waiting for the disk, and the search waits too."""
 ID_BYTES = 16
 HEAD = 0
 """The `fragment` of an event about the file's head, or about the whole file where it is not there."""
@@ -320,6 +330,22 @@ def remembered(root: Path) -> Place:
         return Place()
 
 
+class Leave(enum.Enum):
+    """Whether SCRUB may read now."""
+
+    NONE = enum.auto()
+    GENTLE = enum.auto()
+    """Beside a session."""
+    FULL = enum.auto()
+    """While no session is open."""
+
+
+def in_session(*, open_ns: int, queue_ms: int, disk_slow: bool) -> Leave:
+    """Beside a session that has been open so long, with so much waiting for the disk."""
+    well = queue_ms <= SHALLOW_MS and not disk_slow
+    return Leave.GENTLE if open_ns >= OPEN_LONG_NS and well else Leave.NONE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How fast is read, 0: never; and how often a pass begins."""
@@ -327,11 +353,16 @@ class Pace:
     bytes_per_second: int
     pass_every_seconds: float = PASS_EVERY_SECONDS
 
+    def seconds_for(self, size: int, leave: Leave) -> float:
+        """How long so many bytes take at least."""
+        rate = self.bytes_per_second
+        return size / (min(rate, GENTLE_BYTES_PER_SECOND) if leave is Leave.GENTLE else rate)
+
 
 class ScrubRunner:
     """The SCRUB thread: a pass in each period, never faster than asked for, and not while it may not.
 
-    `may_go` is asked before each part; `post` gets what was found; `now_ms` is UTC. What it remembers is written
+    `leave` is asked before each part; `post` gets what was found; `now_ms` is UTC. What it remembers is written
     through the spool.
     """
 
@@ -340,14 +371,14 @@ class ScrubRunner:
         spool: Spool,
         *,
         pace: Pace,
-        may_go: Callable[[], bool],
+        leave: Callable[[], Leave],
         post: Callable[[ScrubSaid], None],
         now_ms: Callable[[], int],
         other: Callable[[], Path | None] = lambda: None,
     ) -> None:
         self._spool = spool
         self._pace = pace
-        self._may_go = may_go
+        self._leave = leave
         self._post = post
         self._now_ms = now_ms
         self._other = other
@@ -399,8 +430,8 @@ class ScrubRunner:
 
     def _pause(self, size: int) -> bool:
         """Wait as long as this much may take, and while media waits; False where the thread is to end."""
-        self._over.wait(size / self._pace.bytes_per_second)
-        while not self._over.is_set() and not self._may_go():
+        self._over.wait(self._pace.seconds_for(size, self._leave()))
+        while not self._over.is_set() and self._leave() is Leave.NONE:
             self._over.wait(GIVE_WAY_SECONDS)
         return not self._over.is_set()
 

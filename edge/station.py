@@ -8,7 +8,6 @@ the same, and a session that waits for its devices is tried again.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 
 from edge.app import EXIT_STORAGE, Refused, Running, Start, conduct_session
@@ -19,7 +18,7 @@ from edge.messages import StopRequested
 from edge.opening import Onlooker, open_device
 from edge.recorder import Ended
 from edge.requests import Answer
-from edge.scrub import Pace, ScrubRunner
+from edge.scrub import Leave, Pace, ScrubRunner, in_session
 from edge.session.signals import StartAsked
 from edge.session.state import Inhibition, Mode
 from edge.watchdog import Duty
@@ -72,13 +71,13 @@ class Station:
         self._retry = _Retry()
         self._code: int | None = None
         self._heartbeat_ns = 0
-        self._idling = threading.Event()
-        """Set while no session is open, and none is being begun: then what is stored may be read again."""
+        self._scrub_leave = Leave.NONE
+        """How what is stored may be read again; CONTROL sets it whole, SCRUB reads it."""
         spool = running.opening.spool
         self._scrub = ScrubRunner(
             spool,
             pace=Pace(bytes_per_second=running.start.config.spool.scrub_bytes_per_second),
-            may_go=self._idling.is_set,
+            leave=lambda: self._scrub_leave,
             post=running.inbox.post,
             now_ms=lambda: self._clock.read().utc_ms,
             other=running.opening.other_root,
@@ -119,7 +118,7 @@ class Station:
         if self._start.stop.is_set():
             self._end(EXIT_CLEAN, self._start.stop_cause)
         elif self._running.room.start_wanted or self._resume_due():
-            self._idling.clear()
+            self._scrub_leave = Leave.NONE
             self._session()
         else:
             self._begin_the_day()
@@ -145,10 +144,7 @@ class Station:
 
     def _note_whether_idle(self) -> None:
         """A session that waits for its devices is open: it may go on at any moment."""
-        if self._running.log.state.session is None:
-            self._idling.set()
-        else:
-            self._idling.clear()
+        self._scrub_leave = Leave.FULL if self._running.log.state.session is None else Leave.NONE
 
     def _idle(self) -> None:
         message = self._running.inbox.take(IDLE_TURN_SECONDS)
@@ -214,6 +210,19 @@ class Station:
         log.append(Stop(cause=cause), session_id=None)
         self._code = code
 
+    def _beside_session(self) -> None:
+        """A room that always records is never idle: what it has closed is read beside it, gently."""
+        running = self._running
+        recorder, session = running.recorder, running.log.state.session
+        if recorder is None or session is None:
+            return
+        began_ns, began_boot = session.began[1], session.began[2]
+        here = began_boot == self._clock.boot_id
+        open_ns = (
+            self._clock.boottime_ns() - began_ns if here else (self._clock.read().utc_ms - session.began[0]) * 10**6
+        )
+        self._scrub_leave = in_session(open_ns=open_ns, queue_ms=recorder.queue_ms, disk_slow=recorder.disk_is_slow)
+
     # -- the supervisor -----------------------------------------------------------------------------------------------
 
     def feed(self, fragments: int) -> None:
@@ -222,6 +231,7 @@ class Station:
         Raises StorageFault.
         """
         state = self._running.room.state
+        self._beside_session()
         duty = Duty.NOTHING
         if self._running.log.state.session is not None:
             duty = Duty.MEDIA if state.capturing and not (state.promised <= state.absent) else Duty.JOURNAL

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from edge.__main__ import main
 from edge.scrub import (
     STATE_FILE,
+    Leave,
     Pace,
     Place,
     Rot,
@@ -23,6 +25,7 @@ from edge.scrub import (
     ScrubRunner,
     ScrubSaid,
     event_of,
+    in_session,
     parts_of,
     place_bytes,
     place_from,
@@ -165,10 +168,10 @@ def test_what_was_destroyed_by_order_is_no_rot_and_what_is_merely_gone_is(tmp_pa
 # --- the thread ------------------------------------------------------------------------------------------------------
 
 
-def one_pass(root: Path, *, may_go: Callable[[], bool] = lambda: True) -> list[ScrubSaid]:
+def one_pass(root: Path, *, leave: Callable[[], Leave] = lambda: Leave.FULL) -> list[ScrubSaid]:
     """Run the thread until it says that a pass is over."""
     spool, said = open_spool(root), queue.Queue[ScrubSaid]()
-    runner = ScrubRunner(spool, pace=AT_ONCE, may_go=may_go, post=said.put, now_ms=lambda: NOW_MS)
+    runner = ScrubRunner(spool, pace=AT_ONCE, leave=leave, post=said.put, now_ms=lambda: NOW_MS)
     runner.start()
     heard: list[ScrubSaid] = []
     try:
@@ -199,12 +202,12 @@ def test_a_pass_goes_on_where_it_was_stopped(recorded: Device) -> None:
 def test_nothing_is_read_while_media_waits(recorded: Device) -> None:
     asked, go = queue.Queue[bool](), threading.Event()
 
-    def may_go() -> bool:
+    def leave() -> Leave:
         asked.put(True)
-        return go.is_set()
+        return Leave.FULL if go.is_set() else Leave.NONE
 
     spool, said = open_spool(recorded.spool), queue.Queue[ScrubSaid]()
-    runner = ScrubRunner(spool, pace=AT_ONCE, may_go=may_go, post=said.put, now_ms=lambda: NOW_MS)
+    runner = ScrubRunner(spool, pace=AT_ONCE, leave=leave, post=said.put, now_ms=lambda: NOW_MS)
     runner.start()
     for _ in range(3):
         asked.get(timeout=20)
@@ -215,11 +218,34 @@ def test_nothing_is_read_while_media_waits(recorded: Device) -> None:
     spool.close()
 
 
+@pytest.mark.parametrize(
+    ("change", "leave"),
+    [
+        ({}, Leave.GENTLE),
+        ({"open_ns": 24 * 3600 * 10**9 - 1}, Leave.NONE),
+        ({"queue_ms": 501}, Leave.NONE),
+        ({"disk_slow": True}, Leave.NONE),
+    ],
+    ids=["a day", "a hearing", "deep queue", "slow disk"],
+)
+def test_beside_a_session_only_after_a_day_and_while_the_disk_has_time(change: dict[str, Any], leave: Leave) -> None:
+    beside: dict[str, Any] = {"open_ns": 24 * 3600 * 10**9, "queue_ms": 500, "disk_slow": False}
+    assert in_session(**(beside | change)) is leave
+
+
+def test_beside_a_session_at_most_a_megabyte_a_second_is_read() -> None:
+    quick = Pace(bytes_per_second=50_000_000)
+    assert (quick.seconds_for(10**6, Leave.FULL), quick.seconds_for(10**6, Leave.GENTLE)) == (0.02, 1.0)
+    assert Pace(bytes_per_second=1000).seconds_for(1000, Leave.GENTLE) == 1.0
+
+
 def test_a_scrub_of_nothing_ends_at_once_and_zero_bytes_a_second_is_never(tmp_path: Path) -> None:
     made = device(tmp_path)
     assert one_pass(made.spool) == [ScrubDone(segments=0, rotten=0)]
     spool = open_spool(made.spool)
-    runner = ScrubRunner(spool, pace=Pace(bytes_per_second=0), may_go=lambda: True, post=_never, now_ms=lambda: NOW_MS)
+    runner = ScrubRunner(
+        spool, pace=Pace(bytes_per_second=0), leave=lambda: Leave.FULL, post=_never, now_ms=lambda: NOW_MS
+    )
     runner.start()
     assert runner.stop(20)
     spool.close()

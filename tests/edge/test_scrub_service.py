@@ -1,4 +1,4 @@
-"""The service looks for rot by itself while it is idle: told once, shown on the lamp, never in a session."""
+"""The service looks for rot while idle, told once and shown on the lamp; in a session only where it is always open."""
 
 from __future__ import annotations
 
@@ -118,6 +118,29 @@ def test_while_a_session_is_open_nothing_is_read_again(rotten: Device) -> None:
     kinds = [entry.kind for entry in journal(rotten)]
     codes = [entry.body.code if isinstance(entry.body, Event) else None for entry in journal(rotten)]
     assert max(at for at, kind in enumerate(kinds) if kind == "session-end") < codes.index(ROT)
+
+
+def test_a_room_that_always_records_is_read_beside_its_session_once_that_is_open_for_a_day(rotten: Device) -> None:
+    def leave(room: Room) -> None:
+        assert room._stage is not None
+        room._stage.recorder.leave_open(None)
+
+    Room(RoomClock(now_ns=LATER_NS)).record(rotten.config, lambda r: r.play(2), leave, service=True)
+
+    def until_told(room: Room) -> None:
+        over = threading.Event()
+        for _ in range(200):
+            room.play(0.1)
+            if told(rotten):
+                break
+            over.wait(0.05)
+
+    config = replace(quick(rotten), session=replace(rotten.config.session, resume_hours=72))
+    service = Service(rotten, Room(RoomClock(now_ns=LATER_NS + 25 * 3600 * 10**9)), (until_told,))
+    assert service.serve(config=config) == 0
+    kinds = [entry.kind for entry in journal(rotten)]
+    codes = [entry.body.code if isinstance(entry.body, Event) else None for entry in journal(rotten)]
+    assert codes.index(ROT) < max(at for at, kind in enumerate(kinds) if kind == "session-end")
 
 
 def test_the_thread_ends_with_the_service(tmp_path: Path) -> None:
