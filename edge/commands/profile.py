@@ -30,7 +30,7 @@ SHOWN_FIELDS = (
     "evidence_sheet",
     "disc_label",
     "access",
-    "release_approver",
+    "release",
     "custodian",
     "long_term",
     "key_moments",

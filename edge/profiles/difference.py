@@ -21,6 +21,7 @@ _APART = frozenset({"name", "title", "title_en", "digest", "items", "articles", 
 _SILENT = frozenset({"source", "id", "covers", "cause"})
 _OF_TEMPLATES = frozenset({"procedure", "source", "covers"})
 _OF_ITEMS = frozenset({"no", "title", "source", "notes", "list_kind", "fixed_room_reason"})
+_OF_THE_LIST = {"columns": "清单表头", "class_legend": "填表说明"}
 _OF_ORIGIN = ("document", "issuer", "number", "effective_from", "superseded_by")
 
 
@@ -96,13 +97,16 @@ def _compared(at: str, left: Mapping[str, Side], right: Mapping[str, Side]) -> I
 
 
 def _origin(profile: Profile) -> dict[str, Side]:
-    return {name: Side(words=words_of(getattr(profile.origin, name))) for name in _OF_ORIGIN}
+    return {name: Side(words=words_of(getattr(profile.origin, name)), source="文首") for name in _OF_ORIGIN}
 
 
 def _rules(profile: Profile) -> dict[str, Side]:
     names = [field.name for field in dataclasses.fields(Profile) if field.name not in _APART]
     values = {name: getattr(profile, name) for name in names}
-    return {name: Side(words=words_of(value), source=_source(value)) for name, value in values.items()}
+    return {
+        name: Side(words=words_of(value), source=_source(value) or _OF_THE_LIST.get(name, ""))
+        for name, value in values.items()
+    }
 
 
 def _source(value: Any) -> str:
@@ -146,7 +150,9 @@ def _items(left: Profile, right: Profile) -> Iterator[Difference]:
 
 
 def _titles(profile: Profile, shared: list[str]) -> Side:
-    return Side(words="；".join(f"{one.no} {one.title}" for one in profile.items if one.title not in shared) or NONE)
+    alone = [one for one in profile.items if one.title not in shared]
+    words = "；".join(f"{one.no} {one.title}" for one in alone) or NONE
+    return Side(words=words, source="、".join(one.source for one in alone))
 
 
 def _by_title(profile: Profile) -> dict[str, Item]:

@@ -52,6 +52,7 @@ __all__ = [
     "Prohibition",
     "RecordClass",
     "RecorderAgency",
+    "Release",
     "Retention",
     "Sheet",
     "Span",
@@ -313,6 +314,7 @@ class Device:
 
     word: str
     kind: DeviceKind
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -479,6 +481,14 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """对外提供: who must agree before anything is given outside or published."""
+
+    approver: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Custodian:
     """保管专人: the role that keeps the records; `person` is filled in by the unit itself."""
 
@@ -621,8 +631,7 @@ class Profile:
     disc_label: Sheet | None = None
     custodian: Custodian | None = None
     access: tuple[Access, ...] = ()
-    release_approver: str = ""
-    """Who must agree before anything is given outside or published; "" where the document does not say."""
+    release: Release | None = None
     identity: tuple[Phrase, ...] = ()
     long_term: tuple[LongTerm, ...] = ()
     key_moments: tuple[KeyMoment, ...] = ()

@@ -113,7 +113,7 @@ FIELD_WORDS: Mapping[str, str] = {
     "disc_label": "光盘标签",
     "custodian": "保管专人",
     "access": "当事人调阅",
-    "release_approver": "对外提供的批准人",
+    "release": "对外提供的批准人",
     "identity": "表明身份用语",
     "long_term": "长期保存的情形",
     "key_moments": "重点标记",

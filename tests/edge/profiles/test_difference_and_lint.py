@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -54,6 +55,13 @@ def test_the_differences_of_two_lists_are_told_row_by_row() -> None:
     assert (limit.left.source, limit.right.source) == ("第21行", "第15行")
     assert found["templates.hearing.begin"].left.words == "开始前即录"
     assert found["identity"].left.source == "第9行"
+
+
+def test_whatever_one_side_says_its_source_is_told_with_it() -> None:
+    for left, right in itertools.combinations(NAMES, 2):
+        for one in differences(load_named(left), load_named(right)):
+            for side in (one.left, one.right):
+                assert side.source or side.words == NONE, (left, right, one.path)
 
 
 def _every_field() -> list[tuple[str, Any]]:

@@ -222,7 +222,7 @@ def _quoted(profile: Profile) -> Iterator[str]:
     yield from (one.recorder for one in profile.templates)
     yield from (item.limit.words for item in profile.items if item.limit is not None)
     yield from (words for one in profile.access for words in (one.approver, one.exception))
-    yield profile.release_approver
+    yield profile.release.approver if profile.release is not None else ""
     yield from _quoted_once(profile)
 
 

@@ -19,6 +19,7 @@ from edge.profiles.schema import (
     Procedure,
     RecordClass,
     RecorderAgency,
+    Release,
     Span,
     Template,
     Trigger,
@@ -130,7 +131,8 @@ def test_who_agrees_to_what_a_party_asks_for() -> None:
     (copy,), (look,) = (load_named(name).access for name in ("jiaozuo", "nongan"))
     assert (copy.action, copy.approver, copy.exception) == (AccessAction.COPY, "分管领导", "依法应当保密的除外")
     assert (look.action, look.approver, look.exception) == (AccessAction.INSPECT, "应急管理部门负责人", "")
-    assert (load_named("jiaozuo").release_approver, load_named("nongan").release_approver) == ("局领导", "")
+    assert load_named("jiaozuo").release == Release(approver="局领导", source="第二十条（五）")
+    assert load_named("nongan").release is None
 
 
 def test_a_hearing_must_be_recorded_in_jiaozuo_and_if_necessary_in_nongan() -> None:
