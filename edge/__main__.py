@@ -16,6 +16,7 @@ from pathlib import Path
 from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands import (
+    cases,
     config,
     ctl,
     demo,
@@ -30,6 +31,7 @@ from edge.commands import (
     profile,
     records,
     retention,
+    schedule,
     sensors,
     session,
     spool,
@@ -97,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     service.set_defaults(work=_serve)
     commands.add_parser("sim", help="模拟听证室 / the simulated room (liuhen sim --help)", add_help=False)
-    for command in (demo, config, export, ctl, profile, session, visits):
+    for command in (demo, config, export, ctl, profile, session, visits, cases, schedule):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
     doctor.add_parser(commands, _clock)

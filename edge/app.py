@@ -231,6 +231,7 @@ class Running:
                 self._slices.close()
         finally:
             self.desk.store.close()
+            self.desk.archive.close()
             self.log.close()
 
     def _watch_disks(self) -> DiskWatcher | None:

@@ -422,6 +422,14 @@ class Session:
             "always on: minutes after local midnight at which a day's session begins; an open visit is waited for",
         ),
     )
+    schedule_grace_minutes: int = field(
+        default=15,
+        metadata=key(
+            Whole(1, 240),
+            "日程所列听证开始后多久仍未录制即记为“应录未录”（分钟，焦作第二十条）",
+            "how long after its beginning a scheduled hearing may go unrecorded before that is told, in minutes",
+        ),
+    )
     visit_notice_seconds: int = field(
         default=60,
         metadata=key(

@@ -33,7 +33,7 @@ from edge.settings_control import Control
 
 CONNECTIONS_LIMIT = 16
 ATTACHMENT_LIMIT_BYTES = 8 << 20
-TAKES_A_FILE = frozenset({Verb.STATEMENT, Verb.STORE_CHECK, Verb.NEW_SESSION, Verb.HEADER, Verb.ATTACH})
+TAKES_A_FILE = frozenset({Verb.STATEMENT, Verb.STORE_CHECK, Verb.NEW_SESSION, Verb.HEADER, Verb.ATTACH, Verb.SCHEDULE})
 TURN_SECONDS = 0.5
 END_SECONDS = 5.0
 _CREDENTIALS = struct.Struct("3i")

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.buttons import PanelBack, PanelFailed, Pressed
+from edge.desk_archive import ArchiveClerk
 from edge.desk_guard import GuardClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_requests import RequestClerk
+from edge.desk_schedule import ScheduleClerk
 from edge.desk_sensors import SensorsClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
@@ -33,18 +35,38 @@ class Desk:
     requests: RequestClerk
     store: StoreClerk
     visits: VisitClerk
+    archive: ArchiveClerk
+    schedule: ScheduleClerk
 
     @classmethod
     def of(cls, room: Room, facts: Callable[[], dict[str, Any]]) -> Desk:
         """The clerks of one run; `facts` is what `status` answers of the session."""
         guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room)
         store, visits = StoreClerk(room), VisitClerk(room)
+        archive, schedule = ArchiveClerk(room, store.books), ScheduleClerk(room)
 
         def all_facts() -> dict[str, Any]:
-            return facts() | visits.facts() | guard.facts() | sensors.facts() | store.facts()
+            return (
+                facts()
+                | visits.facts()
+                | archive.facts()
+                | schedule.facts()
+                | guard.facts()
+                | sensors.facts()
+                | store.facts()
+            )
 
-        requests = RequestClerk(room, panel, store, visits, all_facts)
-        return cls(guard=guard, sensors=sensors, panel=panel, requests=requests, store=store, visits=visits)
+        requests = RequestClerk(room, panel, store, (visits, archive, schedule), all_facts)
+        return cls(
+            guard=guard,
+            sensors=sensors,
+            panel=panel,
+            requests=requests,
+            store=store,
+            visits=visits,
+            archive=archive,
+            schedule=schedule,
+        )
 
     def handle(self, message: RoomSays) -> None:
         """One message. Raises StorageFault."""
@@ -66,3 +88,5 @@ class Desk:
         self.panel.turn()
         self.store.turn()
         self.visits.turn()
+        self.archive.turn()
+        self.schedule.turn()

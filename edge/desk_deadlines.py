@@ -74,7 +74,7 @@ class DeadlineClerk:
         """A session that has ended gets the floor of its term; whatever is ordered later only makes it longer."""
         settings = self._room.tools.config.retention
         basis = BASES[settings.basis]
-        if settings.floor_days == 0 and basis is not RetentionBasis.LONG_TERM:
+        if settings.counts_from == "archive" or (settings.floor_days == 0 and basis is not RetentionBasis.LONG_TERM):
             return
         for session in ledger.without_term(TOLD_A_LOOK):
             until_ms = None

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from edge.config import Config
+from edge.desk_archive import ArchiveClerk
 from edge.desk_duties import DutyClerk
 from edge.desk_hearing import HearingClerk
 from edge.desk_panel import PanelClerk
+from edge.desk_schedule import ScheduleClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
 from edge.header import SessionHeader
@@ -31,7 +33,7 @@ from liuhen.registry import EventCode, GapCause, MaintenanceCode, MarkCode, Reco
 OF_OTHER_CLERKS = frozenset(
     {
         *(Verb.ORDER_RECLAIM, Verb.SETTLE_WITNESS, Verb.STORE_CHECK, Verb.VISIT_BEGIN, Verb.VISIT_END),
-        *(Verb.HEADER, Verb.ATTACH, Verb.HOLD),
+        *(Verb.HEADER, Verb.ATTACH, Verb.HOLD, Verb.CASE, Verb.SCHEDULE),
     }
 )
 VERB_NUMBERS = {verb: number for number, verb in enumerate(Verb)}
@@ -54,12 +56,12 @@ class RequestClerk:
         room: Room,
         panel: PanelClerk,
         store: StoreClerk,
-        visits: VisitClerk,
+        others: tuple[VisitClerk, ArchiveClerk, ScheduleClerk],
         facts: Callable[[], dict[str, Any]],
     ) -> None:
         """`facts` is what `status` answers."""
         self._room = room
-        self._visits = visits
+        self._visits, self._archive, self._schedule = others
         self.hearing = HearingClerk(room)
         self._store = store
         self._panel = panel
@@ -158,8 +160,8 @@ class RequestClerk:
     def _of_clerks(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
         """What belongs to the case, to a visit or to the store."""
         match request.verb:
-            case Verb.VISIT_BEGIN | Verb.VISIT_END:
-                return self._visits.carry_out(request)
+            case Verb.VISIT_BEGIN | Verb.VISIT_END | Verb.CASE | Verb.SCHEDULE:
+                return self._of_days(request, attachment)
             case Verb.ORDER_RECLAIM | Verb.SETTLE_WITNESS | Verb.STORE_CHECK:
                 return self._of_store(request, attachment)
             case Verb.HEADER:
@@ -168,6 +170,14 @@ class RequestClerk:
                 return self.hearing.attach(request, attachment)
             case _:
                 return self.hearing.hold(request)
+
+    def _of_days(self, request: Request, attachment: bytes | None) -> Answer | tuple[Refusing, ...]:
+        """What a day consists of, what was to come in it, and what followed."""
+        if request.verb is Verb.CASE:
+            return self._archive.carry_out(request)
+        if request.verb is Verb.SCHEDULE:
+            return self._schedule.set(attachment)
+        return self._visits.carry_out(request)
 
     def _of_store(self, request: Request, attachment: bytes | None) -> Answer:
         """What lets media go, and what was found of a store."""

@@ -21,6 +21,7 @@ from edge.slices import Slice, slice_bytes
 from liuhen.entry import Entry
 from liuhen.keeping import ORDERS
 from liuhen.kinds import (
+    Case,
     Checkpoint,
     Destroyed,
     Event,
@@ -35,12 +36,12 @@ from liuhen.kinds import (
     Session,
     SessionEnd,
 )
-from liuhen.registry import EndCause, EventCode, HoldAct, ObjectKind, OrderCode
+from liuhen.registry import CaseStage, EndCause, EventCode, HoldAct, ObjectKind, OrderCode
 
-VERSION = 4
+VERSION = 5
 NS_PER_MS = 1_000_000
 REMEMBERED_EVENTS = frozenset(
-    code for code in EventCode if code.name.startswith("DEADLINE_") or code is EventCode.WITNESS_DIFFERS
+    code for code in EventCode if code.name.startswith(("DEADLINE_", "ARCHIVE_")) or code is EventCode.WITNESS_DIFFERS
 )
 
 _SCHEMA = """
@@ -66,6 +67,8 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, root BLOB);
 CREATE TABLE slices (first INTEGER PRIMARY KEY, last INTEGER, content BLOB UNIQUE, size INTEGER);
 CREATE TABLE told (code INTEGER, about INTEGER, measured INTEGER, seq INTEGER);
 CREATE INDEX told_about ON told (about, code);
+CREATE TABLE cases (
+  session BLOB, stage INTEGER, seq INTEGER, day INTEGER, due INTEGER, PRIMARY KEY (session, stage)) WITHOUT ROWID;
 """
 _FIRST_MARK = "INSERT INTO mark VALUES (?, 0, 0, 0, 1, zeroblob(32), 0, 0, 0)"
 Numbered = tuple[int | None, int | None]
@@ -111,6 +114,12 @@ _CONTRADICTED = """
 SELECT coalesce((SELECT max(seq) FROM told WHERE code = ?), -1)
      > coalesce((SELECT max(seq) FROM orders WHERE code = ?), -1)
 """
+_CASES = """
+SELECT s.ordinal, c.seq, c.day, c.due, a.day FROM cases c JOIN sessions s ON s.id = c.session
+LEFT JOIN cases a ON a.session = c.session AND a.stage = ?
+WHERE c.stage = ? AND NOT EXISTS (SELECT 1 FROM told WHERE about = c.seq AND code = ?)
+AND NOT (a.day IS NOT NULL AND EXISTS (SELECT 1 FROM told WHERE about = c.seq AND code = ?))
+ORDER BY c.day, c.seq LIMIT ?"""
 _BEGIN = "INSERT OR IGNORE INTO sessions (id, ordinal, first_seq, began_ms, error_ms) VALUES (?, ?, ?, ?, ?)"
 _END = "UPDATE sessions SET end_seq = ?, ended_ms = ?, error_ms = ? WHERE id = ?"
 _END_LATER = "UPDATE sessions SET end_seq = ?, ended_ms = coalesce(media_end_ms, ?), error_ms = ? WHERE id = ?"
@@ -181,6 +190,20 @@ class ReceiptRow:
     version: str
     retained_until_ms: int | None
     store_utc_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """The case of a session whose archiving term runs since `day`; `seq` is the entry that says so.
+
+    Days count from 1970-01-01. `due` is the last one where a special law sets it, `archived_day` the day of archiving.
+    """
+
+    ordinal: int
+    seq: int
+    day: int
+    due: int | None
+    archived_day: int | None
 
 
 class Holdings:
@@ -319,6 +342,12 @@ class Holdings:
         rows = self._rows("SELECT measured FROM told WHERE code = ?", int(EventCode.DEADLINE_NO_CALENDAR))
         return {row[0] for row in rows}
 
+    def cases_to_archive(self, stage: int, limit: int) -> list[CaseRow]:
+        """Cases at this stage about whose archiving not all is said, those that wait longest first."""
+        codes = (int(EventCode.ARCHIVE_MET), int(EventCode.ARCHIVE_MISSED))
+        rows = self._rows(_CASES, int(CaseStage.ARCHIVED), stage, *codes, limit)
+        return [CaseRow(ordinal=row[0], seq=row[1], day=row[2], due=row[3], archived_day=row[4]) for row in rows]
+
     def holds_on(self, session: bytes) -> list[int]:
         """The entries that hold this session now, those on every session included."""
         query = "SELECT seq FROM holds WHERE session IN (?, ?) ORDER BY seq"
@@ -359,7 +388,7 @@ class Holdings:
         match entry.body:
             case Session() | SessionEnd() | Retention() | Hold() | Order():
                 self._kept(entry)
-            case Segment() | Recovered() | Checkpoint():
+            case Segment() | Recovered() | Checkpoint() | Case():
                 self._stated(entry)
             case Receipt() as body:
                 self._receipt(seq, body)
@@ -404,6 +433,9 @@ class Holdings:
             case Segment() as body:
                 self._content(entry, ObjectKind.SEGMENT, body.file_hash, session, (body.number, body.size))
                 self._media_end(entry, body)
+            case Case(stage=stage, session=of, day=day, due=due):
+                of_case = (of, stage, entry.common.seq, day, due)
+                self._write("INSERT OR REPLACE INTO cases VALUES (?, ?, ?, ?, ?)", *of_case)
             case Recovered(quarantined=rows):
                 for of, number, size, digest in rows:
                     self._content(entry, ObjectKind.QUARANTINED, digest, of, (number, size))

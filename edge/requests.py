@@ -49,6 +49,8 @@ class Verb(enum.StrEnum):
     ATTACH = "attach"
     HOLD = "hold"
     SETTLE_WITNESS = "settle-witness"
+    CASE = "case"
+    SCHEDULE = "schedule"
 
 
 class MarkKind(enum.StrEnum):
@@ -110,7 +112,8 @@ class Request:
     or a notice is about; `citation` the law that a ground rests on; `session` the id of one session in 32 hex digits;
     `number` a queue number, whose visit is an `interview` or not; `step` the number of a step or point. `at_ms` is the
     moment that a mark means where it is made afterwards, in UTC milliseconds, or `ago_ms` how long ago it was;
-    `trigger` what makes a session one to be kept for good. What is attached comes beside it, as an open file.
+    `trigger` what makes a session one to be kept for good; `stage` how far a case has come, on which `day`, and the
+    last day for archiving (`due`) where a special law sets it. What is attached comes beside it, as an open file.
     """
 
     verb: Verb
@@ -127,6 +130,9 @@ class Request:
     session: str = ""
     number: str = ""
     interview: bool = False
+    stage: str = ""
+    day: str = ""
+    due: str = ""
     kind: MarkKind = MarkKind.PLAIN
     at_ms: int | None = None
     ago_ms: int | None = None
@@ -151,6 +157,7 @@ NEEDED: dict[Verb, tuple[str, ...]] = {
     Verb.ATTACH: ("text",),
     Verb.HOLD: ("actor", "text", "session"),
     Verb.SETTLE_WITNESS: ("actor", "text"),
+    Verb.CASE: ("actor", "session", "stage", "day"),
 }
 
 _PATTERNS = {"session": re.compile(r"[0-9a-f]{32}", re.ASCII), "number": NUMBER}
@@ -161,6 +168,9 @@ _LIMITS = {
     "citation": TEXT_LIMIT,
     "reported_to": NAME_LIMIT,
     "reported_at": NAME_LIMIT,
+    "stage": NAME_LIMIT,
+    "day": NAME_LIMIT,
+    "due": NAME_LIMIT,
 }
 
 

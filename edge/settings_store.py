@@ -397,6 +397,14 @@ class Retention:
             "days every session is kept at least from its end; 0: set later by the class of its case",
         ),
     )
+    counts_from: str = field(
+        default="session_end",
+        metadata=key(
+            Choice(("session_end", "archive")),
+            "保存期限从何时起算：session_end 场次结束；archive 归档之日（归档前不设期限，不得销毁）",
+            "what the term counts from: the session's end, or the archiving; without that nothing may be destroyed",
+        ),
+    )
     basis: str = field(
         default="law",
         metadata=key(

@@ -98,7 +98,7 @@ def _asked(arguments: argparse.Namespace, config: Config) -> int:
         )
         return EXIT_NOBODY
     if not answer.ok:
-        complain(f"被拒绝 refused：{answer.words_zh}", answer.words_zh, answer.words_en)
+        complain("被拒绝 refused", answer.words_zh, answer.words_en)
         return EXIT_FAULT
     tell(f"{answer.words_zh} / {answer.words_en}")
     return EXIT_CLEAN

@@ -1,0 +1,93 @@
+"""`liuhen schedule import FILE|show`: the hearings of this room from a calendar, so that one not recorded is noticed.
+
+The calendar is read here, in the person's own process; the recorder gets the strict form of `edge.schedule`. Exit
+codes: 0 done, 1 refused, 2 usage or a file that is no calendar, 6 no recorder answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from edge import config as configuration
+from edge.commands.acts import tell
+from edge.commands.ctl import EXIT_NOBODY
+from edge.config import Config
+from edge.control_client import NobodyAnswers, ask
+from edge.requests import Request, Verb
+from edge.schedule import Hearing, ScheduleError, to_bytes
+from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command line."""
+    parser = commands.add_parser("schedule", help="听证日程：应录未录将告警 / hearings to come; one missed is told")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    bring = verbs.add_parser("import", help="导入 iCalendar 日程，替换原有的 / take in a calendar, replacing the last")
+    show = verbs.add_parser("show", help="只读出日程，不导入 / what a calendar says, without taking it in")
+    for one in (bring, show):
+        one.add_argument("file", type=Path, metavar="FILE", help="iCalendar 文件（.ics） / the calendar")
+        one.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
+    bring.add_argument("--socket", type=Path, metavar="PATH", help="控制套接字 / the recorder's control socket")
+    parser.set_defaults(work=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the calendar, and take it in."""
+
+    def work() -> int:
+        config = configuration.load(arguments.config) if arguments.config is not None else Config()
+        try:
+            hearings = _read(arguments.file, config)
+        except ScheduleError as error:
+            complain(f"{error.words_zh} / {error.words_en}", "请更正日程后再导入", "correct the calendar and try again")
+            return EXIT_USAGE
+        for hearing in hearings:
+            tell(_line(hearing, config))
+        tell(f"共 {len(hearings)} 场 in all")
+        return EXIT_CLEAN if arguments.verb == "show" else _bring(hearings, arguments.socket or config.control.socket)
+
+    return guarded(work)
+
+
+def _read(path: Path, config: Config) -> tuple[Hearing, ...]:
+    """Raises ScheduleError."""
+    from edge.calendar_file import FILE_LIMIT_BYTES, read_calendar  # noqa: PLC0415 - takes a second to load on a Pi
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT_BYTES + 1)
+    except OSError as error:
+        raise ScheduleError(f"{path} 读不出（{error.strerror}）", f"{path} cannot be read") from error
+    now = datetime.fromtimestamp(time.time(), tz=UTC)
+    return read_calendar(content, now=now, utc_offset_minutes=config.device.utc_offset_minutes)
+
+
+def _bring(hearings: tuple[Hearing, ...], path: Path) -> int:
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(to_bytes(hearings))
+            file.flush()
+            answer = ask(path, Request(verb=Verb.SCHEDULE), file.fileno())
+    except NobodyAnswers as nobody:
+        complain(
+            f"录制程序没有应答（{path}：{nobody}） / no recorder answers",
+            "请确认录制服务正在运行：systemctl status liuhen-recorder",
+            "see whether the recorder's service runs: systemctl status liuhen-recorder",
+        )
+        return EXIT_NOBODY
+    if not answer.ok:
+        complain("被拒绝 refused", answer.words_zh, answer.words_en)
+        return EXIT_FAULT
+    tell(f"{answer.words_zh} / {answer.words_en}")
+    return EXIT_CLEAN
+
+
+def _line(hearing: Hearing, config: Config) -> str:
+    local = timedelta(minutes=config.device.utc_offset_minutes)
+    begin, end = (datetime.fromtimestamp(at_ms / 1000, tz=UTC) + local for at_ms in (hearing.begin_ms, hearing.end_ms))
+    until = f" – {end:%H:%M}" if hearing.end_ms > hearing.begin_ms else ""
+    return f"{begin:%Y-%m-%d %H:%M}{until}  {hearing.title}"

@@ -1,0 +1,193 @@
+"""The room's schedule: what was to be recorded and was not is a signed event (Jiaozuo Art. 20(1)).
+
+CONTROL only. A hearing counts as recorded when media of any session was captured between its beginning and the end of
+the grace; nobody has to say which. What was scheduled stands in a record of the entry that took it in, and beside the
+journal in `device/schedule.json`, local state with the rows that were judged already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edge import durable
+from edge.durable import StorageFault
+from edge.journal import JournalError, entries_of, file_numbers, file_path
+from edge.requests import Answer
+from edge.room import Room
+from edge.schedule import BYTES_LIMIT, Hearing, ScheduleError, due_ms, parse, to_bytes
+from edge.session.state import Mode
+from liuhen.kinds import Segment
+from liuhen.registry import EVENTS, EventCode, RecordLabel
+
+LOOK_EVERY_NS = 5 * 10**9
+FILE = "device/schedule.json"
+MS_PER_SECOND = 1000
+NS_PER_MS = 1_000_000
+SHOWN = 3
+WITHOUT = Answer(ok=False, words_zh="请附上日程", words_en="attach the schedule")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What the local file holds: the entry that took the schedule in, and the rows that were judged."""
+
+    entry: int
+    hearings: tuple[Hearing, ...]
+    judged: frozenset[int]
+
+    def to_bytes(self) -> bytes:
+        said = {"entry": self.entry, "judged": sorted(self.judged), "schedule": to_bytes(self.hearings).decode()}
+        return json.dumps(said, ensure_ascii=False).encode()
+
+    @classmethod
+    def parse(cls, content: bytes) -> _Kept:
+        """Raises ScheduleError."""
+        try:
+            said = json.loads(content)
+            hearings = parse(said["schedule"].encode())
+            judged = frozenset(int(row) for row in said["judged"])
+            return cls(entry=int(said["entry"]), hearings=hearings, judged=judged)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ScheduleError("日程文件已损坏", "the schedule's file is damaged") from error
+
+
+class ScheduleClerk:
+    """See the module."""
+
+    def __init__(self, room: Room) -> None:
+        """Nothing is read before the first turn."""
+        self._room = room
+        self._kept: _Kept | None = None
+        self._read = False
+        self._due_ns = 0
+
+    # -- asked --------------------------------------------------------------------------------------------------------
+
+    def set(self, attachment: bytes | None) -> Answer:
+        """Take a schedule in; it replaces the one before. Raises StorageFault."""
+        if attachment is None:
+            return WITHOUT
+        try:
+            hearings = parse(attachment)
+        except ScheduleError as error:
+            return Answer(ok=False, words_zh=error.words_zh, words_en=error.words_en)
+        record = self._room.keep(RecordLabel.ATTACHMENT, attachment)
+        ends = (hearings[0].begin_ms, hearings[-1].begin_ms) if hearings else (0, 0)
+        measured = (len(hearings), ends[0] // MS_PER_SECOND, ends[1] // MS_PER_SECOND)
+        entry = self._room.event(EventCode.SCHEDULE_SET, measured, records=(record,))
+        now_ms = self._now()[0]
+        past = frozenset(
+            row for row, one in enumerate(hearings) if due_ms(one, self._grace_minutes) <= now_ms
+        )  # what was over when it was written down was not to be recorded by it
+        self._keep(_Kept(entry=entry, hearings=hearings, judged=past))
+        coming = len(hearings) - len(past)
+        return Answer(
+            ok=True,
+            words_zh=f"日程已导入：{coming} 场待录（日志条目 {entry}）",
+            words_en=f"the schedule is taken in: {coming} hearings to come (entry {entry})",
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """For `status`: the next hearings. Titles are for the room's own people, and stand in no entry."""
+        coming = [one for row, one in self._open()]
+        if not coming:
+            return {}
+        return {"schedule": [{"begin_ms": one.begin_ms, "title": one.title} for one in coming[:SHOWN]]}
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Look, if it is time. Raises StorageFault."""
+        now_ns = self._room.now_ns
+        if now_ns < self._due_ns:
+            return
+        self._due_ns = now_ns + LOOK_EVERY_NS
+        if not self._read:
+            self._recall()
+        utc_ms, error_ms = self._now()
+        for row, hearing in self._open():
+            if utc_ms - error_ms < due_ms(hearing, self._grace_minutes):
+                return
+            self._judge(row, hearing)
+
+    def _judge(self, row: int, hearing: Hearing) -> None:
+        if self._kept is None:
+            return
+        since_ms, until_ms = hearing.begin_ms, due_ms(hearing, self._grace_minutes)
+        if not self._recorded(since_ms, until_ms):
+            code = EventCode.SCHEDULED_NOT_RECORDED
+            title = self._room.keep(RecordLabel.OTHER, hearing.title)
+            measured = (row, since_ms // MS_PER_SECOND, self._grace_minutes)
+            self._room.event(code, measured, refers_to=self._kept.entry, records=(title,))
+            self._room.warnings[code.name] = EVENTS[code].words_zh
+            self._room.tools.say(EVENTS[code].words_zh, EVENTS[code].words_en)
+        elif self._recording_now:
+            self._room.warnings.pop(EventCode.SCHEDULED_NOT_RECORDED.name, None)
+        self._keep(_Kept(entry=self._kept.entry, hearings=self._kept.hearings, judged=self._kept.judged | {row}))
+
+    @property
+    def _recording_now(self) -> bool:
+        return self._room.session_id is not None and self._room.state.mode in (Mode.RECORDING, Mode.ONE_STREAM)
+
+    def _recorded(self, since_ms: int, until_ms: int) -> bool:
+        """Whether media was captured in between, as the journal states it or as it is being captured now."""
+        known = self._room.tools.journal.state.session
+        if self._recording_now and known is not None and known.began[0] <= until_ms:
+            return True
+        return any(first <= until_ms and last >= since_ms for first, last in self._stated(since_ms))
+
+    def _stated(self, since_ms: int) -> Iterator[tuple[int, int]]:
+        """When the media of stated segments was captured, from the newest journal file back to one before a moment."""
+        directory = self._room.tools.spool.journal_directory
+        try:
+            for number in reversed(file_numbers(directory)):
+                newest_ms = 0
+                for entry in entries_of(file_path(directory, number)):
+                    utc_ms, boottime_ns = entry.common.clock[:2]
+                    newest_ms = max(newest_ms, utc_ms)
+                    if isinstance(entry.body, Segment) and entry.body.span_ns[1] <= boottime_ns:
+                        first_ns, last_ns = entry.body.span_ns
+                        yield (
+                            utc_ms - (boottime_ns - first_ns) // NS_PER_MS,
+                            utc_ms - (boottime_ns - last_ns) // NS_PER_MS,
+                        )
+                if newest_ms < since_ms:
+                    return
+        except JournalError:
+            return  # what cannot be read is told by the start that finds it; here it proves no media
+
+    # -- the local file -----------------------------------------------------------------------------------------------
+
+    def _open(self) -> list[tuple[int, Hearing]]:
+        if self._kept is None:
+            return []
+        return [(row, one) for row, one in enumerate(self._kept.hearings) if row not in self._kept.judged]
+
+    def _keep(self, kept: _Kept) -> None:
+        spool = self._room.tools.spool
+        spool.write(durable.Replace(path=spool.root / FILE, content=kept.to_bytes()))
+        self._kept, self._read = kept, True
+
+    def _recall(self) -> None:
+        self._read = True
+        path = self._room.tools.spool.root / FILE
+        try:
+            if not path.is_file():
+                return
+            with durable.opened(path) as file:
+                self._kept = _Kept.parse(file.read(2 * BYTES_LIMIT))
+        except (OSError, StorageFault, ScheduleError):
+            words_zh = "日程无法读取，请重新导入（liuhen schedule import）"
+            self._room.warnings["schedule"] = words_zh
+            self._room.tools.say(words_zh, "the schedule cannot be read; import it again (liuhen schedule import)")
+
+    @property
+    def _grace_minutes(self) -> int:
+        return self._room.tools.config.session.schedule_grace_minutes
+
+    def _now(self) -> tuple[int, int]:
+        reading = self._room.tools.clock.read()
+        return reading.utc_ms, reading.error_ms

@@ -1,0 +1,337 @@
+"""A calendar as the hearings of a room: hostile ones are refused by one line; a hearing not recorded is told."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.__main__ import main
+from edge.calendar_file import FILE_LIMIT_BYTES, MOST_EVENTS, read_calendar
+from edge.requests import Verb
+from edge.schedule import BYTES_LIMIT, MOST_HEARINGS, Hearing, ScheduleError, parse, to_bytes
+from liuhen import records
+from liuhen.kinds import Event
+from liuhen.registry import EventCode, RecordLabel
+from tests.edge import ports_room
+from tests.edge.ports_room import UTC_MS, Device, Room
+from tests.edge.served import journal
+
+NOW = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
+"""08:00 in Beijing, a Tuesday."""
+
+
+def event(*lines: str, uid: str = "1", start: str = "DTSTART:20260903T010000Z") -> str:
+    return "\r\n".join(("BEGIN:VEVENT", f"UID:{uid}", start, *lines, "END:VEVENT"))
+
+
+def calendar(*events: str) -> bytes:
+    head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//court//EN\r\n"
+    return (head + "\r\n".join(events) + "\r\nEND:VCALENDAR\r\n").encode()
+
+
+def read(*events: str) -> list[tuple[str, str]]:
+    """(beginning in Beijing, title) of each hearing."""
+    found = read_calendar(calendar(*events), now=NOW, utc_offset_minutes=480)
+    return [(beijing(one.begin_ms), one.title) for one in found]
+
+
+def beijing(utc_ms: int) -> str:
+    return (datetime.fromtimestamp(utc_ms / 1000, tz=UTC) + timedelta(hours=8)).strftime("%m-%d %H:%M")
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(ScheduleError) as refused:
+        read_calendar(content, now=NOW, utc_offset_minutes=480)
+    words = refused.value.words_en
+    assert refused.value.words_zh
+    assert words.isprintable(), "one clear line"
+    assert len(words) < 120
+    return words
+
+
+def test_utc_a_named_zone_a_windows_name_and_floating_time_are_each_what_the_rules_say() -> None:
+    assert read(
+        event("SUMMARY:世界时"),
+        event("SUMMARY:上海", uid="2", start="DTSTART;TZID=Asia/Shanghai:20260903T100000"),
+        event("SUMMARY:视窗", uid="3", start="DTSTART;TZID=China Standard Time:20260903T110000"),
+        event("SUMMARY:本机", uid="4", start="DTSTART:20260903T120000"),
+        event("SUMMARY:纽约", uid="5", start="DTSTART;TZID=America/New_York:20260903T090000"),
+    ) == [
+        ("09-03 09:00", "世界时"),
+        ("09-03 10:00", "上海"),
+        ("09-03 11:00", "视窗"),
+        ("09-03 12:00", "本机"),
+        ("09-03 21:00", "纽约"),
+    ]
+
+
+def test_a_zone_that_the_file_defines_itself_is_not_believed() -> None:
+    """A VTIMEZONE under a well-known name says whatever its writer likes; the data base of the machine counts."""
+    lie = "\r\n".join(
+        (
+            "BEGIN:VTIMEZONE",
+            "TZID:Asia/Shanghai",
+            "BEGIN:STANDARD",
+            "DTSTART:19700101T000000",
+            "TZOFFSETFROM:+0100",
+            "TZOFFSETTO:+0100",
+            "END:STANDARD",
+            "END:VTIMEZONE",
+        )
+    )
+    shanghai = event("SUMMARY:a", start="DTSTART;TZID=Asia/Shanghai:20260903T100000")
+    assert read(lie, shanghai) == [("09-03 10:00", "a")]
+    invented = event("SUMMARY:a", start="DTSTART;TZID=Court/Room1:20260903T100000")
+    assert "time zone" in refusal(calendar(lie.replace("Asia/Shanghai", "Court/Room1"), invented))
+
+
+def test_rules_repeat_in_their_own_zone_and_leave_out_moved_and_cancelled_occurrences() -> None:
+    weekly = event(
+        "SUMMARY:周会听证",
+        "RRULE:FREQ=WEEKLY;BYDAY=TH;COUNT=4",
+        "EXDATE:20260910T010000Z",
+    )
+    moved = event("SUMMARY:改期", "RECURRENCE-ID:20260917T010000Z", start="DTSTART:20260918T020000Z")
+    gone = event("SUMMARY:取消", "STATUS:CANCELLED", uid="9")
+    assert read(weekly, moved, gone) == [
+        ("09-03 09:00", "周会听证"),
+        ("09-18 10:00", "改期"),
+        ("09-24 09:00", "周会听证"),
+    ]
+    assert read(moved, weekly) == read(weekly, moved), "whichever stands first"
+    summer = event("SUMMARY:x", "RRULE:FREQ=WEEKLY;COUNT=10", start="DTSTART;TZID=America/New_York:20260903T090000")
+    hours = {text.split(" ")[1] for text, _ in read(summer)}
+    assert hours == {"21:00", "22:00"}, "nine o'clock there, whatever the season"
+
+
+def test_a_rule_without_end_is_taken_as_far_as_one_can_see() -> None:
+    found = read(event("SUMMARY:x", "RRULE:FREQ=WEEKLY"))
+    assert len(found) == 57
+    until = event("SUMMARY:x", "RRULE:FREQ=DAILY;UNTIL=20260905T010000Z")
+    assert len(read(until)) == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("RRULE:FREQ=SECONDLY",), "another rule"),
+        (("RRULE:FREQ=MINUTELY;COUNT=999999999",), "another rule"),
+        (("RRULE:FREQ=DAILY;BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23",), "another rule"),
+        (("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=5",), "another rule"),
+        (("RRULE:FREQ=DAILY;INTERVAL=0",), "rule"),
+        (("RRULE:FREQ=DAILY;BYDAY=" + ",".join(["MO"] * 90),), "rule"),
+        (("RDATE:20260905T010000Z",), "RDATE"),
+        (("RRULE:FREQ=DAILY;COUNT=2", "RRULE:FREQ=DAILY;COUNT=3"), "rules"),
+        (("SUMMARY:\u202e听证",), "visible"),
+        (("SUMMARY:听证\u200b",), "visible"),
+        (("SUMMARY:一\\n二",), "visible"),
+        (("SUMMARY:\x1b[2J",), ""),
+        (("SUMMARY:" + "长" * 10_000,), "visible"),
+        (("DTEND:20260801T010000Z",), "ends before"),
+        (("DTEND:20270801T010000Z",), "seven days"),
+    ],
+)
+def test_a_hostile_event_is_refused_by_one_line_that_names_it_and_repeats_nothing(
+    lines: tuple[str, ...], words: str
+) -> None:
+    before = time.process_time()
+    said = refusal(calendar(event("SUMMARY:好", uid="0"), event(*lines)))
+    assert words in said
+    assert "\u202e" not in said
+    assert time.process_time() - before < 20
+
+
+def test_rules_that_are_never_met_end() -> None:
+    impossible = event("SUMMARY:x", "RRULE:FREQ=DAILY;INTERVAL=7;BYDAY=MO;COUNT=5")
+    before = time.process_time()
+    assert len(read(impossible)) == 1, "DTSTART is the first occurrence whatever the rule says"
+    assert time.process_time() - before < 20
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no iCalendar"),
+        (b"rubbish", "no iCalendar"),
+        (b"\xff\xfe", "no iCalendar"),
+        (b"BEGIN:VCALENDAR\r\n" * 5000, "no iCalendar"),
+        (calendar(event(start="DTSTART:99999999T000000")), "no time"),
+        (calendar(event(start="DTSTART;VALUE=DATE:20260903")), "day without a time"),
+        (calendar(event(start="DTSTART;TZID=Mars/Olympus:20260903T090000")), "time zone"),
+        (calendar(event(start="DTSTART;TZID=../../etc/passwd:20260903T090000")), "time zone"),
+        (calendar("BEGIN:VTODO\r\nUID:1\r\nEND:VTODO"), "no event"),
+        (calendar(event()) + b"x" * FILE_LIMIT_BYTES, "bytes"),
+        (calendar(*[event(uid=str(n)) for n in range(MOST_EVENTS + 1)]), "events"),
+        (calendar(*[event("RRULE:FREQ=DAILY", uid=str(n)) for n in range(3)]), "hearings"),
+        (calendar(event("RRULE:FREQ=DAILY", start="DTSTART:19700101T000000Z")), "five years"),
+    ],
+)
+def test_what_is_no_usable_calendar_is_refused_as_a_whole(content: bytes, words: str) -> None:
+    assert words in refusal(content)
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_no_bytes_make_the_reader_fail_otherwise(content: bytes) -> None:
+    for text in (content, calendar(event()).replace(b"SUMMARY", content), calendar().replace(b"END", content + b"END")):
+        with contextlib.suppress(ScheduleError):
+            read_calendar(text, now=NOW, utc_offset_minutes=480)
+
+
+def test_the_strict_form_is_read_back_and_nothing_else_is() -> None:
+    hearings = (Hearing(begin_ms=5, end_ms=6, title="听证"), Hearing(begin_ms=7, end_ms=7, title="b"))
+    assert parse(to_bytes(hearings)) == hearings
+    for bad in (
+        b"",
+        b"[]",
+        b'{"v":2,"hearings":[]}',
+        b'{"v":1,"hearings":[[1,2,"\\u202ea"]]}',
+        b'{"v":1,"hearings":[[2,1,"a"]]}',
+        b'{"v":1,"hearings":[[true,2,"a"]]}',
+        b'{"v":1,"hearings":[[1,2,"a",4]]}',
+        b'{"v":1,"hearings":[],"x":1}',
+        to_bytes(hearings * MOST_HEARINGS),
+        b" " * (BYTES_LIMIT + 1),
+    ):
+        with pytest.raises(ScheduleError):
+            parse(bad)
+
+
+# -- in the room ------------------------------------------------------------------------------------------------------
+
+MINUTE_MS = 60_000
+Act = Callable[[Room], None]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Device:
+    made = ports_room.device(tmp_path)
+    session = replace(made.config.session, schedule_grace_minutes=15)
+    return replace(made, config=replace(made.config, session=session))
+
+
+def take_in(*begin_minutes: float) -> Act:
+    """A schedule of hearings so many minutes after the room's first moment."""
+    rows = tuple(
+        Hearing(begin_ms=UTC_MS + int(at * MINUTE_MS), end_ms=UTC_MS + int(at * MINUTE_MS), title=f"张三案 {at}")
+        for at in begin_minutes
+    )
+
+    def act(room: Room) -> None:
+        answer = room.ask(Verb.SCHEDULE, attachment=to_bytes(rows))
+        assert answer.ok, answer.words_en
+
+    return act
+
+
+def run_at(made: Device, minutes: float, *acts: Act) -> Room:
+    """A run of six seconds and more, so many minutes after the first moment."""
+    room = Room()
+    room.clock.utc_offset_ms += int(minutes * MINUTE_MS)
+    room.clock.boot_id = bytes([int(minutes) % 251, *range(1, 16)])
+    room.record(made.config, lambda room: room.play(6), *acts, lambda room: room.play(6))
+    return room
+
+
+def not_recorded(made: Device) -> list[Event]:
+    found = [one.body for one in journal(made) if isinstance(one.body, Event)]
+    return [body for body in found if body.code == EventCode.SCHEDULED_NOT_RECORDED]
+
+
+@pytest.mark.long
+def test_a_scheduled_hearing_without_media_is_an_event_once_after_its_grace(made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    room = run_at(made, 80)
+    (missed,) = not_recorded(made)
+    assert missed.measured == (0, (UTC_MS + 60 * MINUTE_MS) // 1000, 15)
+    taken_in = next(
+        one for one in journal(made) if isinstance(one.body, Event) and one.body.code == EventCode.SCHEDULE_SET
+    )
+    assert missed.refers_to == taken_in.common.seq
+    assert any("按日程应当录制而未录制" in words for words in room.onlooker.words)
+    run_at(made, 90)
+    run_at(made, 500)
+    assert len(not_recorded(made)) == 1
+    assert made.findings() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("began", [58.0, 60.0, 74.0], ids=["goes on over its beginning", "at it", "within the grace"])
+def test_a_session_that_was_recorded_then_discharges_it(began: float, made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    run_at(made, began, lambda room: room.play(130) if began < 60 else None)
+    run_at(made, 90)
+    assert not_recorded(made) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("began", [30.0, 76.0], ids=["long before", "after the grace"])
+def test_another_session_does_not(began: float, made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    run_at(made, began)
+    run_at(made, 100)
+    assert len(not_recorded(made)) == 1
+
+
+@pytest.mark.long
+def test_what_is_taken_in_is_a_record_and_replaces_what_was_there_before(made: Device) -> None:
+    run_at(made, 0, take_in(60), take_in(120))
+    run_at(made, 80)
+    assert not_recorded(made) == []
+    run_at(made, 140)
+    assert len(not_recorded(made)) == 1
+    sets = [
+        one.body for one in journal(made) if isinstance(one.body, Event) and one.body.code == EventCode.SCHEDULE_SET
+    ]
+    (label, commitment) = sets[1].records[0]
+    assert label == RecordLabel.ATTACHMENT
+    record = records.parse((made.spool / "records" / f"{commitment.hex()}.record").read_bytes(), where="record")
+    assert parse(record.content)[0].title == "张三案 120"
+    entries = b"".join(path.read_bytes() for path in made.journal_files())
+    assert "张三".encode() not in entries, "no name stands in the chain"
+
+
+@pytest.mark.long
+def test_what_was_over_when_it_was_taken_in_is_not_owed(made: Device) -> None:
+    run_at(made, 100, take_in(10, 60))
+    run_at(made, 200)
+    assert not_recorded(made) == []
+
+
+@pytest.mark.long
+def test_a_schedule_that_cannot_be_read_any_more_is_said_and_hinders_nothing(made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    (made.spool / "device" / "schedule.json").write_bytes(b"{")
+    room = run_at(made, 80)
+    assert any("日程无法读取" in words for words in room.onlooker.words)
+
+
+@pytest.mark.long
+def test_what_is_no_schedule_is_refused(made: Device) -> None:
+    def ask(room: Room) -> None:
+        assert not room.ask(Verb.SCHEDULE, attachment=b"BEGIN:VCALENDAR").ok
+        assert not room.ask(Verb.SCHEDULE).ok
+
+    run_at(made, 0, ask)
+
+
+def test_a_clerk_reads_a_calendar_before_taking_it_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y%m%dT010000Z")
+    file = tmp_path / "court.ics"
+    file.write_bytes(calendar(event("SUMMARY:听证", start=f"DTSTART:{soon}")))
+    assert main(["schedule", "show", str(file)]) == 0
+    assert "09:00  听证" in capsys.readouterr().out
+    file.write_bytes(calendar(event("SUMMARY:\u202e听证", start=f"DTSTART:{soon}")))
+    assert main(["schedule", "show", str(file)]) == 2
+    assert "第 1 个日程项" in capsys.readouterr().err
+    assert main(["schedule", "show", str(tmp_path / "nowhere.ics")]) == 2
+    file.write_bytes(calendar(event("SUMMARY:听证", start=f"DTSTART:{soon}")))
+    assert main(["schedule", "import", str(file), "--socket", str(tmp_path / "nobody")]) == 6
