@@ -140,6 +140,8 @@ class Code(enum.StrEnum):
     NOTICE_LATE = "notice-late"
     NOTICE_TO_NOBODY = "notice-to-nobody"
     PLACE_NOT_SHOWN = "place-not-shown"
+    VISIT_ORDER = "visit-order"
+    VISIT_NOT_TOLD = "visit-not-told"
 
     SEGMENT_MISSING = "segment-missing"
     SEGMENT_DESTROYED = "segment-destroyed"
@@ -504,6 +506,12 @@ MEANINGS: dict[Code, Meaning] = {
         "J28",
         "没有画面显示场所标志，也没有口述场所",
         "no frame shows the sign of the place, and nobody named it aloud",
+    ),
+    Code.VISIT_ORDER: Meaning(
+        _B, "J29", "办事号码或案件阶段条目不合规则：{}", "a visit or a case breaks the rules: {}"
+    ),
+    Code.VISIT_NOT_TOLD: Meaning(
+        _W, "J29", "办事人未获告知录音录像：{}", "a visitor was never told of the recording: {}"
     ),
     Code.SEGMENT_MISSING: Meaning(
         _B,

@@ -10,6 +10,7 @@ from liuhen.findings import Code, Finding, Severity, Verdict, printable
 from liuhen.report_proceedings import proceedings_json, proceedings_lines
 from liuhen.report_room import Room, device_lines, room_json, session_json, session_lines, summary
 from liuhen.report_store import store_json, store_lines, witness_json, witness_lines
+from liuhen.report_visits import visits_json, visits_lines
 from liuhen.report_words import Language as Language  # noqa: PLC0414 -- part of this module for its users
 from liuhen.report_words import Words, iso, moment_of
 from liuhen.store_archive import WitnessClaim
@@ -181,6 +182,7 @@ def _session_json(session: SessionSummary, report: Report) -> dict[str, object]:
         "clock_synchronised": session.id not in report.unsynchronised,
         **session_json(session, report.room or Room()),
         "proceedings": proceedings_json(session.id, report.room or Room()),
+        "visits": visits_json(session.id, report.room or Room()),
     }
 
 
@@ -391,7 +393,12 @@ def _session_lines(session: SessionSummary, report: Report, words: Words) -> lis
     if session.id in report.unsynchronised:
         lines.append(words.say("  设备时间未同步", "  device clock not synchronised"))
     room = report.room or Room()
-    return [*lines, *session_lines(session, room, words), *proceedings_lines(session.id, room, words)]
+    return [
+        *lines,
+        *session_lines(session, room, words),
+        *proceedings_lines(session.id, room, words),
+        *visits_lines(session.id, room, words),
+    ]
 
 
 _VERDICT_WORDS = {

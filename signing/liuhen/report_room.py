@@ -30,6 +30,7 @@ from liuhen.verify_marks import MarkSummary
 from liuhen.verify_proceedings import ProceedingsSummary
 from liuhen.verify_session import SessionSummary
 from liuhen.verify_totals import Bounds, Totals
+from liuhen.visits import Day
 
 MOST_LINES = 50
 NS_PER_SECOND = 10**9
@@ -90,6 +91,7 @@ class Room:
     upkeep_not_told: int = 0
     presented: Mapping[bytes, Presented] = field(default_factory=dict)
     proceedings: Mapping[bytes, ProceedingsSummary] = field(default_factory=dict)
+    days: Mapping[bytes, Day] = field(default_factory=dict)
     """Of each session that says what it follows or is about."""
 
     @property

@@ -208,7 +208,9 @@ class _Archive:
         except FileNotFoundError:
             why, code = self._why_absent(commitment)
             self._presented[commitment] = why
-            self._findings.add(code, place, en=commitment.hex())
+            gone = self._keeping.records.get(commitment) if code is Code.RECORD_DESTROYED else None
+            zh, en = ("", "") if gone is None else (f"第 {gone} 条，", f"entry {gone}, ")
+            self._findings.add(code, place, zh=f"{zh}{commitment.hex()}", en=f"{en}{commitment.hex()}")
         except PermissionError:
             raise
         except (FormatError, OSError) as error:
@@ -262,6 +264,7 @@ class _Archive:
             upkeep_not_told=duties.upkeep.not_told,
             presented=self._presented,
             proceedings=self._sessions.proceedings.summaries,
+            days=self._sessions.visits.days,
         )
 
 

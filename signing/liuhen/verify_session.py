@@ -45,6 +45,7 @@ from liuhen.verify_promises import Promises
 from liuhen.verify_segment import Outcome
 from liuhen.verify_told import Told, event_words
 from liuhen.verify_totals import Totals, totals
+from liuhen.verify_visits import VisitsCheck
 
 ALLOWED_HOLE_NS = 250 * NS_PER_MS
 ALLOWED_EDGE_NS = REACHES_BACK_NS
@@ -164,6 +165,7 @@ class Sessions:
         self.inhibitions = Inhibitions(findings, media.wanted)
         self.duties = Duties(findings, media.wanted)
         self.proceedings = ProceedingsCheck(findings, media.wanted)
+        self.visits = VisitsCheck(findings, media.wanted)
         self._events: dict[int, tuple[str, str]] = {}
         self._anchors: dict[bytes, tuple[int, int]] = {}
         self._ordinal: int | None = 0
@@ -186,6 +188,7 @@ class Sessions:
         self.duties.accept(entry)
         self._dispatch(entry, chain)
         self.proceedings.accept(entry)
+        self.visits.accept(entry)
 
     def _dispatch(self, entry: Entry, chain: Chain) -> None:
         match entry.body:
@@ -228,6 +231,7 @@ class Sessions:
         self.inhibitions.doubt()
         self.duties.doubt()
         self.proceedings.doubt()
+        self.visits.doubt()
         if self._open is not None:
             self._open.known = self._open.whole = False
             self._open.position = self._open.opened = self._open.opened_clock = None
@@ -684,6 +688,7 @@ class Sessions:
         self.inhibitions.conclude()
         self.duties.conclude()
         self.proceedings.conclude()
+        self.visits.conclude()
         for summary in self.summaries.values():
             for gap in summary.gaps:
                 if not gap.explained:
