@@ -7,7 +7,8 @@ of its journal, and no verifier takes it for whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge import durable
@@ -27,6 +28,8 @@ class Selection:
 
     sessions: tuple[bytes, ...]
     records: tuple[bytes, ...]
+    segments: Mapping[bytes, frozenset[int]] = field(default_factory=dict)
+    """Of a session only these segments, by number; of one that is not here all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,10 @@ def copy(root: Path, target: Path, *, ledger: Ledger, selection: Selection, jour
     """Make the copy; durable on return. Raises SpoolError before anything is written, StorageFault after."""
     _make_target(root, target)
     absent: list[str] = []
-    segments = sum(_copy_session(root, target, ledger, session, absent) for session in selection.sessions)
+    segments = sum(
+        _copy_session(root, target, ledger, session, absent, selection.segments.get(session))
+        for session in selection.sessions
+    )
     kept = 0
     for commitment in selection.records:
         path = archive.record_path(root, commitment)
@@ -87,10 +93,14 @@ def _make_target(root: Path, target: Path) -> None:
         durable.make_directory(folder)
 
 
-def _copy_session(root: Path, target: Path, ledger: Ledger, session: bytes, absent: list[str]) -> int:
+def _copy_session(
+    root: Path, target: Path, ledger: Ledger, session: bytes, absent: list[str], only: frozenset[int] | None
+) -> int:
     durable.make_directory(archive.session_path(target, session))
     count = 0
     for digest, number in ledger.sessions[session].segments.items():
+        if only is not None and number not in only:
+            continue
         path = archive.segment_path(archive.session_path(root, session), number)
         if (int(ContentKind.SEGMENT), digest) in ledger.destroyed and not path.exists():
             continue

@@ -21,7 +21,9 @@ from edge.commands.acts import (
     tell,
     text_for_record,
 )
+from edge.commands.visits import days_of
 from edge.custody import OpenToken, no_token
+from edge.outside_visits import Outside, outside_of
 from edge.retention import Ledger
 from edge.terminal import EXIT_CLEAN, complain, guarded
 from liuhen.kinds import Hold, Retention
@@ -154,6 +156,7 @@ def _hold(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> int:
 
 def _list(root: Path) -> int:
     ledger = ledger_of(root)
+    days = {day.id or b"": day for day in days_of(root)}
     if not ledger.sessions:
         tell("没有场次 no sessions")
     for session, kept in ledger.keeping.sessions.items():
@@ -161,6 +164,9 @@ def _list(root: Path) -> int:
             continue
         tell(f"场次 session {kept.ordinal or '?'}  {session.hex()}")
         tell(f"    保存期限 kept until: {_term(ledger, session)}")
+        outside = outside_of(days[session]) if session in days else None
+        if outside:
+            tell(f"    值守中办事以外的媒体 outside visits: {_outside_words(outside)}")
         holds = ledger.keeping.holds_on(session)
         if holds:
             tell(f"    保全 held by entry {', '.join(map(str, holds))}")
@@ -168,6 +174,13 @@ def _list(root: Path) -> int:
         tell("日志有缺失，可能漏看期限或保全；一律不得销毁")
         tell("entries of the journal are missing; nothing may be destroyed")
     return EXIT_CLEAN
+
+
+def _outside_words(outside: Outside) -> str:
+    """Its own term; what a hold, or the term of the session, keeps longer is kept with it."""
+    until = "依辖区规则另定 as its rules say" if outside.kept_until_ms is None else until_words(outside.kept_until_ms)
+    access = "须经批准方可调取 closed" if outside.needs_approval else "同案卷 as the case"
+    return f"{len(outside.segments)} 段 segments，{until}；{access}"
 
 
 def _term(ledger: Ledger, session: bytes) -> str:

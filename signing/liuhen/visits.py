@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from liuhen.entry import Entry
-from liuhen.kinds import GapEnd, Instant, Mark, Segment, Session, SessionEnd, Visit
+from liuhen.kinds import Commitments, GapEnd, Instant, Mark, Segment, Session, SessionEnd, Visit
 from liuhen.registry import MarkCode, VisitAct, VisitEnd
 
 DUTY_STREAM = 1
@@ -38,6 +38,8 @@ class VisitTold:
     end: int | None = None
     cause: int = VisitEnd.NOT_ENDED
     told_ms: int | None = None
+    records: Commitments = ()
+    """What its beginning and its end name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class Day:
     ordinal: int | None = None
     mode: int = 0
     ended: bool = False
+    profile_hash: bytes | None = None
+    ended_utc_ms: int | None = None
     visits: list[VisitTold] = field(default_factory=list)
     segments: list[SegmentSpan] = field(default_factory=list)
     wrong: list[tuple[int, str]] = field(default_factory=list)
@@ -84,6 +88,7 @@ class Day:
         match entry.body:
             case Session() as body:
                 self.id, self.ordinal, self.mode = entry.common.session_id, body.ordinal, body.mode
+                self.profile_hash = body.profile_hash
             case Visit() as body:
                 self._visit(entry, body)
             case Mark(code=MarkCode.NOTICE_GIVEN) as body if self._open is not None:
@@ -94,7 +99,7 @@ class Day:
                     SegmentSpan(number=body.number, file_hash=body.file_hash, since=since, until=until)
                 )
             case SessionEnd():
-                self.ended = True
+                self.ended, self.ended_utc_ms = True, utc_ms
                 self._close(now, utc_ms, None, VisitEnd.SESSION_ENDED)
             case _:
                 pass
@@ -125,6 +130,8 @@ class Day:
         if body.act == VisitAct.BEGUN:
             self._begin(entry, body, at, utc_ms)
         elif self._ends_what_is_open(body):
+            if self._open is not None:
+                self._open = replace(self._open, records=(*self._open.records, *body.records))
             self._close(at, utc_ms, entry.common.seq, body.cause)
         else:
             self._wrong(entry, "it ends no visit that is open")
@@ -138,7 +145,12 @@ class Day:
         if self.visits and self.visits[-1].until is not None and self._order(at) < self._order(self.visits[-1].until):
             self._wrong(entry, "a visit that begins before the end of the one before")
         self._open = VisitTold(
-            entry=entry.common.seq, number=body.number, sort=body.sort, since=at, since_utc_ms=utc_ms
+            entry=entry.common.seq,
+            number=body.number,
+            sort=body.sort,
+            since=at,
+            since_utc_ms=utc_ms,
+            records=body.records,
         )
 
     def _ends_what_is_open(self, body: Visit) -> bool:
