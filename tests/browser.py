@@ -122,6 +122,20 @@ def run_page(body: str, files: Mapping[str, bytes], *, limit_seconds: float) -> 
             raise TimeoutError(f"the page reported nothing within {limit_seconds} s") from None
 
 
+def printed_page(page: Path, *, limit_seconds: float = 60.0) -> bytes:
+    """A file as Chromium prints it: the bytes of a PDF."""
+    with tempfile.TemporaryDirectory(prefix="liuhen-chromium-", ignore_cleanup_errors=True) as folder:
+        printed = Path(folder) / "printed.pdf"
+        words = (f"--user-data-dir={folder}", f"--print-to-pdf={printed}", page.as_uri())
+        subprocess.run([_program(), *_FLAGS, *words], check=True, capture_output=True, timeout=limit_seconds)
+        return printed.read_bytes()
+
+
+def _program() -> str:
+    found = next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
+    return unavailable("Chromium (Debian: apt install chromium)") if found is None else found
+
+
 @contextlib.contextmanager
 def _serving(contents: Mapping[str, tuple[str, bytes]], reports: queue.Queue[object]) -> Iterator[str]:
     class Handler(_Handler):
@@ -191,9 +205,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def _browsing(address: str) -> Iterator[None]:
-    program = next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
-    if program is None:
-        unavailable("Chromium (Debian: apt install chromium)")
+    program = _program()
     with tempfile.TemporaryDirectory(prefix="liuhen-chromium-", ignore_cleanup_errors=True) as profile:
         with (Path(profile) / "browser.log").open("wb") as log:
             process = subprocess.Popen(

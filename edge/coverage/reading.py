@@ -69,9 +69,9 @@ def facts_of(root: Path, named: str | None, *, trust: Trust | None, now_ms: int,
 
 
 def entries_of(root: Path) -> Iterator[Entry]:
-    """Every entry of the journal that can be read, in order."""
+    """Every whole entry of the journal, in order; one whose end a power cut replaced by zeros is none."""
     for item in items(archive.journal_files(root), root, lambda _: None):
-        if item.entry is not None:
+        if item.entry is not None and not item.zeroed:
             yield item.entry
 
 
@@ -162,8 +162,9 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
     room = report.room or Room()
     summary = next((one for one in report.sessions if one.id == session), SessionSummary(id=session))
     journal = _Journal()
+    believed = -1 if report.complete_up_to is None else report.complete_up_to.entry
     for entry in entries_of(target.path):
-        if entry.common.session_id == session:
+        if entry.common.session_id == session and entry.common.seq <= believed:
             journal.accept(entry)
     forbidden = {seq for gap in summary.gaps for seq in gap.forbidden_by}
     withheld = tuple(one for one in room.inhibitions if one.session == session or one.entry in forbidden)

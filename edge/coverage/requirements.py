@@ -138,6 +138,8 @@ def _recorder(case: Case) -> Judged:
 
 
 def _notice(case: Case) -> Judged:
+    if case.facts.visits:
+        return _notice_of_visits(case)
     notice, told = case.profile.notice, case.facts.told
     given = [case.fact(_met_words(case, mark), mark) for mark in told.of(MarkCode.NOTICE_GIVEN)]
     arrived = [
@@ -162,6 +164,22 @@ def _notice(case: Case) -> Judged:
         return Outcome.NOT_MET, ground, [*faults, *arrived, *given]
     late = any(one.notice is not None and (one.notice.late or one.arrival.late) for one in told.notices())
     return (Outcome.MET_BY_LATE_MARK if late else Outcome.MET), ground, [*arrived, *given]
+
+
+def _notice_of_visits(case: Case) -> Judged:
+    """In an always-on room each visitor is told, within the same time of coming to the window."""
+    visits, notice = case.facts.visits, case.profile.notice
+    if notice is None or not notice.each_visit:
+        return Outcome.NOT_ASKED, None, []
+    limit_ms = notice.within_seconds * 1000
+    wrong = [one for one in visits if one.told_ms is None or one.told_ms > limit_ms]
+    facts = [Fact(said=said(f"办事 {len(visits)} 次，按时告知 {len(visits) - len(wrong)} 次", f"{len(visits)} visits"))]
+    for one in wrong:
+        zh = "没有告知" if one.told_ms is None else f"告知过迟：{seconds_words(one.told_ms)}"
+        en = "was not told" if one.told_ms is None else f"was told after {seconds_words(one.told_ms)}"
+        number = harmless(one.number)
+        facts.append(Fact(said=said(f"{number}号{zh}（第 {one.entry} 号条目）", f"{number} {en} (entry {one.entry})")))
+    return (Outcome.NOT_MET if wrong else Outcome.MET), case.ground(notice.source), facts
 
 
 def _met_words(case: Case, mark: Marked) -> Said:

@@ -81,6 +81,11 @@ def hold(root: Path, script: Script = BY_THE_BOOK) -> Device:
     return device
 
 
+def follow_hearing(device: Device) -> None:
+    """The session follows the hearing of Zezhou's list."""
+    _follow(device, load_named("zezhou"), Name.HEARING)
+
+
 def _follow(device: Device, profile: Profile, name: Name) -> None:
     template = profile.template(name)
     if template is None:

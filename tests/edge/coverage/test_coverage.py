@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from edge.coverage.as_text import to_text
+from edge.coverage.case import binding
 from edge.coverage.decide import decide
 from edge.coverage.reading import facts_of
 from edge.coverage.values import Binding, Claim, Coverage, Outcome, Status, Topic
 from edge.profiles.schema import Procedure
-from liuhen.kinds import Visit
-from liuhen.registry import EventCode, MarkCode, VisitAct, VisitEnd, VisitSort
+from liuhen.kinds import Gap, GapEnd, Visit
+from liuhen.registry import EndCause, EventCode, GapCause, MarkCode, VisitAct, VisitEnd, VisitSort
 from liuhen.visits import DUTY_STREAM
 from tests.edge.coverage.a_hearing import (
     BY_THE_BOOK,
     TALK_SECONDS,
     Script,
     due,
+    follow_hearing,
     hold,
     item,
     load_named,
@@ -27,7 +29,7 @@ from tests.edge.coverage.a_hearing import (
     report_of,
     told,
 )
-from tests.signing.archives import Device, flip, segments
+from tests.signing.archives import SECOND_NS, Device, flip, segments
 from tests.signing.checking import NOW_MS, TRUST
 from tests.signing.hearing_told import mark, pass_recorded
 from tests.signing.room import begun, ended, withhold
@@ -127,6 +129,9 @@ def test_what_is_worded_for_body_worn_recorders_binds_by_analogy_and_says_so(hea
     assert bindings[Topic.NOTICE] is bindings[Topic.PLACE] is bindings[Topic.HEADER] is Binding.ANALOGY
     assert bindings[Topic.GAPS] is bindings[Topic.SIDES] is bindings[Topic.WITHHELD] is Binding.DIRECT
     assert "第十条（一）" in (due(report, Topic.NOTICE).ground or pytest.fail("no ground")).cited
+    jiaozuo = load_named("jiaozuo")
+    assert binding(jiaozuo, "第九条（一）") is binding(jiaozuo, "第十条（五）") is Binding.ANALOGY
+    assert binding(jiaozuo, "第二十条（一）") is binding(jiaozuo, "第十三条第二款") is Binding.DIRECT
     neutral = report_of(hearing, "neutral", follows="zezhou")
     assert {one.ground.binding for one in neutral.requirements if one.ground is not None} == {Binding.OWN}
 
@@ -248,6 +253,100 @@ def test_without_a_plate_or_a_spoken_place_the_place_is_not_shown(tmp_path: Path
     assert "没有标志入画，也没有口述场所" in told(due(report, Topic.PLACE))
 
 
+@pytest.mark.parametrize("script", [Script(procedure=Procedure.INTERVIEW, matter="22"), None])
+def test_identity_is_shown_where_the_procedure_asks_for_it(tmp_path: Path, script: Script | None) -> None:
+    hold(tmp_path / "a", script or Script(procedure=Procedure.INTERVIEW, matter="22", skip=frozenset({1})))
+    report = report_of(tmp_path / "a")
+    assert outcome(report, Topic.IDENTITY) is (Outcome.MET if script else Outcome.NOT_MET)
+    assert item(report, "22").status is (COVERED if script else Status.PARTLY)
+
+
+def test_a_gap_over_a_power_cut_has_bounds_and_the_steps_after_it_are_covered(tmp_path: Path) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin()
+    follow_hearing(device)
+    device.segment()
+    mark(device, MarkCode.STEP, step=1)
+    device.segment()
+    since_ns, boot = device.now_ns, device.boot_id
+    device.boot()
+    length_ns = (40 * SECOND_NS, 60 * SECOND_NS)
+    lost = replace(device.found_nothing(), since=(boot, since_ns), length_ns=length_ns, cause=GapCause.POWER_LOW)
+    device.start(recovered=lost)
+    device.gaps += 1
+    gap = device.append(
+        Gap(stream=None, cause=GapCause.POWER_LOW, since=(boot, since_ns), measured=(), evidence=(), records=())
+    )
+    until = (device.boot_id, device.now_ns)
+    device.append(GapEnd(gap_seq=gap, until=until, length_ns=length_ns, lost=(None, None), resumed=1))
+    device.segment()
+    mark(device, MarkCode.STEP, step=2)
+    ended(device)
+    report = report_of(tmp_path / "a")
+    assert report.verified.intact, report.verified.broken
+    assert item(report, "24").status is Status.WITH_GAPS
+    assert item(report, "25").status is COVERED
+    (told_gap,) = item(report, "24").interruptions
+    assert (told_gap.length_ms, told_gap.cause.zh) == ((40_000, 60_000), "电量不足")
+
+
+def test_an_entry_that_a_power_cut_zeroed_at_its_end_counts_for_nothing(tmp_path: Path) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin()
+    follow_hearing(device)
+    device.segment()
+    mark(device, MarkCode.STEP, step=1)
+    mark(device, MarkCode.STEP, step=2)
+    assert [one.shown is not None for one in report_of(tmp_path / "a").steps[:2]] == [True, True]
+    (journal,) = (device.root / "journal").iterdir()
+    content = journal.read_bytes()
+    journal.write_bytes(content[:-40] + bytes(40))
+    report = report_of(tmp_path / "a")
+    assert report.verified.intact
+    assert [one.shown is not None for one in report.steps[:2]] == [True, False]
+
+
+def test_a_session_whose_first_entry_was_zeroed_is_not_the_newest(tmp_path: Path) -> None:
+    device = begun(tmp_path / "a")
+    device.segment(cause=EndCause.STOPPED)
+    device.end()
+    device.begin()
+    assert report_of(tmp_path / "a").ordinal == 2
+    (journal,) = (device.root / "journal").iterdir()
+    journal.write_bytes(journal.read_bytes()[:-40] + bytes(40))
+    assert report_of(tmp_path / "a").ordinal == 1
+
+
+@pytest.mark.parametrize(("stream", "status"), [(None, Status.NOT_COVERED), (1, Status.WITH_GAPS)])
+def test_a_step_of_which_all_is_a_gap_is_not_covered_and_one_without_sound_is(
+    tmp_path: Path, stream: int | None, status: Status
+) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin()
+    follow_hearing(device)
+    device.segment()
+    mark(device, MarkCode.STEP, step=1)
+    since_ns = device.now_ns
+    gap = device.gap(stream=stream)
+    if stream is None:
+        device.pass_ns(3 * SECOND_NS)
+    else:
+        device.segment(6, streams=(0,), cause=EndCause.STREAMS_CHANGED)
+    device.gap_end(gap, since_ns=since_ns)
+    mark(device, MarkCode.STEP, step=2)
+    ended(device)
+    report = report_of(tmp_path / "a")
+    assert report.verified.intact, report.verified.broken
+    assert item(report, "24").status is status
+    assert item(report, "25").status is COVERED
+
+
 def test_a_side_that_was_hidden_is_told_with_its_time_and_judged_by_article_nine(tmp_path: Path) -> None:
     device = begun(tmp_path / "a")
     device.event(EventCode.PARTIES_HIDDEN)
@@ -358,6 +457,10 @@ def test_each_visit_of_a_day_is_told_by_its_queue_number_with_its_end_its_notice
     assert one.since.until_ms(one.until) == 3000
     assert one.segments[0] == (1, 0)
     assert (other.number, other.told_ms, other.ended.zh) == ("A002", None, "随值守场次结束")
+    notice = due(report_of(tmp_path / "a", "jiaozuo"), Topic.NOTICE)
+    assert notice.outcome is Outcome.NOT_MET
+    assert "办事 2 次，按时告知 1 次" in told(notice)
+    assert "A002号没有告知" in told(notice)
     text = to_text(report_of(tmp_path / "a", "jiaozuo"))
     assert "A001号（办事）：" in text
     assert "未告知" in text

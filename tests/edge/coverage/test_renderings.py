@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edge.coverage.as_text import to_text
 from edge.coverage.values import Coverage
 from edge.coverage.words import isolated, settled, visible
 from liuhen.registry import RecordLabel
+from tests.browser import printed_page
 from tests.edge.coverage.a_hearing import BY_THE_BOOK, Script, hold, report_of
 from tests.signing.archives import flip, segments
 
@@ -188,6 +190,17 @@ def test_every_text_of_the_page_stands_in_an_element_of_its_own(wrong: Coverage)
     html = to_html(wrong)
     assert "\u2068שלום\u2069" in html
     assert html.count("<bdi>") == html.count("</bdi>") > 100
+
+
+@pytest.mark.browser
+def test_the_page_prints_on_a4(wrong: Coverage, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(to_html(wrong))
+    printed = printed_page(tmp_path / "report.html")
+    boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", printed)
+    assert len(boxes) >= 3, "a report of this length has several sheets"
+    for width, height in boxes:
+        assert abs(float(width) - 595.3) < 1, "210 mm in points"
+        assert abs(float(height) - 841.9) < 1, "297 mm in points"
 
 
 def test_a_report_of_a_hearing_by_the_book_has_no_alarm_in_it(tmp_path: Path) -> None:
