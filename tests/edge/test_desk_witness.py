@@ -136,13 +136,13 @@ def test_another_history_is_told_once_lights_the_lamp_and_stops_every_reclaim_un
     assert all(answer.ok for answer in answers)
     assert answers[0].seq is not None
     low(monkeypatch)
-    days_later(made, 20, play(25), look, config=config)
+    days_later(made, 20, play(12), look, config=config)
     assert (len(media(made)), reclaimed(made)) == (2, 0)
     assert events(made, EventCode.WITNESS_DIFFERS) == 1
     assert warned == [True, True]
     assert made.verify().intact
     (made.spool / witnessing.CONTRADICTION_FILE).unlink()  # by hand: nobody has said why
-    days_later(made, 21, play(25), look, config=config)
+    days_later(made, 21, play(12), look, config=config)
     assert (reclaimed(made), warned[-1]) == (0, True)
     settled: list[Any] = []
     settle = settling(settled, actor="李站长", text="备份日志曾被当作正式日志送给见证方")
@@ -153,7 +153,7 @@ def test_another_history_is_told_once_lights_the_lamp_and_stops_every_reclaim_un
     assert warned[-1] is False
     (order,) = [one for _, one in entries(made) if isinstance(one, Order) and one.code == OrderCode.WITNESS_SETTLED]
     assert [label for label, _ in order.records] == [RecordLabel.PERSONS, RecordLabel.REASON]
-    days_later(made, 30, play(25), look, settle, config=config)
+    days_later(made, 30, play(12), look, settle, config=config)
     assert (reclaimed(made), warned[-1], settled[-1].ok) == (2, False, False)
     assert made.verify().intact
 
