@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge import config as configuration
@@ -41,7 +42,9 @@ from edge.commands import (
 from edge.commands.overrides import CommandLine, add_store, seconds, with_spool, with_store
 from edge.companions import Companions, last_sending, offload_command
 from edge.custody import TokenPort
+from edge.examination import Bench
 from edge.guard.process import GuardStart
+from edge.guard_link import GuardLink
 from edge.last_good import InForce, in_force, usual_copy
 from edge.offload.program import Process
 from edge.ports import Clock
@@ -102,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, config, export, ctl, profile, session, visits, cases, schedule):
         command.add_parser(commands)
     keys.add_parser(commands, _clock, _open_token)
-    doctor.add_parser(commands, _clock)
+    doctor.add_parser(commands, _clock, _open_bench)
     store.add_parser(commands, _clock, store.Openers(server=_open_server, directory=_open_directory))
     first_start.add_parser(commands, _open_token)
     fetch.add_parser(commands, _clock, _open_store)
@@ -166,6 +169,15 @@ def _make_offload(choice: offload.Choice, say: Say) -> Process:
     from drivers.offloading import make_offload  # noqa: PLC0415 -- as below
 
     return make_offload(choice, say)
+
+
+def _open_bench(config: configuration.Config) -> Bench:
+    from drivers.hardware import open_hardware  # noqa: PLC0415 -- as below
+
+    return Bench(
+        hardware=open_hardware(config),
+        guard=partial(GuardLink, config.interlock.socket) if config.interlock.enabled else None,
+    )
 
 
 def _clock() -> Clock:

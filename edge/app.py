@@ -48,7 +48,8 @@ from edge.opening import (
 from edge.origins import OriginCheck, SourceOpened, substitutes
 from edge.packet_queue import LaneBounds, PacketQueue
 from edge.permit import Permit
-from edge.ports import FaultKind, Hardware, HardwareFault, SourceOrigin
+from edge.ports import FaultKind, Hardware, HardwareFault, SourceOrigin, Stream
+from edge.precheck import Sight
 from edge.promised import Promised, of_session, open_what_opens
 from edge.recorder import Ended, Inbox, Recorder, Tools
 from edge.requests import Answer
@@ -447,6 +448,24 @@ class Running:
             "duties": [[duty.seq, duty.code, duty.refers_to] for duty in known.duties],
             "warnings": list(self.room.warnings.values()),
             "entries": known.next_seq,
+            "sources": {stream.name.lower(): sight.name.lower() for stream, sight in self._sights().items()},
+            "clock": {"trusted": self._clock_watch.trusted, "error_ms": self.start.hardware.clock.read().error_ms},
+            "key": not self.opening.custody.emergency,
+        }
+
+    def _sights(self) -> dict[Stream, Sight]:
+        """How each source stands: judged while it records, else as it was last found."""
+        state, recorder = self.room.state, self.recorder
+        picture, sound = self._self_check.newest.sights(self.start.hardware)
+        found = {Stream.PICTURE: picture, Stream.SOUND: sound}
+        fitted = [stream for stream, sight in found.items() if sight is not Sight.NOT_FITTED]
+        if state.inhibitions:
+            return found | dict.fromkeys(fitted, Sight.FORBIDDEN)
+        if recorder is None or not state.capturing:
+            return found
+        conditions = recorder.conditions
+        return found | {
+            stream: Sight.ABSENT if stream in state.absent else Sight.of(conditions[stream]) for stream in fitted
         }
 
 

@@ -234,6 +234,10 @@ class PictureJudge:
         """The conditions that have begun and not ended."""
         return standing(self._state)
 
+    def in_trouble(self) -> bool:
+        """Whether any condition is past its entering threshold, however short a time."""
+        return any(watch.in_trouble for _, watch in _watches(self._state))
+
     def withdraw(self, at_ns: int) -> tuple[Finding, ...]:
         """The picture is measured no more: end what stands and forget the rest."""
         findings, self._state = withdrawn(self._state, at_ns), PictureState()
@@ -255,6 +259,10 @@ class SoundJudge:
     def standing(self) -> frozenset[Condition]:
         """The conditions that have begun and not ended."""
         return standing(self._state)
+
+    def in_trouble(self) -> bool:
+        """Whether any condition is past its entering threshold, however short a time."""
+        return any(watch.in_trouble for _, watch in _watches(self._state))
 
     def withdraw(self, at_ns: int) -> tuple[Finding, ...]:
         """The sound is measured no more: end what stands and forget the rest."""

@@ -20,6 +20,7 @@ from edge.desk_witness import WitnessClerk
 from edge.holdings import Holdings, LedgerFault
 from edge.messages import OffloadTold
 from edge.offload.words import Answer, ObjectRow, OffloadAlive, ReceiptsTold, StoreTold, WitnessTold, telling_of
+from edge.precheck import Shelf
 from edge.requests import Answer as RequestAnswer
 from edge.requests import BadRequest, Request, Role
 from edge.room import Room
@@ -317,6 +318,30 @@ class StoreClerk:
         own = [tools.spool.root, tools.config.spool.directory, tools.config.spool.mirror]
         return place.scheme != "file" or not lies_on(Path(place.place), [path for path in own if path is not None])
 
+    @property
+    def shelf(self) -> Shelf:
+        """How the stores stand together, for a check of the device."""
+        if self.books is None or self.deadlines is None:
+            return Shelf.NOT_FITTED
+        late = any(row["missed"] for row in self.deadlines.facts())
+        return Shelf.gravest(*(self._shelf_of(one, late=late) for one in self._room.tools.config.store.every))
+
+    def _shelf_of(self, access: Access, *, late: bool) -> Shelf:
+        standing = Standing.FIT if access.place is None else self._standings.at(access.place)
+        alive = self._heard[access.url].alive
+        return Shelf.of(
+            unfit=standing is Standing.UNFIT,
+            examined=standing is Standing.FIT,
+            silent=self._lost or alive is None,
+            unreachable=alive is not None and bool(alive.unreachable),
+            late=late,
+        )
+
+    @property
+    def waiting_objects(self) -> int:
+        """How much waits to be sent, as the offload process said last."""
+        return sum(heard.alive.waiting_objects for heard in self._heard.values() if heard.alive is not None)
+
     def facts(self) -> dict[str, Any]:
         """For `status`."""
         if self.books is None or self.deadlines is None:
@@ -326,6 +351,7 @@ class StoreClerk:
         return {
             "offload": {"process": heard, "books": self.books.trouble, "queue": stores[0]["queue"], "stores": stores},
             "deadlines": self.deadlines.facts(),
+            "shelf": self.shelf.name.lower(),
         }
 
     def _store_facts(self, access: Access) -> dict[str, Any]:

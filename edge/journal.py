@@ -330,6 +330,15 @@ def find(root: Path, beliefs: Beliefs) -> Found:
     return found
 
 
+def state_left(root: Path, log_id: bytes) -> JournalState:
+    """What the journal says stands, for a look that signs nothing: its own slots are believed whosever key made them.
+
+    Raises JournalError where the system cannot read a file.
+    """
+    held = frozenset(slot.state.public_key for _, slot in journal_slots.read_slots(root))
+    return _find(root, Beliefs(blank=JournalState(log_id=log_id), held=held)).state
+
+
 def _find(root: Path, beliefs: Beliefs) -> Found:
     directory = root / "journal"
     for number, slot in journal_slots.read_slots(root):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from edge import durable, recovery
 from edge.admission import SpaceEased, SpaceFloor, SpaceWarning, SpaceWatch
-from edge.checks import HIDDEN, Finding, Phase, PictureJudge, SoundJudge, SoundLimits
+from edge.checks import HIDDEN, Condition, Finding, Phase, PictureJudge, SoundJudge, SoundLimits
 from edge.config import Config
 from edge.desk_sources import SourcesClerk
 from edge.disk_pace import StorageSlow, StorageSlowEnded
@@ -790,6 +790,11 @@ class Recorder:
     def disk_is_slow(self) -> bool:
         """Whether writes have become slow, and are not quick again."""
         return EventCode.STORAGE_SLOW.name in self._counts.warnings
+
+    @property
+    def conditions(self) -> Mapping[Stream, frozenset[Condition]]:
+        """What is wrong with a stream that does arrive, as judged now."""
+        return {Stream.PICTURE: self._picture_judge.standing(), Stream.SOUND: self._sound_judge.standing()}
 
     @property
     def wants_attention(self) -> bool:

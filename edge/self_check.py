@@ -18,7 +18,7 @@ from edge.durable import StorageFault
 from edge.journal_state import LastCheck
 from edge.opening import Opening
 from edge.ports import Camera, ClockReading, Hardware, HardwareFault, Microphone, Stream
-from edge.precheck import MINUTES_PER_HOUR, Facts, judge
+from edge.precheck import MINUTES_PER_HOUR, NOT_FITTED, SEEN_WELL, Facts, Seen, Sight, judge
 from edge.room import Room
 from edge.sensors.readings import PowerState
 from liuhen.kinds import Check
@@ -55,6 +55,18 @@ class SourcesSeen:
     picture: bool | None = None
     sound: bool | None = None
 
+    def sights(self, hardware: Hardware) -> tuple[Sight, Sight]:
+        """Picture and sound in the words of a check; what this device has and nobody has looked at is unseen."""
+        return _sight(self.picture, hardware.camera), _sight(self.sound, hardware.microphone)
+
+
+def _sight(found: bool | None, source: Camera | Microphone | None) -> Sight:
+    if source is None:
+        return Sight.NOT_FITTED
+    if found is None:
+        return Sight.UNSEEN
+    return Sight.WELL if found else Sight.ABSENT
+
 
 def every_source(hardware: Hardware) -> SourcesSeen:
     """A start has claimed every source of this device."""
@@ -89,9 +101,12 @@ class SelfCheck:
         self._desk = desk
         self._opening = opening
         self._hardware = hardware
+        self.newest = SourcesSeen()
+        """What the newest check of this run found, for who asks an idle recorder."""
 
     def append(self, code: CheckCode, seen: SourcesSeen, watch: ClockWatch) -> None:
         """The check, with what is known now. Raises StorageFault."""
+        self.newest = seen
         rows = judge(self._facts(seen, watch))
         self._room.append(Check(code=int(code), rows=tuple(row.entry for row in rows), records=()))
 
@@ -140,11 +155,13 @@ class SelfCheck:
         return Facts(
             clock_plausible=bool(believed.trusted),
             clock_error_ms=reading.error_ms,
-            picture=seen.picture,
-            sound=seen.sound,
+            picture=_in_entry(seen.picture),
+            sound=_in_entry(seen.sound),
             space_minutes=self._minutes(self._free_bytes()) or 0,
             minimum_minutes=int(config.spool.minimum_free_hours * MINUTES_PER_HOUR),
             key=not self._opening.custody.emergency,
+            store=self._desk.store.shelf,
+            store_waiting=self._desk.store.waiting_objects,
             power=PowerState.SILENT if silent else power.state if power is not None else None,
             power_minutes=power.minutes_left if power is not None else None,
             interlock=config.interlock.enabled,
@@ -176,3 +193,10 @@ def _opens(source: Camera | Microphone | None) -> bool | None:
     except HardwareFault:
         return False
     return True
+
+
+def _in_entry(found: bool | None) -> Seen:
+    """In an entry an item that nobody has looked at stands as one that is not fitted (FORMAT.md, check outcome 3)."""
+    if found is None:
+        return NOT_FITTED
+    return SEEN_WELL if found else Seen(sight=Sight.ABSENT)

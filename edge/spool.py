@@ -327,6 +327,28 @@ def _check_writable(root: Path) -> None:
         raise _unwritable(root, errno.EROFS)
 
 
+@contextlib.contextmanager
+def kept_free(root: Path) -> Iterator[bool]:
+    """Whether no recorder uses this spool, and meanwhile none can begin to; nothing is made or written.
+
+    True also where there is no spool yet. Raises OSError where its lock cannot be seen.
+    """
+    try:
+        lock = os.open(root / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(lock)
+
+
 def read_identity(root: Path) -> Identity:
     """Which log a prepared disk belongs to, without its lock. Raises SpoolError."""
     return _read_identity(root)

@@ -1,7 +1,8 @@
 """`liuhen doctor`: the check before a recording, without disturbing a recorder that runs.
 
-A running recorder is asked for what it alone knows; the rest is looked at here, and nothing is opened or written. Exit
-codes: 0 well or warnings, 1 something blocks, 2 usage.
+A running recorder is asked for what it alone knows, its sources among it. Where none runs, camera and microphone are
+opened here for some seconds and judged, unless something forbids recording (`edge.examination`). Nothing is written.
+Exit codes: 0 well or warnings, 1 something blocks, 2 usage.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from edge import config as configuration
-from edge.clock_trust import EARLIEST_PLAUSIBLE_UTC_MS
 from edge.commands.acts import MakeClock, ledger_of, tell
 from edge.config import Config
 from edge.control_client import NobodyAnswers, ask
+from edge.examination import Found, OpenBench, examine
 from edge.history import MS_PER_DAY, history
 from edge.journal import entries_of
 from edge.journal_times import local_time
-from edge.ports import ClockReading
+from edge.ports import Stream
 from edge.precheck import MINUTES_PER_HOUR, Facts, Row, blocked, judge
 from edge.record_text import record_text
 from edge.requests import BadRequest, Request, Verb
+from edge.spool import IDENTITY_FILE
 from edge.store_examined import Standing
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, guarded
 from liuhen.registry import CheckItem, CheckOutcome
@@ -36,13 +38,15 @@ SIGNS = {
     CheckOutcome.WELL: "✓ 正常 well",
     CheckOutcome.WARNING: "▲ 注意 warning",
     CheckOutcome.BLOCKING: "✕ 不能录制 BLOCKING",
-    CheckOutcome.NOT_FITTED: "－ 未装或未查 not fitted, or not seen from here",
+    CheckOutcome.NOT_FITTED: "－ 未装 not fitted",
 }
 ASK_SECONDS = 5.0
 LONGEST_DAYS = 36_600
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], clock: MakeClock, open_bench: OpenBench
+) -> None:
     """Describe the command line."""
     parser = commands.add_parser("doctor", help="录前检查 / the check before a recording")
     parser.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
@@ -50,10 +54,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], cl
     parser.add_argument("--json", action="store_true", help="以 JSON 输出 / as JSON")
     parser.add_argument("--history", type=_days, metavar="90d", help="导出近来的检查、维护、中止 / what happened since")
     parser.add_argument("--spool", type=Path, metavar="DIR", help="存储目录，用于 --history / the spool of --history")
-    parser.set_defaults(work=lambda parsed: run(parsed, clock))
+    parser.set_defaults(work=lambda parsed: run(parsed, clock, open_bench))
 
 
-def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
+def run(arguments: argparse.Namespace, clock: MakeClock, open_bench: OpenBench) -> int:
     """Check and tell."""
 
     def work() -> int:
@@ -63,7 +67,8 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
             since_ms = clock().read().utc_ms - arguments.history * MS_PER_DAY
             return _history(root, since_ms, config.device.zone, as_json=arguments.json)
         status = _status(arguments.socket or config.control.socket)
-        rows = judge(facts_of(config, clock().read(), status))
+        found = examine(config, open_bench(config), status)
+        rows = judge(facts_of(config, status or {}, found))
         if arguments.json:
             tell(json.dumps([_plain(row) for row in rows], ensure_ascii=False))
         else:
@@ -100,40 +105,48 @@ def _history(root: Path, since_ms: int, zone: tzinfo, *, as_json: bool) -> int:
 
 
 def _status(path: Path) -> Mapping[str, Any] | None:
-    """What a running recorder says of itself; None where none answers or it tells us nothing."""
+    """What a running recorder says of itself, empty where it tells us nothing; None where none answers."""
     try:
-        return ask(path, Request(verb=Verb.STATUS), limit_seconds=ASK_SECONDS).facts or None
-    except (NobodyAnswers, BadRequest):
+        return ask(path, Request(verb=Verb.STATUS), limit_seconds=ASK_SECONDS).facts or {}
+    except NobodyAnswers:
         return None
+    except BadRequest:
+        return {}
 
 
-def facts_of(config: Config, reading: ClockReading, status: Mapping[str, Any] | None) -> Facts:
-    """What is known here and from the recorder. A source is seen only while it is recorded from."""
-    known = status or {}
-    seen = True if known.get("mode") == "recording" else None
-    power, guard = known.get("power") or {}, known.get("guard")
+def facts_of(config: Config, status: Mapping[str, Any], found: Found) -> Facts:
+    """What is known from the recorder (`status`, empty where none runs) and from a look of our own (`found`)."""
+    power, guard = status.get("power") or {}, status.get("guard")
     mirror = config.spool.mirror
+    key = status.get("key")
     return Facts(
-        clock_plausible=reading.utc_ms >= EARLIEST_PLAUSIBLE_UTC_MS,
-        clock_error_ms=reading.error_ms,
-        picture=seen if config.camera.enabled else None,
-        sound=seen if config.microphone.enabled else None,
-        space_minutes=_minutes(config, config.spool.directory) or 0,
+        clock_plausible=found.clock_trusted,
+        clock_error_ms=found.clock_error_ms,
+        picture=found.sources[Stream.PICTURE],
+        sound=found.sources[Stream.SOUND],
+        space_minutes=_minutes(config, config.spool.directory),
         minimum_minutes=int(config.spool.minimum_free_hours * MINUTES_PER_HOUR),
-        key=_key_well(config.key),
+        key=key if isinstance(key, bool) else _key_well(config.key),
         power=power.get("state"),
         power_minutes=power.get("minutes_left"),
+        power_fitted=config.ups.kind != "none",
         interlock=config.interlock.enabled,
-        permit=bool(guard.get("permit")) if isinstance(guard, Mapping) else None,
+        permit=bool(guard.get("permit")) if isinstance(guard, Mapping) else found.permit,
         mirror_fitted=mirror is not None,
         mirror_minutes=_minutes(config, mirror) if mirror is not None else None,
-        milli_celsius=known.get("milli_celsius"),
+        milli_celsius=status.get("milli_celsius"),
+        temperature_fitted=config.board.enabled,
+        hot_milli_celsius=config.board.hot_celsius * 1000,
+        store=found.shelf,
+        store_waiting=found.store_waiting,
     )
 
 
 def _minutes(config: Config, directory: Path) -> int | None:
-    """How many minutes of media fit; None where there is no such directory."""
+    """How many minutes of media fit; None where there is no spool."""
     try:
+        if not (directory / IDENTITY_FILE).is_file():
+            return None
         free_bytes = shutil.disk_usage(directory).free
     except OSError:
         return None

@@ -18,8 +18,10 @@ from drivers.camera import PicameraCamera
 from drivers.caption import LocalClock
 from drivers.system_clock import SystemClock
 from edge.config import Camera as CameraSettings
+from edge.config import Checks
 from edge.ports import (
     FaultKind,
+    Hardware,
     HardwareFault,
     PictureFormat,
     PictureMeasure,
@@ -29,6 +31,8 @@ from edge.ports import (
     SourceLost,
     Stream,
 )
+from edge.precheck import Seen, Sight
+from edge.source_look import look
 from sim import strip
 from sim.levers import Verb
 from tests.drivers.deliveries import Deliveries
@@ -94,6 +98,22 @@ def test_every_frame_comes_once_in_order_with_the_sensors_time(world: Scene, tmp
     assert counters == list(range(counters[0], counters[0] + len(packets)))
     assert [packet.boottime_ns // 1000 for packet in packets] == [times[counter] // 1000 for counter in counters]
     assert {packet.missed_frames for packet in packets} == {0}
+
+
+@pytest.mark.parametrize(
+    ("view", "sight"), [(Verb.SEE_ROOM, Sight.WELL), (Verb.SEE_DARK, Sight.PICTURE_BLACK)], ids=["room", "dark"]
+)
+def test_a_look_through_the_driver_says_what_the_camera_sees_and_gives_it_back(
+    world: Scene, view: Verb, sight: Sight
+) -> None:
+    world.levers.pull(view)
+    driver = camera()
+    try:
+        found = look(Hardware(camera=driver, microphone=None, clock=SystemClock()), Checks(), 48_000, lambda: True)
+    finally:
+        world.levers.pull(Verb.SEE_ROOM)
+    assert found == {Stream.PICTURE: Seen(sight=sight), Stream.SOUND: Seen(sight=Sight.NOT_FITTED)}
+    assert len(recorded(camera(), 5).of(PicturePacket)) >= 5  # nobody holds it any more
 
 
 def test_a_keyframe_comes_every_second_with_its_parameter_sets(world: Scene) -> None:

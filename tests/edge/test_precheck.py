@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge.__main__ import main
-from edge.config import Config
-from edge.precheck import Facts, blocked, judge
+from edge.checks import Condition
+from edge.precheck import NOT_FITTED, SEEN_WELL, Facts, Seen, Shelf, Sight, blocked, judge
 from liuhen.registry import CheckItem, CheckOutcome
 
 WELL = Facts(
     clock_plausible=True,
     clock_error_ms=5,
-    picture=True,
-    sound=True,
+    picture=SEEN_WELL,
+    sound=SEEN_WELL,
     space_minutes=600,
     minimum_minutes=60,
     key=True,
@@ -29,12 +26,29 @@ WELL = Facts(
     mirror_fitted=True,
     mirror_minutes=600,
     milli_celsius=50_000,
+    store=Shelf.WELL,
+    store_waiting=3,
 )
+NOT_WELL = (Shelf.UNEXAMINED, Shelf.UNFIT, Shelf.SILENT, Shelf.UNREACHABLE, Shelf.LATE)
 TROUBLES: list[tuple[dict[str, Any], CheckItem, CheckOutcome]] = [
     ({"clock_plausible": False}, CheckItem.CLOCK, CheckOutcome.WARNING),
-    ({"picture": False}, CheckItem.PICTURE, CheckOutcome.BLOCKING),
-    ({"sound": False}, CheckItem.SOUND, CheckOutcome.BLOCKING),
+    ({"picture": Seen(sight=Sight.ABSENT)}, CheckItem.PICTURE, CheckOutcome.BLOCKING),
+    ({"picture": Seen(sight=Sight.PICTURE_BLACK)}, CheckItem.PICTURE, CheckOutcome.BLOCKING),
+    ({"picture": Seen(sight=Sight.PICTURE_FROZEN)}, CheckItem.PICTURE, CheckOutcome.BLOCKING),
+    ({"picture": Seen(sight=Sight.PICTURE_COVERED)}, CheckItem.PICTURE, CheckOutcome.BLOCKING),
+    ({"picture": Seen(sight=Sight.FORBIDDEN)}, CheckItem.PICTURE, CheckOutcome.WARNING),
+    ({"picture": Seen(sight=Sight.UNSEEN)}, CheckItem.PICTURE, CheckOutcome.WARNING),
+    ({"sound": Seen(sight=Sight.ABSENT)}, CheckItem.SOUND, CheckOutcome.BLOCKING),
+    ({"sound": Seen(sight=Sight.SOUND_DIGITAL_ZERO)}, CheckItem.SOUND, CheckOutcome.BLOCKING),
+    ({"sound": Seen(sight=Sight.SOUND_SILENT)}, CheckItem.SOUND, CheckOutcome.WARNING),
+    ({"sound": Seen(sight=Sight.SOUND_CLIPPING)}, CheckItem.SOUND, CheckOutcome.WARNING),
+    ({"sound": Seen(sight=Sight.FORBIDDEN)}, CheckItem.SOUND, CheckOutcome.WARNING),
     ({"space_minutes": 59}, CheckItem.SPACE, CheckOutcome.BLOCKING),
+    ({"space_minutes": None}, CheckItem.SPACE, CheckOutcome.BLOCKING),
+    ({"power": None, "power_fitted": True}, CheckItem.POWER, CheckOutcome.WARNING),
+    ({"key": None}, CheckItem.KEY, CheckOutcome.WARNING),
+    ({"milli_celsius": None, "temperature_fitted": True}, CheckItem.TEMPERATURE, CheckOutcome.WARNING),
+    *(({"store": shelf}, CheckItem.STORE, CheckOutcome.WARNING) for shelf in NOT_WELL),
     ({"power": "ON_BATTERY"}, CheckItem.POWER, CheckOutcome.WARNING),
     ({"power": "LOW"}, CheckItem.POWER, CheckOutcome.BLOCKING),
     ({"key": False}, CheckItem.KEY, CheckOutcome.BLOCKING),
@@ -54,48 +68,41 @@ def test_an_item_that_fails_alone_names_itself_and_its_fix(
     assert blocked(rows) is (outcome is CheckOutcome.BLOCKING)
 
 
-def test_a_device_in_order_has_every_item_well_but_the_store_that_is_not_there_yet() -> None:
+def test_a_device_in_order_has_every_item_well() -> None:
     rows = judge(WELL)
     assert [row.item for row in rows] == list(CheckItem)
-    assert {row.item for row in rows if row.outcome is not CheckOutcome.WELL} == {CheckItem.STORE}
-    assert not blocked(rows)
+    assert {row.outcome for row in rows} == {CheckOutcome.WELL}
+    assert [row.measured for row in rows if row.item is CheckItem.STORE] == [3]
+
+
+def test_a_missing_spool_is_no_lack_of_space_and_each_state_of_a_source_and_of_the_store_has_its_own_fix() -> None:
+    def fix(**change: Any) -> str:
+        return next(row.fix_zh for row in judge(replace(WELL, **change)) if row.fix_zh)
+
+    assert "存储目录" in fix(space_minutes=None) != fix(space_minutes=0)
+    told = [
+        *(fix(picture=Seen(sight=sight)) for sight in Sight if sight not in (Sight.WELL, Sight.NOT_FITTED)),
+        *(fix(store=shelf) for shelf in NOT_WELL),
+    ]
+    assert len(set(told)) == len(told)
+    assert fix(picture=Seen(sight=Sight.ABSENT, fix_zh="被别的程序占用")) == "被别的程序占用"
+
+
+@pytest.mark.parametrize("condition", list(Condition))
+def test_whatever_is_judged_of_a_stream_has_its_row(condition: Condition) -> None:
+    seen = Sight.of(frozenset({condition}))
+    assert judge(replace(WELL, picture=Seen(sight=seen)))[1].fix_zh
 
 
 def test_what_is_not_fitted_never_blocks() -> None:
-    bare = replace(WELL, picture=None, power=None, interlock=False, mirror_fitted=False, milli_celsius=None)
+    bare = replace(
+        WELL,
+        picture=NOT_FITTED,
+        power=None,
+        interlock=False,
+        mirror_fitted=False,
+        milli_celsius=None,
+        store=Shelf.NOT_FITTED,
+    )
     assert sum(row.outcome is CheckOutcome.NOT_FITTED for row in judge(bare)) == 6
     assert not blocked(judge(bare))
-
-
-def doctor(folder: Path, capsys: pytest.CaptureFixture[str], content: str) -> tuple[int, dict[str, str]]:
-    """The command's exit code and the outcome of each item."""
-    (folder / "device.toml").write_text(content)
-    words = ["doctor", "--json", "--config", str(folder / "device.toml"), "--socket", str(folder / "control")]
-    code = main(words)
-    return code, {row["item"]: row["outcome"] for row in json.loads(capsys.readouterr().out)}
-
-
-def test_the_command_finds_a_key_that_others_can_read_and_a_missing_spool(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    key = tmp_path / "device.key"
-    key.write_text("secret")
-    key.chmod(0o600)
-    (tmp_path / "spool").mkdir()
-    content = '[spool]\ndirectory = "spool"\nminimum_free_hours = 0.1\n[key]\nfile = "device.key"\n'
-    code, found = doctor(tmp_path, capsys, content)
-    assert (code, found["key"], found["space"]) == (0, "well", "well")
-    key.chmod(0o644)
-    code, found = doctor(tmp_path, capsys, content)
-    assert (code, found["key"]) == (1, "blocking")
-    key.chmod(0o600)
-    (tmp_path / "spool").rmdir()
-    code, found = doctor(tmp_path, capsys, content)
-    assert (code, found["space"]) == (1, "blocking")
-
-
-def test_an_interlock_of_which_nothing_is_heard_blocks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "spool").mkdir()
-    code, found = doctor(tmp_path, capsys, '[spool]\ndirectory = "spool"\n[interlock]\nenabled = true\n')
-    assert (code, found["interlock"]) == (1, "blocking")
-    assert Config().interlock.enabled is False
