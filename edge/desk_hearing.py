@@ -15,6 +15,7 @@ from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.ports import Stream
 from edge.profiles.schema import Procedure as ProcedureName
 from edge.profiles.schema import Profile, Template
+from edge.record_text import record_text
 from edge.requests import Answer, BadRequest, MarkKind, Request
 from edge.room import REFUSING_WORDS, Room
 from edge.session.effects import Refusing
@@ -155,16 +156,28 @@ class HearingClerk:
         if header.procedure is not None:
             self._follow(header.procedure)
         self._head(header)
-        left = headers.blanks(header, self._profile)
+        return self._answer("已开始录制", "the session is open")
+
+    def _answer(self, words_zh: str, words_en: str) -> Answer:
+        """Done, and what of the header is still to be filled in."""
+        left = headers.blanks(self._filled(), self._profile)
         if not left:
-            return Answer(
-                ok=True, words_zh="已开始录制，首部完整", words_en="the session is open, its header is complete"
-            )
+            return Answer(ok=True, words_zh=f"{words_zh}，首部完整", words_en=f"{words_en}, its header is complete")
         return Answer(
             ok=True,
-            words_zh=f"已开始录制；待补：{'；'.join(zh for zh, _ in left)}",
-            words_en=f"the session is open; still to fill in: {'; '.join(en for _, en in left)}",
+            words_zh=f"{words_zh}；待补：{'；'.join(zh for zh, _ in left)}",
+            words_en=f"{words_en}; still to fill in: {'; '.join(en for _, en in left)}",
         )
+
+    def _filled(self) -> SessionHeader:
+        """What all headers of the open session say together, as their records hold it."""
+        told, root = self.told(), self._room.tools.spool.root
+        texts = {
+            label: text for label, named in told.fields().items() if (text := record_text(root, named)) is not None
+        }
+        code = told.procedure.code if told.procedure is not None else None
+        procedure = next((name for name, one in headers.CODE_OF.items() if one == code), None)
+        return headers.of_texts(texts, procedure, told.matter)
 
     def amend(self, content: bytes | None) -> Answer:
         """A later header adds and amends; nothing that was said is replaced. Raises StorageFault."""
@@ -183,7 +196,7 @@ class HearingClerk:
         if header.procedure is not None:
             self._follow(header.procedure)
         seq = self._head(header)
-        return Answer(ok=True, words_zh=f"首部已记入日志第 {seq} 条", words_en=f"the header is entry {seq}")
+        return self._answer(f"首部已记入日志第 {seq} 条", f"the header is entry {seq}")
 
     def _follow(self, name: ProcedureName) -> None:
         profile, template = self._profile, self._profile.template(name)

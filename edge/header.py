@@ -226,3 +226,20 @@ def contents(header: SessionHeader) -> list[tuple[RecordLabel, str]]:
         if value:
             found.append((label, json.dumps(value, ensure_ascii=False) if name in LISTS else value))
     return found
+
+
+def of_texts(texts: Mapping[int, str], procedure: Procedure | None, matter: str | None) -> SessionHeader:
+    """The header that these records hold, by their labels; a record that is no such text counts as not filled in."""
+    values: dict[str, Any] = {"procedure": procedure, "matter": matter or ""}
+    for name, label in _RECORD_OF.items():
+        if label in texts:
+            values[name] = _items(texts[label]) if name in LISTS else texts[label]
+    return SessionHeader(**values)
+
+
+def _items(text: str) -> tuple[str, ...]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(str(one) for one in found) if isinstance(found, list) else ()

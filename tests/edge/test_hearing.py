@@ -139,7 +139,7 @@ def test_a_later_header_is_another_record_and_the_first_one_stays(tmp_path: Path
     room.record(
         made.config,
         play(1),
-        head(SessionHeader(procedure=Procedure.INTERVIEW)),
+        head(SessionHeader(procedure=Procedure.INTERVIEW), words="待补：首部缺少“案号”"),
         head(SessionHeader(parties=("张三",))),
         play(1),
         head(SessionHeader(parties=("张三", "丁一"), host="孙七")),
@@ -151,6 +151,34 @@ def test_a_later_header_is_another_record_and_the_first_one_stays(tmp_path: Path
     assert [first.amends, second.amends, third.amends] == [None, *numbers[:2]]
     assert _record(made, dict(second.records)[RecordLabel.PARTIES]) == '["张三"]'
     assert _record(made, told(made).fields()[RecordLabel.PARTIES]) == '["张三", "丁一"]'
+
+
+def test_the_last_field_makes_a_header_complete_whichever_entry_holds_the_others(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    room.record(
+        made.config,
+        play(1),
+        head(replace(BY_THE_BOOK, officials=(), certificates=()), words="待补：首部缺少“执法人员”"),
+        head(SessionHeader(officials=("李四",), certificates=("041001",)), words="待补：执法人员应不少于 2 名"),
+        head(SessionHeader(officials=("李四", "赵六"), certificates=("041001", "041002")), words="首部完整"),
+        play(1),
+    )
+    assert len(bodies(made, Header)) == 3
+
+
+def test_two_officers_serve_and_the_recorder_may_be_another_agencys(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    service = replace(BY_THE_BOOK, procedure=Procedure.SERVICE, recorder_agency="某县公证处")
+    room.record(
+        made.config,
+        play(1),
+        head(replace(service, officials=("李四",), certificates=("041001",)), words="执法人员应不少于 2 名"),
+        head(service, words="首部完整"),
+        *(mark(MarkKind.STEP, number) for number in range(1, 5)),
+        stop(),
+    )
+    agency = told(made).fields()[RecordLabel.RECORDER_AGENCY]
+    assert _record(made, agency) == "某县公证处"
 
 
 def test_a_header_that_cannot_be_is_one_line_and_no_entry(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge import config, journal, journal_slots, last_good, profiles, recovery
+from edge import config, header, journal, journal_slots, last_good, profiles, recovery
 from edge.config_file import ConfigError
 from edge.guard import packets
 from edge.guard.core import Said
@@ -29,6 +29,7 @@ from edge.journal_state import JournalState
 from edge.offload import words
 from edge.profiles.difference import differences
 from edge.profiles.lint import lint
+from edge.requests import BadRequest
 from edge.sensors.strict_json import BadPacket
 from edge.spool import Identity, OneDisk, Spool
 from liuhen import (
@@ -441,6 +442,22 @@ def _config(encoded: bytes) -> None:
         raise
 
 
+SESSION_HEADER = (
+    "procedure=hearing\ncase_number=一号\nmatter=24\nparties=张三；李四\nofficials=甲；乙\ncertificates=1；2\nsecrecy=privacy\n"
+).encode()
+
+
+def _session_header(encoded: bytes) -> None:
+    try:
+        found = header.parse(encoded)
+    except BadRequest as error:
+        if not (error.words_zh + error.words_en).isprintable():
+            raise Broken("a refusal is more than one line") from error
+        raise
+    if header.parse(header.to_bytes(found)) != found:
+        raise Broken("what was read is not what is said again")
+
+
 def _scenario(encoded: bytes) -> None:
     try:
         found = scenario_file.parse(encoded)
@@ -647,6 +664,11 @@ def _device_files(folder: Path) -> list[Target]:
     scenarios += seeds.regression("scenario")
     books = [profiles.read_named(name) for name in ("neutral", "xinhua", "nongan")]
     books += seeds.regression("profile")
+    session_headers = [
+        SESSION_HEADER,
+        header.to_bytes(header.parse(SESSION_HEADER)),
+        *seeds.regression("session-header"),
+    ]
     copies = [last_good.bytes_of(CONFIG_FILE, last_good.Copied(content=content)) for content in (b"", *defaults)]
     copies.append(last_good.bytes_of(CONFIG_FILE, last_good.Copied(content=b"x", rules=b"y")))
     copies += seeds.regression("last-good")
@@ -675,6 +697,14 @@ def _device_files(folder: Path) -> list[Target]:
             refusals=(profiles.ProfileError,),
             share=10,
             seeds=tuple(books),
+        ),
+        Target(
+            name="session-header",
+            draw=bytes_of(session_headers),
+            prepare=lambda _: _session_header,
+            refusals=(BadRequest,),
+            share=10,
+            seeds=tuple(session_headers),
         ),
         Target(
             name="last-good",
