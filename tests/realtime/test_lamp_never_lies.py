@@ -1,7 +1,7 @@
 """Each process of a device stopped in the middle of a session: what the lamps say is true, or they say nothing.
 
-Sensors, recorder and guard are stopped with SIGSTOP one after the other and go on; the session outlives it, and what
-was lost has its reason in the archive.
+Sensors, recorder, guard and offload are stopped with SIGSTOP one after the other and go on; the session outlives it,
+and what was lost has its reason in the archive. Where offload alone stands still nothing is lost, and status says so.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge.control_client import ask
+from edge.requests import Request
+from edge.requests import Verb as Asking
 from liuhen.entry import Entry
 from liuhen.kinds import Gap, GapEnd, Segment
 from liuhen.registry import EventCode, GapCause
@@ -58,6 +62,41 @@ def stopped(device: Device, process: int) -> list[str]:
     return lies(readings, since_ns)
 
 
+def status(device: Device) -> dict[str, Any]:
+    """What the recorder says of itself."""
+    return dict(ask(device.folder / "control", Request(verb=Asking.STATUS)).facts or {})
+
+
+def waits_for_offload(device: Device, word: str) -> tuple[dict[str, Any], set[Seen]]:
+    """Until status says this of the offload process; that status, and all that the lamps have shown meanwhile."""
+    shown = set()
+    until_ns = device.levers.wiring().boottime_ns + 60 * 1_000 * NS_PER_MS
+    while (reading := device.levers.wiring()).boottime_ns < until_ns:
+        shown.add(Seen(reading.seen))
+        told = status(device)
+        if told["offload"]["process"] == word:
+            return told, shown
+        device.lives_on(0.2)
+    raise AssertionError(f"offload never {word}; {device.shown()}")
+
+
+def stops_offload(device: Device) -> None:
+    """The recorder goes on, its lamp says so, and status says of offload that nobody hears it, until it is back."""
+    (process,) = device.children("offload")
+    before, _ = waits_for_offload(device, "heard")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        told, shown = waits_for_offload(device, "lost")
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert (told["mode"], told["shelf"]) == ("recording", "silent")
+    assert told["durable"] >= before["durable"] + 10, "the recorder has not gone on"
+    assert shown <= CLAIMS | {Seen.CONFUSED}, "a lamp that denies what is recorded"
+    assert device.events().count(EventCode.OFFLOAD_LOST) == 1
+    waits_for_offload(device, "heard")
+    assert not has_a_gap_that_lasts(device.entries())
+
+
 def test_lamps_that_claim_a_recording_too_long_are_noticed() -> None:
     """Negative control of the judgement: nobody is stopped, so the lamp goes on to say that it records."""
     at_rest = Reading(
@@ -81,9 +120,15 @@ def test_lamps_that_claim_a_recording_too_long_are_noticed() -> None:
 
 
 def test_whichever_process_is_stopped_in_a_session_no_lamp_goes_on_to_say_that_it_records(tmp_path: Path) -> None:
-    with running(tmp_path, configuration(tmp_path, interlock="gas = true\n", further=SETTINGS)) as device:
+    further = f'{SETTINGS}[store]\nurl = "file:{tmp_path / "shelf"}"\n'
+    (tmp_path / "shelf").mkdir()
+    with running(tmp_path, configuration(tmp_path, interlock="gas = true\n", further=further)) as device:
         device.begins_a_session()
         device.waits_for(lambda found: bool(of(found, Segment)))
+
+        gaps = len(of(device.entries(), Gap))
+        stops_offload(device)
+        assert len(of(device.entries(), Gap)) == gaps
 
         trips = device.events().count(EventCode.INTERLOCK_TRIPPED)
         assert stopped(device, device.process.pid) == []  # the recorder
