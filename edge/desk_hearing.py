@@ -8,6 +8,7 @@ read back from the journal once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from edge import header as headers
 from edge.header import SessionHeader
@@ -41,7 +42,7 @@ from liuhen.registry import HoldAct, MarkCode, RecordLabel
 NS_PER_MS = 1_000_000
 TITLE_LIMIT_BYTES = 400
 ENTRIES_LIMIT = 10_000
-"""So many entries are read back for one request about a session that has ended: about a day of recording."""
+"""So many entries are read back at most, about a day of recording: CONTROL has a recording to look after."""
 EVERYBODY = "在场全体人员"
 
 _CODES = {
@@ -97,8 +98,8 @@ class HearingClerk:
         return told
 
     def _newest_first(self, session: bytes) -> Iterator[Entry]:
-        """The entries that name a session, down to its first."""
-        for entry in self._backwards():
+        """The entries that name a session, down to its first, or as far back as is read at all."""
+        for entry in islice(self._backwards(), ENTRIES_LIMIT):
             if entry.common.session_id == session:
                 yield entry
                 if isinstance(entry.body, Session):
