@@ -45,6 +45,7 @@ def to_json(report: Coverage) -> dict[str, object]:
         "header": [
             {
                 "name": _said(one.name),
+                "state": _said(one.state),
                 "texts": None if one.texts is None else [settled(text, MOST_LETTERS) for text in one.texts],
             }
             for one in report.header

@@ -20,8 +20,16 @@ from edge.profiles.reading import NEUTRAL
 from edge.profiles.schema import Obligation, Profile
 from liuhen.proceedings import StepTold
 from liuhen.registry import MarkCode, ProcedureCode
+from liuhen.report_room import Presented
 from liuhen.verify_codes import known
 
+_STATES = {
+    Presented.YES: said("内容已提交", "presented"),
+    Presented.NO: said("内容未提交", "not presented"),
+    Presented.ALTERED: said("内容被改动", "altered"),
+    Presented.DESTROYED: said("内容已依令销毁", "destroyed by order"),
+    Presented.IN_STORE: said("内容已入库", "in the store"),
+}
 _ELSEWHERE_TOLD = frozenset({MarkCode.STEP, MarkCode.SPOKEN_EXPLANATION})
 
 
@@ -82,7 +90,17 @@ def _fields(case: Case) -> Iterator[Field]:
     given = case.facts.told.fields()
     for label in LABEL_OF.values():
         if label in given:
-            yield Field(name=said(label.words_zh, label.words_en), texts=field_texts(case, label))
+            state = _state(case.facts, given[label])
+            yield Field(name=said(label.words_zh, label.words_en), texts=field_texts(case, label), state=state)
+
+
+def _state(facts: Facts, commitment: bytes) -> Said:
+    """Whether the content of a record is here, and which entry ordered its destruction."""
+    presented = facts.presented.get(commitment, Presented.NO)
+    if presented is Presented.DESTROYED and commitment in facts.destroyed:
+        entry = facts.destroyed[commitment]
+        return said(f"内容已由第 {entry} 号条目销毁", f"content destroyed by entry {entry}")
+    return _STATES[presented]
 
 
 def _step(case: Case, step: StepTold) -> Fact:
@@ -170,6 +188,8 @@ def _about_session(facts: Facts) -> Iterator[Said]:
     verified = facts.verified
     if facts.told.ended is None:
         yield said("场次未见结束：以下只到日志现有之处", "the session has not ended: told as far as the journal goes")
+    for entry in sorted({seq for hash_, seq in facts.destroyed.items() if hash_ in facts.files}):
+        yield said(f"录像内容已由第 {entry} 号条目销毁", f"media destroyed by entry {entry}")
     if verified.not_here:
         yield said(
             f"{verified.not_here} 片录像不在此处（在存储库中或已销毁），未在此核验",

@@ -107,6 +107,10 @@ class Facts:
     texts: Mapping[bytes, str]
     """Of each record that is here and is what was committed to."""
     presented: Mapping[bytes, Presented]
+    destroyed: Mapping[bytes, int]
+    """The entry that ordered it, of each content of this session that was destroyed, by its hash."""
+    files: frozenset[bytes]
+    """The hash of each segment file of the session."""
     visits: tuple[Visit, ...] = ()
     not_told: int = 0
     """Entries that were too many to be kept."""

@@ -161,7 +161,7 @@ def _told(report: Coverage) -> Iterator[tuple[Said, Said]]:
     yield said("程序", "procedure"), report.procedure or said("没有选定", "none was chosen")
     yield said("事项", "matter"), said(report.matter or "没有填写", "" if report.matter else "not filled in")
     for field in report.header:
-        texts = "、".join(field.texts[:MOST_NAMES]) if field.texts is not None else "内容未提交"
+        texts = "、".join(field.texts[:MOST_NAMES]) if field.texts is not None else field.state.zh
         more = len(field.texts or ()) - MOST_NAMES
         texts += f"，共 {len(field.texts or ())} 项" if more > 0 else ""
-        yield field.name, said(texts, "" if field.texts is not None else "not presented")
+        yield field.name, said(texts, "" if field.texts is not None else field.state.en)

@@ -18,7 +18,7 @@ from liuhen.endorsement import Trust
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Finding, Severity, Verdict
-from liuhen.kinds import Event, Instant, Mark, Session
+from liuhen.kinds import Destroyed, Event, Instant, Mark, Segment, Session
 from liuhen.proceedings import Told
 from liuhen.registry import EVENTS, EventCode, VisitEnd, VisitSort
 from liuhen.report import Report
@@ -96,7 +96,8 @@ class _Journal:
     """What one session's entries say beside what the verifier tells of them. A fold, in the journal's order."""
 
     told: Told = field(default_factory=Told)
-    day: Day = field(default_factory=Day)
+    destroyed: dict[bytes, int] = field(default_factory=dict)
+    files: set[bytes] = field(default_factory=set)
     boots: list[bytes] = field(default_factory=list)
     indices: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
@@ -115,8 +116,11 @@ class _Journal:
         self._anchors[boot] = (utc_ms, now_ns)
         self.records |= {commitment for _, commitment in getattr(entry.body, "records", ())}
         self.told.accept(entry)
-        self.day.accept(entry)
         match entry.body:
+            case Segment() as body:
+                self.files.add(body.file_hash)
+            case Destroyed() as body:
+                self.destroyed |= dict.fromkeys((hash_ for _, hash_ in body.contents), entry.common.seq)
             case Mark() as body:
                 self.indices[entry.common.seq] = (body.frame_index, body.sample_index)
             case Event() as body:
@@ -166,6 +170,7 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
     for entry in entries_of(target.path):
         if entry.common.session_id == session and entry.common.seq <= believed:
             journal.accept(entry)
+    day = room.days.get(session, Day())
     forbidden = {seq for gap in summary.gaps for seq in gap.forbidden_by}
     withheld = tuple(one for one in room.inhibitions if one.session == session or one.entry in forbidden)
     for one in withheld:
@@ -185,8 +190,10 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
         where=_where(session, room, summary, journal),
         texts=_texts(target.path, {one: room.presented.get(one) for one in journal.records}),
         presented=room.presented,
-        visits=tuple(_visit(journal, one) for one in journal.day.all()),
-        not_told=journal.told.not_kept + journal.not_kept + journal.day.not_kept + summary.marks.not_told,
+        destroyed=journal.destroyed,
+        files=frozenset(journal.files),
+        visits=tuple(_visit(journal, day, one) for one in day.all()),
+        not_told=journal.told.not_kept + journal.not_kept + day.not_kept + summary.marks.not_told,
     )
 
 
@@ -209,7 +216,7 @@ def _finding_words(finding: Finding) -> Said:
     return said(finding.what_zh, finding.what_en)
 
 
-def _visit(journal: _Journal, one: VisitTold) -> Visit:
+def _visit(journal: _Journal, day: Day, one: VisitTold) -> Visit:
     sort = VisitSort(one.sort) if known(VisitSort, one.sort) else VisitSort.VISIT
     end = VisitEnd(one.cause) if known(VisitEnd, one.cause) else VisitEnd.NOT_ENDED
     return Visit(
@@ -220,7 +227,7 @@ def _visit(journal: _Journal, one: VisitTold) -> Visit:
         until=None if one.until is None else journal.moment(one.until),
         ended=said(end.words_zh, end.words_en),
         told_ms=one.told_ms,
-        segments=tuple((segment.number, into_ms) for segment, into_ms in journal.day.within(one)),
+        segments=tuple((segment.number, into_ms) for segment, into_ms in day.within(one)),
     )
 
 

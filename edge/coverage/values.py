@@ -249,10 +249,11 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of the header: what its record says, or None where the record is not here."""
+    """A field of the header: what its record says, or None where the record is not here; `state` says why."""
 
     name: Said
     texts: tuple[str, ...] | None
+    state: Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

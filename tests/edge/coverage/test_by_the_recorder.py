@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.coverage.as_text import to_text
 from edge.coverage.decide import decide
 from edge.coverage.facts import Facts
 from edge.coverage.reading import facts_of
@@ -16,9 +17,11 @@ from edge.header import SessionHeader, merged
 from edge.requests import MarkKind, Verb
 from liuhen import keys
 from tests.edge.coverage.a_hearing import due, item, load_named, outcome
+from tests.edge.keeping_room import DAY_MS, Person
 from tests.edge.ports_room import UTC_MS, Device, Room, device
 from tests.edge.test_header import FULL
-from tests.edge.test_hearing import ARRIVED_AND_TOLD, ask, head, mark, play, stop
+from tests.edge.test_hearing import ARRIVED_AND_TOLD, BY_THE_BOOK, ask, head, mark, play, stop
+from tests.edge.test_keeping_commands import order, term_over
 
 pytestmark = pytest.mark.long
 
@@ -26,9 +29,9 @@ STEPS = 8
 ZEZHOU = merged(FULL, SessionHeader(matter="24"))
 
 
-def facts(made: Device) -> Facts:
+def facts(made: Device, now_ms: int = UTC_MS) -> Facts:
     trust = keys.parse_trust(made.trust_file.read_bytes(), where="trust file")
-    return facts_of(made.spool, None, trust=trust, now_ms=UTC_MS)
+    return facts_of(made.spool, None, trust=trust, now_ms=now_ms)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,22 @@ def test_each_mark_stands_where_the_film_shows_its_moment(hearing: Facts) -> Non
     for one, following in itertools.pairwise(offsets):
         assert abs(following - one - 1000) < 100, "a second of hearing lies between two steps"
     assert all(place is not None and place.frame_index is not None for place in places)
+
+
+def test_what_was_destroyed_after_its_term_is_told_by_the_entry_that_ordered_it(tmp_path: Path) -> None:
+    person, room = Person(tmp_path), Room()
+    room.record(person.device.config, play(1), head(BY_THE_BOOK), mark(MarkKind.STEP, 1), play(12), stop(text="演练"))
+    term_over(person)
+    assert person.acts("destroy", "--session", "1", "--basis-file", order(person)) == 0
+    found = facts(person.device, now_ms=UTC_MS + int((person.days + 1) * DAY_MS))
+    report = decide(found, load_named("neutral"), load_named("neutral"))
+    assert report.verified.intact, report.verified.broken
+    (entry,) = set(found.destroyed.values())
+    assert {one.state.zh for one in report.header} == {f"内容已由第 {entry} 号条目销毁"}
+    assert any(f"录像内容已由第 {entry} 号条目销毁" in one.zh for one in report.warnings)
+    text = to_text(report)
+    assert "张三" not in text
+    assert f"content destroyed by entry {entry}" in text
 
 
 def test_a_clerk_who_forgets_a_step_and_stops_early_finds_both_in_the_report(tmp_path: Path) -> None:
