@@ -1,7 +1,7 @@
 """A coverage report as one JSON object, format `liuhen-coverage 1`. Pure.
 
-Members are named as in `edge.coverage.values`; every text for a person comes as `zh` and `en`, every moment as UTC in
-ISO 8601 with milliseconds or null, every answer as the value of its enum. A member is never taken away or given another
+REPORT.md says what each member means; every text for a person comes as `zh` and `en`, every moment as UTC in ISO 8601
+with milliseconds or null, every answer as the value of its enum. A member is never taken away or given another
 meaning under the same number of the format; members may be added. Texts out of records and rule books come visible: a
 character that would act instead of being seen stands as ⟨U+202E⟩, and long ones are cut.
 """
