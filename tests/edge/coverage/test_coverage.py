@@ -70,6 +70,31 @@ def test_one_unbroken_recording_covers_the_hearing_of_every_rule_book(
     assert report.assisting is (profile == "nongan")
 
 
+@pytest.mark.parametrize(
+    ("profile", "matter", "rows", "met", "not_asked"),
+    [
+        ("zezhou", "24", 8, {Topic.CAPTURE_BEFORE, Topic.RECORDER}, {Topic.NOTICE, Topic.PLACE, Topic.GAPS}),
+        ("province", "18", 8, {Topic.RECORDER}, {Topic.CAPTURE_BEFORE, Topic.NOTICE, Topic.PLACE, Topic.GAPS}),
+        ("xinhua", "15", 1, set[Topic](), {Topic.CAPTURE_BEFORE, Topic.NOTICE, Topic.PLACE, Topic.GAPS}),
+        ("jiaozuo", "附件3-监督检查-1", 2, {Topic.NOTICE, Topic.PLACE, Topic.GAPS}, {Topic.CAPTURE_BEFORE}),
+        ("nongan", "第十四条", 1, set[Topic](), {Topic.CAPTURE_BEFORE, Topic.NOTICE, Topic.PLACE, Topic.GAPS}),
+        ("neutral", None, 0, {Topic.CAPTURE_BEFORE, Topic.NOTICE, Topic.PLACE, Topic.GAPS, Topic.RECORDER}, set()),
+    ],
+)
+def test_a_hearing_that_follows_a_rule_book_is_reported_by_that_one(
+    tmp_path: Path, profile: str, matter: str | None, rows: int, met: set[Topic], not_asked: set[Topic]
+) -> None:
+    hold(tmp_path / "a", Script(follows=profile, matter=matter))
+    report = report_of(tmp_path / "a", profile)
+    assert report.rules.same
+    assert [one.status for one in report.items] == [COVERED] * rows
+    assert [fact.said.zh[:1] for fact in report.steps] == [str(number) for number in range(1, 9)], "eight chapters"
+    assert {topic for topic in Topic if outcome(report, topic) is Outcome.NOT_ASKED} >= not_asked
+    always = {Topic.STEPS, Topic.SIGNING}
+    assert {one.topic for one in report.requirements if one.outcome is Outcome.MET} >= met | always
+    assert not met & not_asked
+
+
 def test_one_start_and_stop_a_start_for_each_step_and_the_whole_hearing_differ_in_their_bounds_alone(
     hearing: Path,
 ) -> None:

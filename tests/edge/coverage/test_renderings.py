@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge.coverage.as_html import to_html
 from edge.coverage.as_json import FORMAT, to_json
 from edge.coverage.as_text import to_text
+from edge.coverage.decide import decide
+from edge.coverage.facts import Facts
+from edge.coverage.reading import facts_of
 from edge.coverage.values import Coverage
 from edge.coverage.words import isolated, settled, visible
 from liuhen.registry import RecordLabel
 from tests.browser import printed_page
-from tests.edge.coverage.a_hearing import BY_THE_BOOK, Script, hold, report_of
+from tests.edge.coverage.a_hearing import BY_THE_BOOK, Script, hold, load_named, report_of
 from tests.signing.archives import flip, segments
+from tests.signing.checking import NOW_MS, TRUST
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -201,6 +208,27 @@ def test_the_page_prints_on_a4(wrong: Coverage, tmp_path: Path) -> None:
     for width, height in boxes:
         assert abs(float(width) - 595.3) < 1, "210 mm in points"
         assert abs(float(height) - 841.9) < 1, "297 mm in points"
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """The facts of a hearing by the book, whose records a test fills anew."""
+    root = tmp_path_factory.mktemp("facts") / "archive"
+    hold(root, BY_THE_BOOK)
+    return facts_of(root, None, trust=TRUST, now_ms=NOW_MS)
+
+
+@given(name=st.text(max_size=300))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_record_says_it_acts_in_no_rendering(facts: Facts, name: str) -> None:
+    report = decide(replace(facts, texts=dict.fromkeys(facts.texts, name)), load_named("zezhou"), load_named("zezhou"))
+    read = page(report)
+    assert read.elements <= ELEMENTS
+    assert read.attributes <= ATTRIBUTES
+    for rendered in (to_text(report), to_html(report), json.dumps(to_json(report), ensure_ascii=False)):
+        assert {one for one in rendered if not one.isprintable()} <= {"\n", "\u2068", "\u2069"}
+        assert rendered.count("\u2068") == rendered.count("\u2069")
+        rendered.encode()
 
 
 def test_a_report_of_a_hearing_by_the_book_has_no_alarm_in_it(tmp_path: Path) -> None:
