@@ -40,7 +40,7 @@ class DeadlineClerk:
         self._due_ns = 0
         self._shown: list[dict[str, Any]] = []
         self._years: set[int] = set()
-        self._left: dict[bytes, tuple[bool, int]] = {}
+        self._left: dict[int, tuple[bool, int]] = {}
         self._at = 0
         self.alive: OffloadAlive | None = None
         self.silent = False
@@ -86,8 +86,13 @@ class DeadlineClerk:
     # -- deadlines ----------------------------------------------------------------------------------------------------
 
     def _watch(self, ledger: Holdings, rule: Rule) -> None:
-        late = ledger.unmet(missed=True, limit=WATCHED_LIMIT)
-        coming = ledger.unmet(missed=False, limit=WATCHED_LIMIT)
+        late, coming = (
+            [
+                *ledger.unmet_visits(missed=missed, limit=WATCHED_LIMIT),
+                *ledger.unmet(missed=missed, limit=WATCHED_LIMIT),
+            ]
+            for missed in (True, False)
+        )
         self._count(ledger, [*late, *coming])
         said, shown = 0, []
         for session in (*late, *coming):
@@ -104,13 +109,14 @@ class DeadlineClerk:
 
     def _count(self, ledger: Holdings, sessions: list[SessionRow]) -> None:
         """Count anew what is left of a few sessions, in turn, and of those never counted: CONTROL has other work."""
-        known = {session.id for session in sessions}
-        self._left = {id_: left for id_, left in self._left.items() if id_ in known}
-        never = [session for session in sessions if session.id not in self._left]
-        turn = sessions[self._at % len(sessions) :][:COUNTED_A_LOOK] if sessions else []
+        known = {session.first_seq for session in sessions}
+        self._left = {seq: left for seq, left in self._left.items() if seq in known}
+        never = [session for session in sessions if session.first_seq not in self._left]
+        start = self._at % max(1, len(sessions))
+        turn = [*sessions[start:], *sessions[:start]][:COUNTED_A_LOOK]
         self._at += COUNTED_A_LOOK
         for session in (*never, *turn):
-            self._left[session.id] = ledger.left_of(session, self.standings.fit)
+            self._left[session.first_seq] = ledger.left_of(session, self.standings.fit)
 
     @property
     def _knows_why(self) -> bool:
@@ -146,7 +152,7 @@ class DeadlineClerk:
         return None if self._room.session_id == session.id else session.media_end_ms
 
     def _progress(self, session: SessionRow) -> Progress:
-        stored, left_bytes = self._left[session.id]
+        stored, left_bytes = self._left[session.first_seq]
         alive = self.alive
         return Progress(
             stored=stored,
@@ -179,16 +185,18 @@ class DeadlineClerk:
         self._room.event(code, measured, refers_to=session.first_seq)
         if code is EventCode.DEADLINE_MET:
             return
-        self._room.warnings[code.name] = f"{EVENTS[code].words_zh}（第 {session.ordinal} 场次）"
+        visit_zh, visit_en = ("", "") if session.visit is None else (f" {session.visit} 号", f", visit {session.visit}")
+        self._room.warnings[code.name] = f"{EVENTS[code].words_zh}（第 {session.ordinal} 场次{visit_zh}）"
         self._room.tools.say(
-            f"{EVENTS[code].words_zh}（第 {session.ordinal} 场次）",
-            f"{EVENTS[code].words_en} (session {session.ordinal})",
+            f"{EVENTS[code].words_zh}（第 {session.ordinal} 场次{visit_zh}）",
+            f"{EVENTS[code].words_en} (session {session.ordinal}{visit_en})",
         )
 
     def _shown_row(self, session: SessionRow, term: Term, progress: Progress, told: Told) -> dict[str, Any]:
         now_ms, error_ms = self._now()
         return {
             "session": session.ordinal,
+            **({} if session.visit is None else {"visit": session.visit}),
             "due_ms": term.due_ms,
             "percent_used": min(999, term.percent_used(now_ms + error_ms)),
             "bytes_left": progress.bytes_left,

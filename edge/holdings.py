@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,12 @@ from liuhen.kinds import (
     Segment,
     Session,
     SessionEnd,
+    Visit,
 )
-from liuhen.registry import CaseStage, EndCause, EventCode, HoldAct, ObjectKind, OrderCode
+from liuhen.registry import CaseStage, EndCause, EventCode, HoldAct, ObjectKind, OrderCode, VisitAct
+from liuhen.visits import DUTY_STREAM
 
-VERSION = 5
+VERSION = 6
 NS_PER_MS = 1_000_000
 REMEMBERED_EVENTS = frozenset(
     code for code in EventCode if code.name.startswith(("DEADLINE_", "ARCHIVE_")) or code is EventCode.WITNESS_DIFFERS
@@ -67,6 +69,13 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, root BLOB);
 CREATE TABLE slices (first INTEGER PRIMARY KEY, last INTEGER, content BLOB UNIQUE, size INTEGER);
 CREATE TABLE told (code INTEGER, about INTEGER, measured INTEGER, seq INTEGER);
 CREATE INDEX told_about ON told (about, code);
+CREATE TABLE days (session BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE spans (
+  session BLOB, content BLOB, seq INTEGER, boot BLOB, from_ns INTEGER, to_ns INTEGER,
+  PRIMARY KEY (session, content)) WITHOUT ROWID;
+CREATE TABLE visits (
+  seq INTEGER PRIMARY KEY, session BLOB, number TEXT, began_ms INTEGER, boot BLOB, from_ns INTEGER, end_seq INTEGER,
+  ended_ms INTEGER, error_ms INTEGER, end_boot BLOB, until_ns INTEGER);
 CREATE TABLE cases (
   session BLOB, stage INTEGER, seq INTEGER, day INTEGER, due INTEGER, PRIMARY KEY (session, stage)) WITHOUT ROWID;
 """
@@ -107,6 +116,25 @@ _SLICES_LEFT = """
 SELECT count(*), coalesce(sum(size), 0) FROM slices AS s WHERE last >= ? AND first <= ? AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = ? AND r.content = s.content AND r.designated = 1
   AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
+_UNMET_VISITS = """
+SELECT v.session, s.ordinal, v.seq, v.began_ms, v.end_seq, v.ended_ms, v.error_ms, NULL, NULL, 0, v.number
+FROM visits AS v JOIN sessions AS s ON s.id = v.session WHERE v.ended_ms IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM told WHERE about = v.seq AND code = ?)
+AND EXISTS (SELECT 1 FROM told WHERE about = v.seq AND code = ?) = ? ORDER BY v.seq LIMIT ?"""
+_LAST_OF_VISIT = """
+SELECT coalesce(
+  (SELECT min(p.seq) FROM spans p WHERE p.session = v.session AND p.boot = v.end_boot AND p.to_ns >= v.until_ns),
+  (SELECT s.end_seq FROM sessions s WHERE s.id = v.session)) FROM visits v WHERE v.seq = ?"""
+"""The statement with which the media of a visit is complete, or the end of its session."""
+_LEFT_OF_VISIT = """
+SELECT count(*), coalesce(sum(c.size), 0) FROM contents AS c JOIN visits AS v ON v.seq = ?
+LEFT JOIN spans AS p ON p.session = c.session AND p.content = c.content
+WHERE c.session = v.session AND c.gone_seq IS NULL AND c.seq BETWEEN v.seq AND ?
+AND (c.what = {record} AND c.seq <= v.end_seq OR p.seq IS NOT NULL
+  AND (p.boot <> v.boot OR p.to_ns > v.from_ns) AND (p.boot <> v.end_boot OR p.from_ns < v.until_ns))
+AND NOT EXISTS (
+  SELECT 1 FROM receipts r WHERE r.what = c.what AND r.content = c.content AND r.designated = 1
+  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
 _RECEIPTS = """
 SELECT seq, store, designated, mode, hash, size, version, retained_until_ms, store_utc_ms
 FROM receipts WHERE what = ? AND content = ? ORDER BY seq"""
@@ -120,6 +148,13 @@ LEFT JOIN cases a ON a.session = c.session AND a.stage = ?
 WHERE c.stage = ? AND NOT EXISTS (SELECT 1 FROM told WHERE about = c.seq AND code = ?)
 AND NOT (a.day IS NOT NULL AND EXISTS (SELECT 1 FROM told WHERE about = c.seq AND code = ?))
 ORDER BY c.day, c.seq LIMIT ?"""
+_SPAN = """
+INSERT OR IGNORE INTO spans SELECT s.id, ?, ?, s.boot, ?, ? FROM sessions s JOIN days d ON d.session = s.id
+WHERE s.id = ?"""
+_VISIT = "INSERT OR IGNORE INTO visits (seq, session, number, began_ms, boot, from_ns) VALUES (?, ?, ?, ?, ?, ?)"
+_END_VISITS = """
+UPDATE visits SET end_seq = ?, ended_ms = ?, error_ms = ?, end_boot = ?, until_ns = ?
+WHERE session = ? AND ended_ms IS NULL"""
 _BEGIN = "INSERT OR IGNORE INTO sessions (id, ordinal, first_seq, began_ms, error_ms) VALUES (?, ?, ?, ?, ?)"
 _END = "UPDATE sessions SET end_seq = ?, ended_ms = ?, error_ms = ? WHERE id = ?"
 _END_LATER = "UPDATE sessions SET end_seq = ?, ended_ms = coalesce(media_end_ms, ?), error_ms = ? WHERE id = ?"
@@ -157,6 +192,8 @@ class SessionRow:
     media_end_ms: int | None
     until_ms: int | None
     permanent: bool
+    visit: str | None = None
+    """The queue number, where the row is a visit of an always-on day: its own beginning, end and entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +351,12 @@ class Holdings:
         codes = (int(EventCode.DEADLINE_MET), int(EventCode.DEADLINE_MISSED))
         return [_session_row(row) for row in self._rows(_UNMET, *codes, int(missed), limit)]
 
+    def unmet_visits(self, *, missed: bool, limit: int) -> list[SessionRow]:
+        """The same of visits that have ended: in an always-on room the end of each begins a term of its own."""
+        codes = (int(EventCode.DEADLINE_MET), int(EventCode.DEADLINE_MISSED))
+        rows = self._rows(_UNMET_VISITS, *codes, int(missed), limit)
+        return [replace(_session_row(row), visit=str(row[10])) for row in rows]
+
     def without_term(self, limit: int) -> list[SessionRow]:
         """The oldest sessions that have ended and for which no entry sets a term."""
         return [_session_row(row) for row in self._rows(_TERMLESS, limit)]
@@ -325,11 +368,24 @@ class Holdings:
         All of it: segments, quarantined bytes, records, and the slices that hold its entries from first to last.
         """
         marks = ",".join("?" * len(stores))
+        if session.visit is not None:
+            return self._left_of_visit(session, stores, marks)
         count, left_bytes = next(iter(self._rows(_LEFT.format(stores=marks), session.id, *stores)))
         last = session.end_seq if session.end_seq is not None else 1 << 62
         named = (session.first_seq, last, int(ObjectKind.JOURNAL), *stores)
         slices = next(iter(self._rows(_SLICES_LEFT.format(stores=marks), *named)))
         sliced = session.end_seq is not None and self.sliced_up_to(session.first_seq, last) >= session.end_seq
+        return sliced and count == slices[0] == 0, left_bytes + slices[1]
+
+    def _left_of_visit(self, visit: SessionRow, stores: Collection[bytes], marks: str) -> tuple[bool, int]:
+        """Of a visit: the segments that hold media of it, its records, and the slices up to the last of both."""
+        last = next(iter(self._rows(_LAST_OF_VISIT, visit.first_seq)))[0]
+        up_to = last if last is not None else 1 << 62
+        query = _LEFT_OF_VISIT.format(stores=marks, record=int(ObjectKind.RECORD))
+        count, left_bytes = next(iter(self._rows(query, visit.first_seq, up_to, *stores)))
+        named = (visit.first_seq, up_to, int(ObjectKind.JOURNAL), *stores)
+        slices = next(iter(self._rows(_SLICES_LEFT.format(stores=marks), *named)))
+        sliced = last is not None and self.sliced_up_to(visit.first_seq, last) >= last
         return sliced and count == slices[0] == 0, left_bytes + slices[1]
 
     def told_about(self, seq: int) -> list[tuple[int, int]]:
@@ -388,7 +444,7 @@ class Holdings:
         match entry.body:
             case Session() | SessionEnd() | Retention() | Hold() | Order():
                 self._kept(entry)
-            case Segment() | Recovered() | Checkpoint() | Case():
+            case Segment() | Recovered() | Checkpoint() | Case() | Visit():
                 self._stated(entry)
             case Receipt() as body:
                 self._receipt(seq, body)
@@ -409,9 +465,11 @@ class Holdings:
         seq, clock = entry.common.seq, entry.common.clock
         session = entry.common.session_id
         match entry.body:
-            case Session(ordinal=ordinal) if session is not None:
+            case Session(ordinal=ordinal, mode=mode) if session is not None:
                 self._write(_BEGIN, session, ordinal, seq, clock[0], clock[4])
+                self._write("INSERT OR IGNORE INTO days SELECT ? WHERE ? = ?", session, mode, DUTY_STREAM)
             case SessionEnd(cause=cause) if session is not None:
+                self._end_visits(session, entry, None)
                 self._write(_END_LATER if cause == EndCause.RECOVERED else _END, seq, clock[0], clock[4], session)
             case Retention(session=of, until_ms=None):
                 self._write("UPDATE sessions SET permanent = 1 WHERE id = ?", of)
@@ -432,7 +490,10 @@ class Holdings:
         match entry.body:
             case Segment() as body:
                 self._content(entry, ObjectKind.SEGMENT, body.file_hash, session, (body.number, body.size))
+                self._span(entry, body)
                 self._media_end(entry, body)
+            case Visit() as body:
+                self._visit(entry, body)
             case Case(stage=stage, session=of, day=day, due=due):
                 of_case = (of, stage, entry.common.seq, day, due)
                 self._write("INSERT OR REPLACE INTO cases VALUES (?, ?, ?, ?, ?)", *of_case)
@@ -445,6 +506,23 @@ class Holdings:
                 self._content(entry, ObjectKind.CHECKPOINT, entry.hash, None, (size, encoded_bytes))
             case _:
                 pass
+
+    def _span(self, entry: Entry, body: Segment) -> None:
+        """When the media of a day's segment was captured: which of them hold a visit is told by it."""
+        self._write(_SPAN, body.file_hash, entry.common.seq, *body.span_ns, entry.common.session_id)
+
+    def _visit(self, entry: Entry, body: Visit) -> None:
+        session, utc_ms = entry.common.session_id, entry.common.clock[0]
+        if body.act == VisitAct.BEGUN:
+            self._write(_VISIT, entry.common.seq, session, body.number, utc_ms, *body.at)
+        elif session is not None:
+            self._end_visits(session, entry, body)
+
+    def _end_visits(self, session: bytes, entry: Entry, body: Visit | None) -> None:
+        """A visit has ended by its own entry, or with its session."""
+        utc_ms, boottime_ns, boot_id, _, error_ms = entry.common.clock
+        at = body.at if body is not None else (boot_id, boottime_ns)
+        self._write(_END_VISITS, entry.common.seq, utc_ms, error_ms, *at, session)
 
     def _content(
         self,

@@ -19,7 +19,7 @@ from typing import Any
 
 from edge import config as configuration
 from edge import header as headers
-from edge.commands import session_report
+from edge.commands import cases, session_report
 from edge.commands.acts import tell
 from edge.commands.ctl import put
 from edge.commands.said import CONTENT_LIMIT_BYTES, Field, add_said, hear, typed
@@ -85,6 +85,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         one.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
     parser.set_defaults(work=run)
     session_report.add_verb(verbs)
+    cases.add_case(verbs, "case")
 
 
 ASKING = {
