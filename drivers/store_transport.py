@@ -11,6 +11,7 @@ import hashlib
 import io
 import ssl
 import threading
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +34,8 @@ MOST_CONNECTIONS = 8
 SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 """Debian's, by name: the library's own way to it can be led elsewhere by a variable (SSL_CERT_FILE)."""
 CHUNK_BYTES = 1 << 17
+PIECE_BYTES = 1 << 14
+"""One record of TLS. Each has `READ_SECONDS` to go: 550 bytes a second are enough."""
 NETWORK_ERRORS = (HTTPError, HTTPException, OSError)
 """What urllib3 lets out while a request is made or an answer is read."""
 
@@ -151,8 +154,15 @@ def network_fault(error: Exception, body: object = None) -> StoreFault:
     return store_fault(FaultClass.UNREACHABLE, words)
 
 
+class _PlainConnection(HTTPConnection):
+    """See `send_in_pieces`."""
+
+    def send(self, data: Any) -> None:
+        send_in_pieces(self, super().send, data)
+
+
 class _TlsConnection(HTTPSConnection):
-    """Remembers the key of the server it is connected to."""
+    """The same, and remembers the key of the server it is connected to."""
 
     server_key: bytes | None = None
 
@@ -161,13 +171,30 @@ class _TlsConnection(HTTPSConnection):
         sock: Any = self.sock
         self.server_key = key_of_certificate(sock.getpeercert(binary_form=True))
 
+    def send(self, data: Any) -> None:
+        send_in_pieces(self, super().send, data)
+
+
+def send_in_pieces(connection: HTTPConnection, send: Callable[[Any], None], content: Any) -> None:
+    """Hand bytes to the socket so that its limit is that of a small piece of them, and not of all.
+
+    A socket's limit is for the whole of what one call sends, and urllib3 sends a request under the limit of connecting:
+    on a thin line nothing that takes longer than that would ever be through.
+    """
+    if connection.sock is None:
+        connection.connect()
+    connection.sock.settimeout(READ_SECONDS)
+    view = memoryview(content)
+    for at in range(0, len(view), PIECE_BYTES):
+        send(view[at : at + PIECE_BYTES])
+
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = HTTPConnection
+    ConnectionCls = _PlainConnection
 
 
 def key_of_certificate(der: bytes) -> bytes:

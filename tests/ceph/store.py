@@ -16,6 +16,7 @@ from drivers.store_s3 import Credential, S3Store, read_credential
 from liuhen.store_names import StoreUrl
 from tests.ceph.cluster import Cluster
 from tests.ceph.tls import make_certificates
+from tests.thin_line import FAR
 
 POLICIES = Path(__file__).resolve().parents[2] / "image-build/store"
 BUCKET = "hearing"
@@ -86,7 +87,7 @@ def begin(folder: Path) -> CephStore:
     cluster = Cluster(folder)
     is_new = not cluster.ready_to_start
     if is_new:
-        make_certificates(cluster.folder / "tls")
+        make_certificates(cluster.folder / "tls", also=(FAR,))
         cluster.make()
     try:
         cluster.begin()

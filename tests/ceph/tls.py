@@ -25,8 +25,8 @@ class Certificates:
     spki: bytes
 
 
-def make_certificates(folder: Path, *, expired: bool = False) -> Certificates:
-    """A new CA and a server certificate for 127.0.0.1 and localhost."""
+def make_certificates(folder: Path, *, expired: bool = False, also: tuple[str, ...] = ()) -> Certificates:
+    """A new CA and a server certificate for 127.0.0.1, localhost and what other addresses lead there."""
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     end = now - timedelta(days=1) if expired else now + timedelta(days=30)
@@ -56,7 +56,8 @@ def make_certificates(folder: Path, *, expired: bool = False) -> Certificates:
         )
         .sign(ca_key, hashes.SHA256())
     )
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", *also)]
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
     server = (
         common.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
         .public_key(server_key.public_key())

@@ -116,12 +116,12 @@ class RecorderDesk:
     def codes(self) -> list[EventCode]:
         return [event.code for event in self.events]
 
-    def cut(self) -> None:
-        """Everything the journal has and no slice holds yet becomes one slice."""
+    def cut(self) -> bytes | None:
+        """Everything the journal has and no slice holds yet becomes one slice, whose hash is returned."""
         path = self.device.root / "journal" / "00000000.cbor"
         content = path.read_bytes()[self._offset :]
         if not content:
-            return
+            return None
         row = Slice(
             first=self._sliced,
             last=self.device.seq - 1,
@@ -138,6 +138,7 @@ class RecorderDesk:
         folder = self.device.root / "device"
         folder.mkdir(exist_ok=True)
         (folder / f"slices-{self._rows_file:08d}.cbor").write_bytes(self._rows)
+        return row.digest
 
 
 @dataclass(slots=True)
