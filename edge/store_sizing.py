@@ -1,14 +1,17 @@
-"""What so many rooms put into a store: objects, bytes and requests a day, from what a recorder is set to. Pure.
+"""What so many rooms put into a store: objects, bytes and requests a day, from what a recorder is set to.
 
 Counts what the offload process does while nothing goes wrong: each object is put once, read back by its version, and
 its retention and hold are asked. A line that breaks, a new state, a verifier or a fetch asks for more.
-`python -m edge.store_sizing [ROOMS] [HOURS]` prints the table that stands in image-build/store/README.md.
+`python -m edge.store_sizing [ROOMS] [HOURS]` prints the table that stands in image-build/store/README.md, and
+`python -m edge.store_sizing --measured DIR` what a recording has put into a directory that is its store. `sizing` is
+pure.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.config import Config
 from edge.offload.program import Settings
@@ -26,7 +29,11 @@ PROOF_BYTES_AN_HOUR = 1_500_000
 SESSIONS_A_DAY = 4
 RECORDS_A_SESSION = 10
 RECORD_BYTES = 10_000
-BEACON_BYTES = 2_000
+"""Some pages of text."""
+SEALED_MORE_BYTES = 250
+"""So much longer is a record that is encrypted for two custodians."""
+CHECKPOINT_BYTES = 500
+BEACON_BYTES = 600
 YEAR_DAYS = 250
 """Working days."""
 
@@ -51,7 +58,8 @@ def sizing(config: Config, *, rooms: int, hours: float) -> Sizing:
     beacons = DAY_SECONDS // Settings().beacon_seconds
     kept = segments + slices + checkpoints + records
     media = seconds * config.media_bytes_per_second()
-    proof = int(hours * PROOF_BYTES_AN_HOUR) + records * RECORD_BYTES + beacons * BEACON_BYTES
+    proof = int(hours * PROOF_BYTES_AN_HOUR) + records * (RECORD_BYTES + SEALED_MORE_BYTES)
+    proof += checkpoints * CHECKPOINT_BYTES + beacons * BEACON_BYTES
     return Sizing(
         objects=rooms * (kept + beacons),
         stored_bytes=rooms * (media + proof),
@@ -88,8 +96,21 @@ def table(config: Config, *, rooms: int, hours: float) -> str:
     return head + "".join(f"| {what} | {first} | {second} |\n" for what, first, second in rows)
 
 
+def measured(store: Path) -> str:
+    """What lies in a directory that serves as a store, by kind, in Markdown."""
+    sizes: dict[str, list[int]] = {}
+    for path in sorted(store.glob("v1/*/*/**/*")):
+        if path.is_file():
+            sizes.setdefault(path.relative_to(store).parts[2], []).append(path.stat().st_size)
+    head = "| objects | number | bytes | largest |\n|---|---|---|---|\n"
+    return head + "".join(f"| {kind} | {len(one)} | {sum(one):,} | {max(one):,} |\n" for kind, one in sizes.items())
+
+
 def main(words: list[str]) -> int:
     """Print it."""
+    if words[:1] == ["--measured"]:
+        sys.stdout.write(measured(Path(words[1])))
+        return 0
     rooms, hours = (*words, "1000", "8")[0], (*words[1:], "8")[0]
     sys.stdout.write(table(Config(), rooms=int(rooms), hours=float(hours)))
     return 0
