@@ -14,7 +14,7 @@ import pytest
 
 from drivers.store_s3 import S3Store, read_credential
 from drivers.system_clock import SystemClock
-from edge.offload.program import Offload, Settings
+from edge.offload.program import Process, Settings
 from edge.offload.report import Report
 from edge.offload.streams import ThreadStreams
 from edge.offload.words import Answer, Words
@@ -92,14 +92,14 @@ class Journal:
 
 
 @contextmanager
-def running(offload: Offload, line: ThinLine) -> Iterator[None]:
+def running(process: Process, line: ThinLine) -> Iterator[None]:
     """The process at its end of the line."""
-    thread = threading.Thread(target=inside(line.near, offload.run))
+    thread = threading.Thread(target=inside(line.near, process.run))
     thread.start()
     try:
         yield
     finally:
-        offload.stop()
+        process.stop()
         thread.join(LIMIT_SECONDS)
     assert not thread.is_alive()
 
@@ -117,7 +117,8 @@ def test_case_7_on_a_thin_line_that_loses_packets_proof_stays_less_than_a_minute
     journal.cut_one()
     url = StoreUrl(scheme="s3", place=f"{FAR}:{line.port}", bucket=BUCKET)
     store = S3Store(url, read_credential(ceph.credential_file("device")), ca_file=ceph.ca_file)
-    with running(bench.another(store, tell=journal.tell, streams=ThreadStreams), line), journal.moved:
+    process = Process(bench.loop, [bench.another(store, tell=journal.tell, streams=ThreadStreams)])
+    with running(process, line), journal.moved:
         assert journal.moved.wait_for(journal.all_receipted, LIMIT_SECONDS), bench.said
         assert journal.moved.wait_for(lambda: journal.waiting_proof == 0, LIMIT_SECONDS), bench.said
         before, until = line.to_store.bytes, time.monotonic() + LIMIT_SECONDS
