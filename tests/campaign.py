@@ -21,6 +21,7 @@ from tests.image_build.campaign import campaign as install
 from tests.interlock_campaign import campaign as interlock
 from tests.longlog.campaign import recovery
 from tests.memory import campaign as memory
+from tests.scenarios import test_always_on as always_on
 from tests.scenarios.test_hour import faults, hold
 from tests.signing.attacks_campaign import campaign as attacks
 from tests.signing.big_verify import campaign as big
@@ -29,6 +30,7 @@ from tests.store_kills import campaign as store_kills
 RESULTS = Path(__file__).parent / "campaign_results"
 HOUR_MINUTES = 60
 HOUR_PPM = 100.0
+DAY_HOURS = 24
 
 Outcome = tuple[list[str], bool]
 
@@ -49,8 +51,21 @@ def hour(folder: Path) -> Outcome:
     return lines, not found
 
 
+def day(folder: Path) -> Outcome:
+    """An always-on room's whole day in virtual time, two small frames a second, with fifty visits."""
+    lived = always_on.live(folder, hours=DAY_HOURS)
+    found, told = always_on.faults(lived), lived.day()
+    lines = [
+        f"virtual hours: {DAY_HOURS}, visits: {len(told.all())}",
+        f"segments: {len(told.segments)}",
+        *(f"FAULT: {fault}" for fault in found),
+    ]
+    return lines, not found
+
+
 CAMPAIGNS: dict[str, Callable[[Path], Outcome]] = {
     "hour": hour,
+    "day": day,
     "crash": crash,
     "kill": kill,
     "recovery": recovery,
