@@ -24,7 +24,7 @@ ABOUT_RECORDS = "音像记录"
 LAST_PARAGRAPH = "末款"
 _ARTICLE = re.compile(r"第([一二三四五六七八九十百]+)条")
 _DIGITS = {word: number for number, word in enumerate("一二三四五六七八九", start=1)}
-_TEXT_LABELS = (RecordLabel.REASON, RecordLabel.EXPLANATION, RecordLabel.OTHER, RecordLabel.PAPER)
+_TEXT_LABELS = (RecordLabel.REASON, RecordLabel.EXPLANATION, RecordLabel.OTHER, RecordLabel.PARTIES)
 
 
 @dataclass(frozen=True)

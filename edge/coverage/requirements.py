@@ -141,7 +141,7 @@ def _notice(case: Case) -> Judged:
     if case.facts.visits:
         return _notice_of_visits(case)
     notice, told = case.profile.notice, case.facts.told
-    given = [case.fact(_met_words(case, mark), mark) for mark in told.of(MarkCode.NOTICE_GIVEN)]
+    given = [case.fact(said("已告知", "notice given"), mark) for mark in told.of(MarkCode.NOTICE_GIVEN)]
     arrived = [
         case.fact(said("当事人到场", "a party arrives"), one.arrival)
         if one.after_ms is None
@@ -180,12 +180,6 @@ def _notice_of_visits(case: Case) -> Judged:
         number = harmless(one.number)
         facts.append(Fact(said=said(f"{number}号{zh}（第 {one.entry} 号条目）", f"{number} {en} (entry {one.entry})")))
     return (Outcome.NOT_MET if wrong else Outcome.MET), case.ground(notice.source), facts
-
-
-def _met_words(case: Case, mark: Marked) -> Said:
-    persons = case.facts.text_of(mark.records, RecordLabel.PARTIES, RecordLabel.PERSONS)
-    whom = f"（{persons}）" if persons is not None else ""
-    return said(f"已告知{whom}", "notice given")
 
 
 def _after(case: Case, arrival: Marked, after_ms: int) -> Fact:

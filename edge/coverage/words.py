@@ -10,6 +10,7 @@ from liuhen.report_words import Language, Words
 
 SHOWN_LETTERS = 200
 MARKS_ON_ONE_LETTER = 3
+LINE_END = "⏎"
 _ZH = Words(Language.ZH)
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _ISOLATE, _ISOLATED = "\u2068", "\u2069"
@@ -34,7 +35,7 @@ def said(zh: str, en: str) -> Said:
 def visible(text: str, most_letters: int = SHOWN_LETTERS) -> str:
     """The text with a name for every character that would act instead of being seen, cut where it is long.
 
-    Controls, line ends, direction marks and lone surrogates stand as ⟨U+202E⟩; so do marks that pile up, once.
+    Controls, direction marks and lone surrogates stand as ⟨U+202E⟩, marks that pile up once; a line end is ⏎.
     """
     shown = "".join(_letters(text[:most_letters]))
     return shown + _more(text, most_letters)
@@ -45,6 +46,9 @@ def _letters(text: str) -> Iterator[str]:
     for letter in text:
         piled = piled + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
         if piled > MARKS_ON_ONE_LETTER + 1:
+            continue
+        if letter == "\n":
+            yield LINE_END
             continue
         plain = letter.isprintable() and piled <= MARKS_ON_ONE_LETTER
         yield letter if plain else f"⟨U+{ord(letter):04X}{'…' if piled else ''}⟩"

@@ -13,8 +13,18 @@ from edge.coverage.decide import decide
 from edge.coverage.reading import facts_of
 from edge.coverage.values import Binding, Claim, Coverage, Outcome, Status, Topic
 from edge.profiles.schema import Procedure
-from liuhen.kinds import Gap, GapEnd, Visit
-from liuhen.registry import EndCause, EventCode, GapCause, MarkCode, VisitAct, VisitEnd, VisitSort
+from liuhen.kinds import Gap, GapEnd, Inhibition, Visit
+from liuhen.registry import (
+    EndCause,
+    EventCode,
+    GapCause,
+    InhibitionAct,
+    MarkCode,
+    RecordLabel,
+    VisitAct,
+    VisitEnd,
+    VisitSort,
+)
 from liuhen.visits import DUTY_STREAM
 from tests.edge.coverage.a_hearing import (
     BY_THE_BOOK,
@@ -32,7 +42,7 @@ from tests.edge.coverage.a_hearing import (
 from tests.signing.archives import SECOND_NS, Device, flip, segments
 from tests.signing.checking import NOW_MS, TRUST
 from tests.signing.hearing_told import mark, pass_recorded
-from tests.signing.room import begun, ended, withhold
+from tests.signing.room import WITHHELD, begun, clear, ended, forbid, gap_since, withhold
 
 COVERED = Status.COVERED
 
@@ -399,6 +409,25 @@ def test_a_withholding_is_met_with_approval_alone(tmp_path: Path, approved: bool
     (gap,) = report.interruptions
     assert gap.approval is not None
     assert gap.approved is approved
+
+
+def test_a_withholding_on_a_ground_of_the_rules_cites_the_rule_it_rests_on(tmp_path: Path) -> None:
+    device = begun(tmp_path / "a")
+    since_ns = device.now_ns
+    placed = forbid(device)
+    gap = gap_since(device, GapCause.WITHHELD, since_ns)
+    device.pass_ns(5 * SECOND_NS)
+    records = ((RecordLabel.GROUND, device.record("法律法规规定\n《保守国家秘密法》第二十七条")),)
+    at = (device.boot_id, device.now_ns)
+    device.append(Inhibition(code=WITHHELD, act=InhibitionAct.APPROVED, at=at, placed=placed, records=records))
+    clear(device, placed)
+    device.gap_end(gap, since_ns=since_ns)
+    ended(device)
+    answer = due(report_of(tmp_path / "a", "jiaozuo"), Topic.WITHHELD)
+    assert answer.outcome is Outcome.MET
+    assert answer.ground is not None
+    assert answer.ground.cited.endswith("第八条（三）")
+    assert "法律法规规定⏎《保守国家秘密法》第二十七条" in told(answer)
 
 
 def test_a_header_that_is_not_filled_in_names_what_is_missing(tmp_path: Path) -> None:
