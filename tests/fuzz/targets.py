@@ -11,12 +11,14 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge import config, header, journal, journal_slots, last_good, profiles, recovery
+from edge import config, header, journal, journal_slots, last_good, profiles, recovery, schedule
+from edge.calendar_file import read_calendar
 from edge.config_file import ConfigError
 from edge.guard import packets
 from edge.guard.core import Said
@@ -30,6 +32,7 @@ from edge.offload import words
 from edge.profiles.difference import differences
 from edge.profiles.lint import lint
 from edge.requests import BadRequest
+from edge.schedule import ScheduleError
 from edge.sensors.strict_json import BadPacket
 from edge.spool import Identity, OneDisk, Spool
 from liuhen import (
@@ -632,6 +635,19 @@ def _archives(folder: Path) -> list[Target]:
 CONFIG_FILE = Path("/etc/liuhen/recorder.toml")
 
 
+_NOW = datetime(2026, 9, 1, tzinfo=UTC)
+_CALENDAR = b"""BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:a\r
+DTSTART;TZID=Asia/Shanghai:20260903T090000\r\nDTEND;TZID=Asia/Shanghai:20260903T110000\r
+RRULE:FREQ=WEEKLY;BYDAY=TH;COUNT=4\r\nEXDATE;TZID=Asia/Shanghai:20260910T090000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"""
+
+
+def _calendar(encoded: bytes) -> None:
+    """What is taken in is read back by the recorder as it was written."""
+    hearings = read_calendar(encoded, now=_NOW, utc_offset_minutes=480)
+    written = schedule.to_bytes(hearings)
+    equal(schedule.to_bytes(schedule.parse(written)), written)
+
+
 def _profile(encoded: bytes) -> None:
     """Rules are whole, with words for every part and a hash of these very bytes, or every reason is one line."""
     try:
@@ -662,6 +678,7 @@ def _device_files(folder: Path) -> list[Target]:
     defaults = [config.template().encode(), *seeds.regression("config")]
     scenarios = [path.read_bytes() for path in sorted(scenario_file.FOLDER.glob("*.toml"))]
     scenarios += seeds.regression("scenario")
+    calendars = [_CALENDAR, *seeds.regression("calendar")]
     books = [profiles.read_named(name) for name in ("neutral", "xinhua", "nongan")]
     books += seeds.regression("profile")
     session_headers = [
@@ -705,6 +722,14 @@ def _device_files(folder: Path) -> list[Target]:
             refusals=(BadRequest,),
             share=10,
             seeds=tuple(session_headers),
+        ),
+        Target(
+            name="calendar",
+            draw=bytes_of(calendars),
+            prepare=lambda _: _calendar,
+            refusals=(ScheduleError,),
+            share=5,
+            seeds=tuple(calendars),
         ),
         Target(
             name="last-good",

@@ -56,6 +56,8 @@ NAMES = (
     "slot",
     "config",
     "profile",
+    "session-header",
+    "calendar",
     "last-good",
     "key-file",
     "scenario",
