@@ -62,9 +62,7 @@ def to_html(report: Coverage) -> str:
             f"<p class=summary>{_both(lines.counted(report))}</p>\n",
             _items(report),
             _requirements(report),
-            _section(
-                said("三、环节", "3. Steps"), _list(lines.fact_words(one) for one in report.steps), bool(report.steps)
-            ),
+            _section(said("环节", "Steps"), _list(lines.fact_words(one) for one in report.steps), bool(report.steps)),
             _gaps(report.interruptions) if report.verified.intact else "",
             _marks(report),
             _rest(report),
@@ -123,7 +121,7 @@ def _table(heads: Iterable[tuple[Said, str]], rows: Iterable[str]) -> str:
 
 
 def _items(report: Coverage) -> str:
-    title = said("一、官方事项", "1. Official items")
+    title = said("官方事项", "Official items")
     if not report.items:
         return _section(
             title, f"<p class=none>{_both(said('没有可核对的事项', 'there are none to compare'))}</p>\n", True
@@ -168,7 +166,7 @@ def _requirements(report: Coverage) -> str:
         (said("事实", "facts"), "auto"),
     )
     rows = (_requirement(one) for one in report.requirements)
-    return _section(said("二、应当履行的要求", "2. What was due"), _table(heads, rows), True)
+    return _section(said("应当履行的要求", "What was due"), _table(heads, rows), True)
 
 
 def _requirement(one: Requirement) -> str:
@@ -181,7 +179,7 @@ def _requirement(one: Requirement) -> str:
 
 
 def _gaps(gaps: tuple[Interruption, ...]) -> str:
-    title = said("四、中止与缺路", "4. Gaps and degraded streams")
+    title = said("中止与缺路", "Gaps and degraded streams")
     body = "".join(f"<li>{_gap(gap)}</li>" for gap in gaps[:MOST_ROWS])
     none = f"<p class=none>{_both(said('没有中止', 'there was none'))}</p>\n"
     return _section(title, f"<ul>{body}</ul>\n" if gaps else none, True)
@@ -190,9 +188,9 @@ def _gaps(gaps: tuple[Interruption, ...]) -> str:
 def _marks(report: Coverage) -> str:
     late = [said(f"{one.name.zh}：{lines.shown_words(one).zh}", lines.shown_words(one).en) for one in report.late]
     others = [said(f"{one.name.zh}：{lines.shown_words(one).zh}", lines.shown_words(one).en) for one in report.others]
-    return _section(
-        said("五、补标（事后标记，所指时间凭记忆）", "5. Marked afterwards"), _list(late), bool(late)
-    ) + _section(said("六、其他标记", "6. Other marks"), _list(others), bool(others))
+    return _section(said("补标（事后标记，所指时间凭记忆）", "Marked afterwards"), _list(late), bool(late)) + _section(
+        said("其他标记", "Other marks"), _list(others), bool(others)
+    )
 
 
 def _rest(report: Coverage) -> str:
@@ -202,12 +200,12 @@ def _rest(report: Coverage) -> str:
         zh = f"{one.words.zh}：{time_words(one.since.utc_ms)} 至 {until}（第 {one.entry} 号条目）"
         troubles.append(said(zh, one.words.en))
     blocks = (
-        (said("七、画面与声音异常", "7. Picture and sound"), troubles),
-        (said("八、值守期间的办事", "8. Visits"), [lines.visit_words(one) for one in report.visits]),
+        (said("画面与声音异常", "Picture and sound"), troubles),
+        (said("值守期间的办事", "Visits"), [lines.visit_words(one) for one in report.visits]),
         (
-            said("九、固定设备不得主张的", "9. What a fixed recorder may not claim"),
+            said("固定设备不得主张的", "What a fixed recorder may not claim"),
             [lines.fact_words(one) for one in report.not_claimed],
         ),
-        (said("十、规则文件的说明", "10. Notes of the rule book"), [said(one, "") for one in report.notes]),
+        (said("规则文件的说明", "Notes of the rule book"), [said(one, "") for one in report.notes]),
     )
     return "".join(_section(title, _list(entries), bool(entries)) for title, entries in blocks)

@@ -28,32 +28,28 @@ def _lines(report: Coverage) -> Iterator[str]:
         yield f"  {name}：{value}"
     yield f"  {lines.TIMES}"
     yield f"  {lines.counted(report)}"
-    yield from _block(said("一、官方事项", "1. Official items"), (_item(one) for one in report.items))
-    yield from _block(said("二、应当履行的要求", "2. What was due"), (_requirement(one) for one in report.requirements))
-    yield from _block(said("三、环节", "3. Steps"), ([f"  {lines.fact_words(one)}"] for one in report.steps))
+    yield from _block(said("官方事项", "Official items"), (_item(one) for one in report.items))
+    yield from _block(said("应当履行的要求", "What was due"), (_requirement(one) for one in report.requirements))
+    yield from _block(said("环节", "Steps"), ([f"  {lines.fact_words(one)}"] for one in report.steps))
+    yield from _block(said("中止与缺路", "Gaps and degraded streams"), (_gap(one) for one in report.interruptions))
     yield from _block(
-        said("四、中止与缺路", "4. Gaps and degraded streams"), (_gap(one) for one in report.interruptions)
-    )
-    yield from _block(
-        said("五、补标（事后标记，所指时间凭记忆）", "5. Marked afterwards"),
+        said("补标（事后标记，所指时间凭记忆）", "Marked afterwards"),
         ([f"  {one.name}：{lines.shown_words(one)}"] for one in report.late),
     )
     yield from _block(
-        said("六、其他标记", "6. Other marks"),
+        said("其他标记", "Other marks"),
         ([f"  {one.name}：{lines.shown_words(one)}"] for one in report.others),
     )
     yield from _block(
-        said("七、画面与声音异常", "7. Picture and sound"),
+        said("画面与声音异常", "Picture and sound"),
         ([_trouble(report, at)] for at in range(len(report.degraded))),
     )
+    yield from _block(said("值守期间的办事", "Visits"), ([f"  {lines.visit_words(one)}"] for one in report.visits))
     yield from _block(
-        said("八、值守期间的办事", "8. Visits"), ([f"  {lines.visit_words(one)}"] for one in report.visits)
-    )
-    yield from _block(
-        said("九、固定设备不得主张的", "9. What a fixed recorder may not claim"),
+        said("固定设备不得主张的", "What a fixed recorder may not claim"),
         ([f"  {lines.fact_words(one)}"] for one in report.not_claimed),
     )
-    yield from _block(said("十、规则文件的说明", "10. Notes of the rule book"), ([f"  {one}"] for one in report.notes))
+    yield from _block(said("规则文件的说明", "Notes of the rule book"), ([f"  {one}"] for one in report.notes))
 
 
 def _block(title: Said, entries: Iterable[list[str]]) -> Iterator[str]:

@@ -339,7 +339,7 @@ def _gaps(case: Case) -> Judged:
     counted = Fact(
         said=said(
             f"中止 {len(gaps)} 次，待说明 {len(owed)} 次" if gaps else "没有中止",
-            f"{len(gaps)} gaps, {len(owed)} not yet explained" if gaps else "no gap",
+            f"gaps: {len(gaps)}, not yet explained: {len(owed)}" if gaps else "no gap",
         )
     )
     if source is None:
