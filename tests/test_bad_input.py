@@ -381,13 +381,14 @@ def offered(usage: str) -> set[str]:
 def test_no_command_takes_media_into_a_session() -> None:
     plain = {"run", "recorder", "guard", "sensors", "first-start", "doctor", "sim", "demo", "destroy", "export"}
     plain |= {"fetch"}  # writes into a directory of its own, never into a spool
+    plain |= {"case", "schedule"}  # a stage of a case; a calendar, which holds no media
     expected = {
         "offload": {"status"},
         "store": {"doctor"},
         "keys": {"init", "show", "endorse", "rotate", "retire", "compromised", "trust"},
         "spool": {"init", "ls", "reclaim", "scrub"},
         "ctl": {verb.value for verb in FIELDS},
-        "session": {"new", "header", "mark", "attach", "hold", "list", "show"},
+        "session": {"new", "header", "mark", "attach", "hold", "list", "show", "report", "case"},
         "config": {"check", "default"},
         "profile": {"list", "show", "lint", "diff"},
         "visit": {"begin", "end", "list", "find"},

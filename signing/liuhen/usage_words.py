@@ -24,6 +24,7 @@ _OURS = re.compile(r"(?:argument (?P<name>.*?): )?(?P<zh>.*[\u4e00-\u9fff].*) / 
 
 def usage_words(message: str) -> tuple[str, str]:
     """The message in Chinese and in English; what this table does not know is in English twice."""
+    message = _without_words(message)
     for said, words in _WORDS:
         found = re.fullmatch(said, message, re.DOTALL)
         if found is not None:
@@ -33,3 +34,12 @@ def usage_words(message: str) -> tuple[str, str]:
         return message, message
     named = ("", "") if ours["name"] is None else (f"参数 {ours['name']}：", f"argument {ours['name']}: ")
     return named[0] + ours["zh"], named[1] + ours["en"]
+
+
+def _without_words(message: str) -> str:
+    """What nobody expected is repeated by its options alone: a word among them may be somebody's name."""
+    said, sign, words = message.partition("unrecognized arguments: ")
+    if said or not sign:
+        return message
+    named = (word.partition("=")[0] if word.startswith("-") else "…" for word in words.split())
+    return sign + " ".join(dict.fromkeys(named))

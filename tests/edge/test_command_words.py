@@ -21,6 +21,7 @@ USAGE = 2
         ([], "缺少参数 command", "required: command"),
         (["nosuch"], "参数 command 不能是 'nosuch'，只能是", "invalid choice: 'nosuch'"),
         (["run", "--bogus"], "不认识的参数 --bogus", "unrecognized arguments: --bogus"),
+        (["run", "--bogus=张三", "李四"], "不认识的参数 --bogus …", "unrecognized arguments: --bogus …"),
         (["run", "--seconds", "0"], "参数 --seconds：'0'：请写大于 0 的秒数", "a number of seconds above 0"),
         (["run", "--seconds"], "参数 --seconds 之后缺少内容", "expected one argument"),
         (["run", "--s", "3"], "参数 --s 不明确，可能是", "ambiguous option: --s"),
