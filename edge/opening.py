@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from edge import destruction, durable, journal, journal_slots, mirror_opening, read_back, reclaiming, recovery
+from edge import (
+    destruction,
+    durable,
+    journal,
+    journal_slots,
+    mirror_opening,
+    narrowing,
+    read_back,
+    reclaiming,
+    recovery,
+)
 from edge.config import Config
 from edge.custody import Custody, Held, LogFacts, LogKeys, OpenToken, hold, no_token, open_custody, require_confirmation
 from edge.durable import StorageFault
@@ -217,7 +227,7 @@ class Opening:
             custody=self.custody,
         )
         self._tell(setback)
-        self._settle_disks()
+        self._settle_disks(log, clock)
         if setback.state.session is not None:
             unfinished = recovery.Unfinished(state=setback.state, rescued=rescued, evidence=evidence)
             if resume:
@@ -231,8 +241,27 @@ class Opening:
             yield event_of_now(EventCode.HEAD_MEMORY_LOST, clock)
         yield from read_back.events_of(self._missing, clock.boottime_ns())
 
-    def _settle_disks(self) -> None:
+    def _close_to_others(self, log: Journal, clock: Clock) -> None:
+        """What an earlier version left open to everybody: told first, then closed, on each disk by its own thread."""
+        disk = self.spool.disk
+        here = narrowing.open_to_others(disk.root)
+        there = disk.elsewhere(narrowing.open_to_others) or []
+        if not here and not there:
+            return
+        event = event_of_now(EventCode.SPOOL_OPEN_TO_OTHERS, clock)
+        log.append(replace(event, measured=(len(here) + len(there),)), session_id=None)
+        left = narrowing.close_to_others(here)
+        left += disk.elsewhere(lambda _root: narrowing.close_to_others(there)) or 0
+        if left:
+            self._onlooker.say(
+                f"存储目录中有 {left} 项对其他用户开放，且无法收紧权限；请以 root 检查其属主",
+                f"{left} files or folders of the spool are open to other users and cannot be closed; "
+                "have root look at who owns them",
+            )
+
+    def _settle_disks(self, log: Journal, clock: Clock) -> None:
         """What is to go is gone from both disks before they are compared."""
+        self._close_to_others(log, clock)
         self._finish_destructions()
         if self._pair is not None:
             self._pair.upkeep.start()

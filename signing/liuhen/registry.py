@@ -285,6 +285,7 @@ class EventCode(enum.IntEnum):
     ENCODER_CHANGED = 51
     STORAGE_NO_RECLAIM = 52
     MEDIUM_INSERTED = 53
+    SPOOL_OPEN_TO_OTHERS = 54
     INTERLOCK_TRIPPED = 60
     INTERLOCK_OPEN = 61
     INTERLOCK_SHORT = 62
@@ -533,6 +534,12 @@ EVENTS: dict[EventCode, EventMeaning] = {
         "minutes_left",
     ),
     EventCode.MEDIUM_INSERTED: _meaning(Severity.WARNING, "插入了移动存储介质", "a removable medium was inserted"),
+    EventCode.SPOOL_OPEN_TO_OTHERS: _meaning(
+        Severity.WARNING,
+        "存储目录曾对其他用户开放，已收紧权限",
+        "the spool was open to other users and is closed",
+        "entries",
+    ),
     EventCode.STORE_UNREACHABLE: _meaning(Severity.WARNING, "存储库无法连接", "store cannot be reached", "reason"),
     EventCode.STORE_BACK: _meaning(Severity.NOTICE, "存储库恢复连接", "store is reached again", "silent_seconds"),
     EventCode.STORE_REFUSES: _meaning(Severity.FAULT, "存储库拒绝访问", "store refuses this device", "status"),

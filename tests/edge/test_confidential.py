@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edge import spool
+from edge import narrowing, spool
+from edge.journal import entries_of
 from edge.provision import demo_identity
-from tests.edge.ports_room import Device, Room, device
+from liuhen.kinds import Event
+from liuhen.registry import EventCode
+from tests.edge.mirrored import STALL_MILLISECONDS, mirrored
+from tests.edge.ports_room import START_NS, Device, Room, RoomClock, device
+from tests.edge.test_mirror import both_in_step
 
 pytestmark = pytest.mark.long
 
@@ -95,3 +100,78 @@ def test_a_new_spool_and_the_folders_above_it_are_closed_from_the_start(tmp_path
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o750}
     assert {mode for path, mode in modes.items() if path.is_file()} <= {0o640, 0o600}
     assert spool.UMASK == 0o027
+
+
+# --- a spool that an earlier version left wider -----------------------------------------------------------------------
+
+
+def widened(root: Path) -> None:
+    """As with a umask of 0: everybody reads, and the group writes."""
+    for path in everything(root):
+        path.chmod(0o775 if path.is_dir() else 0o664)
+
+
+def told(spool_root: Path) -> list[tuple[int, ...]]:
+    """What each start said of it."""
+    found = [entry.body for path in sorted((spool_root / "journal").glob("*.cbor")) for entry in entries_of(path)]
+    code = EventCode.SPOOL_OPEN_TO_OTHERS
+    return [body.measured for body in found if isinstance(body, Event) and body.code == code]
+
+
+def again(made: Device, number: int) -> None:
+    Room(RoomClock(now_ns=START_NS + number * 600 * 10**9)).record(made.config, lambda room: room.play(1))
+
+
+@pytest.mark.parametrize("made", [0o022], indirect=True)
+def test_a_start_closes_what_an_earlier_version_left_open_and_tells_it_once(made: Device) -> None:
+    widened(made.spool)
+    assert as_user(NOBODY, everything(made.spool), os.O_RDONLY) == everything(made.spool)
+    deeper = (("sessions",), ("quarantine",))  # behind folders that nobody else enters
+    wide = [path for path in everything(made.spool) if path.relative_to(made.spool).parts[:-1][:1] not in deeper]
+    again(made, 1)
+    assert as_user(NOBODY, everything(made.spool), os.O_RDONLY) == []
+    assert as_user(made.spool.stat().st_gid, [path for path in wide if path.exists()], os.O_WRONLY) == []
+    assert len(told(made.spool)) == 1
+    assert told(made.spool)[0][0] >= len([path for path in wide if path.suffix == ".record" or path.is_dir()])
+    again(made, 2)
+    assert len(told(made.spool)) == 1
+
+
+@pytest.mark.parametrize("made", [0o022], indirect=True)
+def test_a_spool_that_is_as_it_should_be_is_not_told_of(made: Device) -> None:
+    again(made, 1)
+    assert told(made.spool) == []
+
+
+def test_both_of_two_disks_are_closed(tmp_path: Path) -> None:
+    with mirrored(tmp_path, mirror_stall_milliseconds=STALL_MILLISECONDS) as made:
+        Room().record(made.device.config, both_in_step, lambda room: room.play(1))
+        for root in (made.primary, made.mirror):
+            widened(root)
+        Room(RoomClock(now_ns=START_NS + 60 * 10**9)).record(made.device.config, lambda room: room.play(1))
+        assert [len(told(root)) for root in (made.primary, made.mirror)] == [1, 1]
+        for root in (made.primary, made.mirror):
+            assert root.stat().st_mode & 0o777 == 0o750
+            assert narrowing.open_to_others(root) == []
+
+
+def test_no_more_files_than_the_limit_are_looked_at_and_a_link_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.touch()
+    outside.chmod(0o666)
+    root = tmp_path / "spool"
+    for folder in spool.FOLDERS:
+        (root / folder).mkdir(parents=True)
+    for path in (root, *(root / folder for folder in spool.FOLDERS)):
+        path.chmod(0o750)
+    (root / "records/link.record").symlink_to(outside)
+    for number in range(20):
+        path = root / f"records/{number}.record"
+        path.touch()
+        path.chmod(0o644)
+    monkeypatch.setattr(narrowing, "FILES_LIMIT", 10)
+    assert 9 <= len(narrowing.open_to_others(root)) <= 10
+    assert narrowing.close_to_others([root / "records/link.record"]) == 1
+    assert outside.stat().st_mode & 0o777 == 0o666

@@ -721,6 +721,7 @@ NOT_EXPECTED: dict[EventCode, str] = {
     _E.WITHHELD_TOO_LONG: "no fault: people's duty",
     _E.EXPLANATION_OVERDUE: "no fault: people's duty",
     _E.RESUME_OVERDUE: "no fault: people's duty",
+    _E.SPOOL_OPEN_TO_OTHERS: "no row: modes that an earlier version left are no fault of a device",
     _E.MEDIUM_INSERTED: "no row: a medium that is put in is a matter of confidentiality, not of a fault",
     _E.DEADLINE_NO_CALENDAR: "tests/edge/test_desk_deadlines.py: a year without a table, which no row has",
     _E.WITNESS_DIFFERS: "tests/edge/test_desk_witness.py: no row has a witness",
