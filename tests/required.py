@@ -39,6 +39,7 @@ REQUIRED: tuple[str, ...] = (
     "tests/realtime/test_low_battery.py::*",
     "tests/realtime/test_real_time.py::*",
     "tests/realtime/test_secrets.py::*",
+    "tests/realtime/test_store_kills.py::*",
     "tests/realtime/test_trip_on_slow_disk.py::*",
     "tests/realtime/test_twice.py::*",
     "tests/realtime/test_whole_room.py::*",
