@@ -334,7 +334,7 @@ def kept_free(root: Path) -> Iterator[bool]:
     True also where there is no spool yet. Raises OSError where its lock cannot be seen.
     """
     try:
-        lock = os.open(root / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        lock = durable.open_plain(root / LOCK_FILE)
     except (FileNotFoundError, NotADirectoryError):
         yield True
         return

@@ -166,6 +166,11 @@ OUTCOMES: dict[str, Outcome] = {
         "Asking at a start whether the disk still has its last commits.",
         "the start goes on without the answer",
     ),
+    "look": _reading(
+        "Where no recorder runs, the check before a recording asks the lock and what the journal says stands.",
+        "nothing is signed and no device is opened: the check says that the journal cannot be read",
+        stall="the check takes longer",
+    ),
     "watch": _reading(
         "Asking whether a disk is still the disk it was, on a thread of its own.",
         "STORAGE_REMOVED, STORAGE_READ_ONLY or STORAGE_WRONG_MEDIUM once, by what can still be read",
@@ -244,6 +249,12 @@ SITES: dict[str, tuple[str, ...]] = {
         "mirror_opening._enter: .stat",
         "mirror_opening.open_pair: .open",
         "opening._recent_files: .glob",
+    ),
+    "look": (
+        "journal.state_left: read_slots",
+        "spool.kept_free: durable.open_plain",
+        "spool.kept_free: fcntl.flock",
+        "spool.kept_free: os.close",
     ),
     "watch": (
         "disk_watch._device_of: .stat",
