@@ -5,6 +5,16 @@ from __future__ import annotations
 import re
 
 _PHRASES = {
+    "a visit in a session that is no duty stream": "办事条目所在的场次不是值守场次",
+    "a visit that begins or ends later than its entry": "办事起止时刻晚于条目自身",
+    "a queue number of other characters": "办事号码含有不允许的字符",
+    "it ends no visit that is open": "所结束的办事并未在进行",
+    "a visit begins before the one before has ended": "前一号办事未结束又开始下一号",
+    "a beginning with the fields of an end": "开始条目带有结束条目的内容",
+    "a visit that begins before the end of the one before": "办事开始时刻早于前一号的结束时刻",
+    "a visit in no open session": "办事条目不在进行中的场次里",
+    "a case of a session that this journal does not have": "所指案件的场次不在本日志中",
+    "a case whose last day is before its first": "期限末日早于起算日",
     "it changes the steps after one was marked": "已有环节标记之后又更改程序",
     "it does not amend the header before it": "所补充的不是此前的首部",
     "it gives a field twice": "同一项填写了两次",

@@ -62,6 +62,7 @@ from tests.signing.hearing_told import arrive_and_tell, follow, in_order, late, 
 from tests.signing.kept import LATER_MS, PAST_MS, kept_archive
 from tests.signing.room import approve, clear, forbid, gap_since, give, owe, withhold
 from tests.signing.stored import WITNESS, Shelf, shelve
+from tests.signing.visited import close, hall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1004,6 +1005,25 @@ def _(root: Path) -> Case:
     follow(device)
     arrive_and_tell(device, after_seconds=61)
     return ended(device)
+
+
+# --- J29: visits -----------------------------------------------------------------------------------------------------
+
+
+@story(Code.VISIT_ORDER)
+def _(root: Path) -> Case:
+    made = hall(root.parent)
+    made.end("A1", 0)
+    close(made)
+    return Case(path=made.device.root)
+
+
+@story(Code.VISIT_NOT_TOLD)
+def _(root: Path) -> Case:
+    made = hall(root.parent)
+    made.end("A1", made.begin("A1"))
+    close(made)
+    return Case(path=made.device.root)
 
 
 # --- S: segments -----------------------------------------------------------------------------------------------------

@@ -4,69 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from liuhen.findings import Code, Severity
-from liuhen.kinds import Case, Destroyed, Retention, Visit
+from liuhen.kinds import Case, Destroyed, Retention
 from liuhen.registry import (
     CaseStage,
     ContentKind,
     MarkCode,
     RecordLabel,
     RetentionBasis,
-    VisitAct,
     VisitEnd,
-    VisitSort,
 )
 from liuhen.report import Language, to_json, to_text
-from tests.signing.archives import UTC_START_MS, Device, closed_archive
+from tests.signing.archives import UTC_START_MS
 from tests.signing.checking import check, codes, only
+from tests.signing.visited import Hall, close, hall
 
 DAY_MS = 86_400_000
-
-
-@dataclass(slots=True)
-class Hall:
-    """An always-on room's device with an ordinary session before the day."""
-
-    device: Device
-    session: bytes
-
-    def begin(self, number: str, **changes: object) -> int:
-        clock = self.device.clock
-        body = Visit(
-            act=VisitAct.BEGUN,
-            sort=VisitSort.VISIT,
-            number=number,
-            at=(clock[2], clock[1]),
-            frame_index=None,
-            sample_index=None,
-            began=None,
-            cause=VisitEnd.NOT_ENDED,
-            records=(),
-        )
-        return self.device.append(replace(body, **changes))  # type: ignore[arg-type]
-
-    def end(self, number: str, began: int, cause: VisitEnd = VisitEnd.PERSON) -> int:
-        return self.begin(number, act=VisitAct.ENDED, began=began, cause=cause)
-
-
-def hall(folder: Path, *, mode: int = 1) -> Hall:
-    device = closed_archive(folder / "archive", sessions=1, segments=1)
-    device.start()
-    session = device.begin(mode=mode)
-    device.segment()
-    return Hall(device=device, session=session)
-
-
-def close(made: Hall) -> None:
-    made.device.segment()
-    made.device.end()
-    made.device.checkpoint()
-    made.device.stop()
 
 
 def test_a_day_of_visits_is_told_by_number_with_the_media_of_each_and_nothing_is_wrong(tmp_path: Path) -> None:
