@@ -35,7 +35,15 @@ def inner_pytest(tmp_path: Path) -> Inner:
     ) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / "tests"
         folder.mkdir(exist_ok=True)
-        for name in ("__init__.py", "conftest.py", "footage.py", "leaks.py", "outcomes.py", "required.py"):
+        for name in (
+            "__init__.py",
+            "conftest.py",
+            "footage.py",
+            "leaks.py",
+            "outcomes.py",
+            "required.py",
+            "thin_line.py",
+        ):
             shutil.copy(HERE / name, folder / name)
         shutil.copytree(HERE / "ceph", folder / "ceph", dirs_exist_ok=True)
         with (folder / "required.py").open("a", encoding="utf-8") as module:

@@ -656,8 +656,9 @@ TABLE: tuple[Row, ...] = (
     Row(
         number=38,
         kind="latch",
-        what="a guard that starts may not assume a clear latch: an open session waits for the key on the spot",
-        events=frozenset({_E.INTERLOCK_TRIPPED, _E.INTERLOCK_LATCH_UNKNOWN, _E.INTERLOCK_RESET}),
+        what="a guard that starts may not assume a clear latch: an open session waits for the key on the spot, and "
+        "says what it records with only when its sources are opened",
+        events=frozenset({_E.INTERLOCK_TRIPPED, _E.INTERLOCK_LATCH_UNKNOWN, _E.INTERLOCK_RESET, _E.SOURCE_ORIGIN}),
         gaps=frozenset({(_G.OTHER, None), (_G.INTERLOCK, None)}),
         entries=frozenset({"RECOVERED", "INHIBITION_INTERLOCK_SET", "INHIBITION_INTERLOCK_CLEARED"}),
         mode=_M.TRIPPED,
