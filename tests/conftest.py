@@ -16,12 +16,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
 
 from tests import footage, leaks
 from tests.ceph import cluster as ceph_cluster
 from tests.ceph import store as ceph_store
-from tests.outcomes import GROUP, Outcomes
+from tests.outcomes import Outcomes
 from tests.required import REQUIRED, in_ci, shortfalls, unavailable
+from tests.side_by_side import SideBySide
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS_LIMIT = 8
@@ -69,18 +71,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs beside other things goes file by file, and what asks the reference store all to one worker, first.
-
-    A gateway answers within milliseconds on a core of its own: no test of it needs the machine to itself. Two workers
-    would each start a store.
-    """
+    """What asks the reference store runs beside other files: its gateway answers within milliseconds."""
     for item in items:
-        asks_store = "ceph" in getattr(item, "fixturenames", ())
-        if asks_store and item.get_closest_marker("realtime"):
+        if "ceph" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.realtime)
             item.add_marker(pytest.mark.beside)
-        if item.get_closest_marker("beside"):
-            item.add_marker(pytest.mark.xdist_group(f"{GROUP}{'ceph' if asks_store else item.path.stem}"))
-    items.sort(key=lambda item: "ceph" not in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide | None:
+    """Of `--dist=loadfile`: file by file, but for the files that ask the store."""
+    return SideBySide(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 # --- nothing is left running -----------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ sessions, each leaves its outcomes in a file, and the last one counts them in.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -17,9 +16,6 @@ import pytest
 # From what says least about a test to what says most: deselected in one session, it may have passed in another.
 RANK = {outcome: rank for rank, outcome in enumerate(("deselected", "passed", "skipped", "xfailed", "failed"))}
 OF_A_WORKER = "liuhen"
-GROUP = "side-by-side-"
-"""How names of groups begin: pytest-xdist appends a test's group to its node id."""
-_APPENDED = re.compile(rf"@{GROUP}\w+\Z")
 
 
 class Outcomes:
@@ -31,8 +27,7 @@ class Outcomes:
 
     def note(self, node_id: str, outcome: str) -> None:
         """The outcome that says most is kept: the worst of three phases, and of several sessions."""
-        plain = _APPENDED.sub("", node_id)
-        self.of_tests[plain] = max(self.of_tests.get(plain, outcome), outcome, key=RANK.__getitem__)
+        self.of_tests[node_id] = max(self.of_tests.get(node_id, outcome), outcome, key=RANK.__getitem__)
 
     # -- what pytest says ---------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from enum import Enum
 from pathlib import Path
 
 PARALLEL = ("-n", "auto", "--dist=worksteal")
-BESIDE = ("-n", "2", "--dist=loadgroup")
+BESIDE = ("-n", "2", "--dist=loadfile")
 PASSED, NO_TESTS, INTERRUPTED = 0, 5, 2
 
 

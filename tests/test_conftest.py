@@ -42,6 +42,7 @@ def inner_pytest(tmp_path: Path) -> Inner:
             "leaks.py",
             "outcomes.py",
             "required.py",
+            "side_by_side.py",
             "thin_line.py",
         ):
             shutil.copy(HERE / name, folder / name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression, ExpressionMatcher
 
-from tests.outcomes import GROUP, Outcomes
+from tests.side_by_side import scope_of
 from tests.stages import NO_TESTS, PASSED, Ended, Stage, command, verdict
 
 FOLDER = Path("books")
@@ -41,11 +41,11 @@ def test_what_runs_against_the_clock_has_the_machine_to_itself() -> None:
     assert for_clock[for_clock.index("-n") + 1] == "0"
 
 
-def test_side_by_side_a_file_stays_together_and_the_group_is_no_part_of_a_tests_name() -> None:
-    assert "--dist=loadgroup" in command(Stage.BESIDE, FOLDER, also_marked=None, arguments=())
-    outcomes = Outcomes()
-    outcomes.note(f"tests/test_a.py::test_b[x@y]@{GROUP}ceph", "passed")
-    assert outcomes.of_tests == {"tests/test_a.py::test_b[x@y]": "passed"}
+def test_side_by_side_a_file_stays_together_and_all_that_ask_the_store_are_one() -> None:
+    assert "--dist=loadfile" in command(Stage.BESIDE, FOLDER, also_marked=None, arguments=())
+    asking = ["tests/drivers/test_store_line.py", "tests/realtime/test_secrets.py", "tests/edge/test_court_ceph.py"]
+    assert {scope_of(f"{file}::test_a[x::y]") for file in asking} == {"the reference store"}
+    assert scope_of("tests/test_stages.py::test_a[x::y]") == "tests/test_stages.py"
 
 
 def test_each_session_leaves_its_outcomes_and_the_last_one_judges_all() -> None:
