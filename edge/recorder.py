@@ -571,7 +571,16 @@ class Recorder:
         evidence = [self._event(code, absent.stream, span_ns, measured) if told is None else told]
         if absent.cause is LossCause.MOVED:
             evidence.append(self._event(EventCode.SOUND_MOVED, absent.stream, span_ns, ()))
-        self._open_gap(absent.stream, GapCause.DEVICE_FAULT, absent.since_ns, tuple(evidence), lost=absent.lost)
+        self._open_gap(
+            absent.stream,
+            GapCause.DEVICE_FAULT,
+            absent.since_ns,
+            tuple(evidence),
+            lost=absent.lost,
+            told=not absent.ending,
+        )
+        if absent.ending:
+            return
         self._room.signal(StreamLost(at_ns=absent.since_ns, stream=absent.stream))
         if not absent.overflow:
             self.restarts.lost(absent.stream)

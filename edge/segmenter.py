@@ -28,6 +28,8 @@ OVERDUE_NS = 250_000_000
 """How much longer than its length a fragment waits for a picture before it is closed without one."""
 LATE_NS = 240_000_000
 """After an interruption a stream that comes so much later than the other has a gap of its own (S10 allows 250 ms)."""
+BEHIND_NS = 1_000_000_000
+"""At the end of a session a stream that stops so much before the other has a gap of its own (S10 allows a second)."""
 ROOMY_SEGMENT_BYTES = 48 * 1024 * 1024
 ROOMY_SEGMENT_FRAGMENTS = 600
 """Past either a segment ends at the next keyframe, well before the format's limits (64 MiB, 700 fragments)."""
@@ -93,6 +95,8 @@ class StreamAbsent:
     what: str
     hole_ns: int = 0
     cause: LossCause = LossCause.SILENT
+    ending: bool = False
+    """The session ends here: nobody need fetch the stream back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,10 +251,23 @@ class Segmenter:
         return self._to_be_cut(opened) or now_ns - opened.start_ns >= self._cutting.segment_ns
 
     def _finish(self, cause: EndCause) -> Iterator[Step]:
+        yield from self._left_behind()
         if self._waiting:
             yield from self._close_segment(EndCause.STREAMS_CHANGED)
             yield from self._open_segment(None)
         yield from self._close_segment(cause)
+
+    def _left_behind(self) -> Iterator[Step]:
+        """What an overloaded encoder still held when the sources were stopped never came: a gap says so."""
+        ends = {Stream.PICTURE: self._last_picture_ns + self._frame_ns, Stream.SOUND: self._sound_end_ns()}
+        taken = {Stream.PICTURE: self._last_picture_ns > 0, Stream.SOUND: self._sound_end_ns() > 0}
+        if self._live != set(ends) or not all(taken.values()):
+            return
+        for stream, end_ns in ends.items():
+            if max(ends.values()) - end_ns > BEHIND_NS:
+                yield StreamAbsent(
+                    stream=stream, since_ns=end_ns, lost=0, overflow=False, what="it was behind at the end", ending=True
+                )
 
     # -- pictures ---------------------------------------------------------------------------------------------------
 

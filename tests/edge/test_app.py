@@ -12,8 +12,9 @@ from edge.app import Refused, Start, conduct_threads, run
 from edge.ports import FaultKind, Hardware, HardwareFault, Stream
 from edge.recorder import Ended
 from liuhen.entry import Entry
-from liuhen.kinds import Choice, Gap, Refusal, Run, Session, SessionEnd, Stop
-from liuhen.registry import ChoiceCode, EndCause, RefusalCode, RunCause, StopCause
+from liuhen.findings import Code
+from liuhen.kinds import Choice, Gap, GapEnd, Refusal, Run, Session, SessionEnd, Stop
+from liuhen.registry import ChoiceCode, EndCause, GapCause, RefusalCode, RunCause, StopCause
 from tests.edge.ports_room import Device, Onlooker, Room, RoomCamera, RoomClock, RoomMicrophone, device
 
 pytestmark = pytest.mark.long
@@ -205,6 +206,26 @@ def test_a_loss_opens_a_gap_that_the_end_of_the_session_closes(tmp_path: Path) -
     (gap,) = [b for b in bodies(made, Gap) if isinstance(b, Gap)]
     assert gap.stream == Stream.SOUND
     assert made.verify().intact
+
+
+def test_pictures_that_an_overloaded_encoder_never_gave_out_are_a_gap_to_the_end(tmp_path: Path) -> None:
+    """Nobody called the camera lost: its pictures came ever later; the rest were in the encoder at the stop."""
+
+    def hold_pictures(room: Room) -> None:
+        assert room.camera is not None
+        room.camera.deliver = None
+
+    made = device(tmp_path)
+    assert Room().record(made.config, lambda r: r.play(64), hold_pictures, lambda r: r.play(11)).clean
+    (gap,) = bodies(made, Gap)
+    assert isinstance(gap, Gap)
+    assert (gap.stream, gap.cause) == (Stream.PICTURE, GapCause.DEVICE_FAULT)
+    (ended,) = bodies(made, GapEnd)
+    assert isinstance(ended, GapEnd)
+    assert ended.until[1] - gap.since[1] == pytest.approx(11e9, abs=1e8)
+    report = made.verify()
+    assert report.intact
+    assert Code.HOLE_UNEXPLAINED not in {finding.code for finding in report.findings}
 
 
 def test_a_clock_step_is_an_event_and_moves_no_media(tmp_path: Path) -> None:

@@ -412,6 +412,19 @@ def test_a_stalled_picture_closes_the_fragment_a_quarter_second_late() -> None:
     assert last.span_ns[1] - last.span_ns[0] <= CUTTING.fragment_ns + OVERDUE_NS + 2 * BLOCK_NS
 
 
+def test_a_picture_that_is_still_in_the_encoder_at_the_end_has_a_gap_and_one_that_is_a_little_behind_has_none() -> None:
+    for behind_seconds, gaps in ((0.9, 0), (1.2, 1)):
+        played = scene()
+        played.play(1.2)
+        played.running.discard(Stream.PICTURE)
+        played.play(behind_seconds)
+        played.finish()
+        absent = [step for step in played.steps if isinstance(step, StreamAbsent)]
+        assert [(one.stream, one.ending) for one in absent] == [(Stream.PICTURE, True)] * gaps
+        ended = max(span.span_ns[1] for span in segments_of(played.steps)[0].fragments)
+        assert all(ended - one.since_ns > 10**9 for one in absent)
+
+
 # --- streams that come and go ----------------------------------------------------------------------------------------
 
 
