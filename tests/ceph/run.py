@@ -10,7 +10,10 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge.commands.demo import _run_to_its_end
@@ -22,6 +25,7 @@ from tests.ceph.store import CephStore, begin
 
 EXIT_STORAGE = 4
 STEP_SECONDS = 600
+ASKED_EVERY_SECONDS = 0.5
 
 
 def main() -> int:
@@ -62,13 +66,38 @@ def record_and_verify(store: CephStore, recording: Path, seconds: float | None) 
     config = recording / "recorder.toml"
     log_id = _log_of(recording / "spool")
     config.write_text(_configuration(store, recording, identity, log_id), encoding="utf-8")
+    found = recording / "store-check.json"
+    with found.open("wb") as file:
+        command = [sys.executable, "-m", "edge", "store", "doctor", store.url.text, *map(str, admin), "--json"]
+        subprocess.run(command, check=False, stdout=file, timeout=STEP_SECONDS)
     asked = [] if seconds is None else ["--seconds", str(seconds)]
-    recorded = _run_to_its_end(
-        [sys.executable, "-m", "sim", "--config", str(config), "--spool", str(recording / "spool"), *asked]
-    )
+    with _handed_over(found, recording / "control.sock"):
+        recorded = _run_to_its_end(
+            [sys.executable, "-m", "sim", "--config", str(config), "--spool", str(recording / "spool"), *asked]
+        )
     custodian = ("--credentials", store.credential_file("custodian"), "--ca", store.ca_file)
     verified = _run("liuhen.cli", store.url.text, "--log", log_id, "--trust", identity.trust_file, *custodian)
     return recorded or verified
+
+
+@contextmanager
+def _handed_over(found: Path, socket: Path) -> Iterator[None]:
+    """Meanwhile the recorder hears what the doctor found, once it answers: else the store counts for nothing."""
+    ended = threading.Event()
+    command = [sys.executable, "-m", "edge", "ctl", "store-check", str(found), "--socket", str(socket)]
+
+    def hand_over() -> None:
+        while not ended.wait(ASKED_EVERY_SECONDS):
+            if subprocess.run(command, check=False, capture_output=True, timeout=STEP_SECONDS).returncode == 0:
+                return
+
+    thread = threading.Thread(target=hand_over, name="store-check")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _log_of(root: Path) -> str:

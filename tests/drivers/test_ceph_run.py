@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edge import journal
+from liuhen.kinds import Check
+from liuhen.registry import CheckCode
 from liuhen.store_names import parse_key
 from tests.ceph import run
 from tests.ceph.store import CephStore
@@ -24,6 +27,13 @@ def test_a_recording_goes_into_a_real_store_and_is_verified_out_of_it(
     out = capfd.readouterr().out
     assert "各项承诺均已证实" in out
     assert "完整截至" in out
+    checks = [
+        entry.body
+        for path in sorted((recording / "spool/journal").iterdir())
+        for entry in journal.entries_of(path)
+        if isinstance(entry.body, Check)
+    ]
+    assert CheckCode.STORE in [check.code for check in checks], "the recorder heard what the doctor found"
     log_id = run._log_of(recording / "spool")
     store = ceph.open("custodian")
     versions = list(store.versions(f"v1/{log_id}/media/"))
