@@ -140,9 +140,12 @@ runpy.run_module("tests.crash.mirror_states", run_name="__main__")
 
 
 def test_disks_that_are_believed_equal_without_a_look_are_caught() -> None:
-    """The negative control of the test above."""
-    done = subprocess.run(
-        [sys.executable, "-c", BROKEN], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
-    )
+    """The negative control of the test above; what a busy machine wrote may by chance be the same on both disks."""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", BROKEN], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
+        )
+        if done.returncode == 1:
+            break
     assert done.returncode == 1, done.stdout + done.stderr
     assert "differs" in done.stdout
