@@ -10,14 +10,13 @@ import argparse
 from pathlib import Path
 
 from edge import config as configuration
-from edge.commands.acts import ledger_of, session_named, tell
-from edge.commands.ctl import EXIT_NOBODY
+from edge.commands.acts import ledger_of, session_named
+from edge.commands.ctl import put
 from edge.commands.said import Field, add_said, hear
 from edge.config import Config
-from edge.control_client import NobodyAnswers, ask
 from edge.desk_archive import STAGES
 from edge.requests import BadRequest, Request, Verb
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+from edge.terminal import EXIT_USAGE, complain, guarded
 
 FIELDS = (
     Field(name="actor", needed=True),
@@ -83,18 +82,4 @@ def _asked(arguments: argparse.Namespace, config: Config) -> int:
         actor=said["actor"],
         text=said.get("text", ""),
     )
-    path = arguments.socket or config.control.socket
-    try:
-        answer = ask(path, request)
-    except NobodyAnswers as nobody:
-        complain(
-            f"录制程序没有应答（{path}：{nobody}） / no recorder answers",
-            "请确认录制服务正在运行：systemctl status liuhen-recorder",
-            "see whether the recorder's service runs: systemctl status liuhen-recorder",
-        )
-        return EXIT_NOBODY
-    if not answer.ok:
-        complain("被拒绝 refused", answer.words_zh, answer.words_en)
-        return EXIT_FAULT
-    tell(f"{answer.words_zh} / {answer.words_en}")
-    return EXIT_CLEAN
+    return put(arguments.socket or config.control.socket, request)

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.commands.acts import tell
-from edge.commands.ctl import EXIT_NOBODY
+from edge.commands.ctl import put
 from edge.config import Config
-from edge.control_client import NobodyAnswers, ask
 from edge.requests import Request, Verb
 from edge.schedule import Hearing, ScheduleError, to_bytes
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,23 +66,10 @@ def _read(path: Path, config: Config) -> tuple[Hearing, ...]:
 
 
 def _bring(hearings: tuple[Hearing, ...], path: Path) -> int:
-    try:
-        with tempfile.TemporaryFile() as file:
-            file.write(to_bytes(hearings))
-            file.flush()
-            answer = ask(path, Request(verb=Verb.SCHEDULE), file.fileno())
-    except NobodyAnswers as nobody:
-        complain(
-            f"录制程序没有应答（{path}：{nobody}） / no recorder answers",
-            "请确认录制服务正在运行：systemctl status liuhen-recorder",
-            "see whether the recorder's service runs: systemctl status liuhen-recorder",
-        )
-        return EXIT_NOBODY
-    if not answer.ok:
-        complain("被拒绝 refused", answer.words_zh, answer.words_en)
-        return EXIT_FAULT
-    tell(f"{answer.words_zh} / {answer.words_en}")
-    return EXIT_CLEAN
+    with tempfile.TemporaryFile() as file:
+        file.write(to_bytes(hearings))
+        file.flush()
+        return put(path, Request(verb=Verb.SCHEDULE), file.fileno())
 
 
 def _line(hearing: Hearing, config: Config) -> str:
