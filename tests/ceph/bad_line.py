@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 CHUNK_BYTES = 16384
+RECEIVE_BYTES = 65536
 TURN_SECONDS = 0.1
 
 
@@ -41,6 +42,8 @@ class BadLine:
         self._store_port = store_port
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # Else the kernel takes up to 32 MiB that the line has not carried, and a sender has sent what never went on.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self._listener.settimeout(TURN_SECONDS)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, name="bad line")]

@@ -27,6 +27,8 @@ from tests.drivers.store_contract import content, fault_of, put
 pytestmark = pytest.mark.realtime
 
 BODY = os.urandom(2_000_000)
+LONG_BODY = BODY * 4
+"""More than the kernel holds for a sender (4 MiB) and the line's receive buffer together."""
 NEARLY_ALL = 1_900_000
 SMALL = 200_000
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,9 +61,9 @@ def key() -> str:
     return f"v1/{LOG_ID}/{secrets.token_hex(8)}/one"
 
 
-def fault_in_put(store: S3Store, key: str) -> FaultClass:
+def fault_in_put(store: S3Store, key: str, body: bytes = BODY) -> FaultClass:
     with pytest.raises(StoreFault) as caught:
-        put(store, key, BODY)
+        put(store, key, body)
     return fault_of(caught)
 
 
@@ -69,7 +71,7 @@ def test_a_body_cut_on_the_way_is_unreachable_and_nothing_is_there(
     ceph: CephStore, line: BadLine, far: S3Store, key: str
 ) -> None:
     line.mode, line.limit_bytes = Mode.CUT_REQUEST, 700_000
-    assert fault_in_put(far, key) is FaultClass.UNREACHABLE
+    assert fault_in_put(far, key, LONG_BODY) is FaultClass.UNREACHABLE
     assert list(ceph.open().versions(key)) == []
 
 

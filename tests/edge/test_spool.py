@@ -63,7 +63,8 @@ def test_where_the_identity_rots_entry_0_says_whose_disk_it_is_and_the_session_i
     assert made.findings() == []
     first = next(made.journal_files())
     whole = first.read_bytes()
-    for broken in (b"", whole[:200], whole[:60] + b"x" + whole[61:]):  # the control: nothing says whose it is
+    changed = whole[:60] + bytes([whole[60] ^ 1]) + whole[61:]
+    for broken in (b"", whole[:200], changed):  # the control: nothing says whose it is
         first.write_bytes(broken)
         with pytest.raises(SpoolError, match="damaged"):
             open_spool(made.spool)
