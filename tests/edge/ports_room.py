@@ -61,6 +61,7 @@ GOP = FRAMES_PER_SECOND
 BOOT_ID = bytes(range(16))
 START_NS = 500 * 10**9
 UTC_MS = 1_790_000_000_000
+TURNS_LIMIT = 8
 
 ALWAYS_TOLD = {Code.DEMO, Code.CHOICE, Code.SUBSTITUTED_SOURCE_DEMO}  # a simulated room says so of itself
 TOLD = {Code.DUTY_OPEN, Code.KNOWN_MISSING, Code.EVENT_FAULT, Code.EVENT_WARNING, Code.START_REFUSED, Code.RECOVERED}
@@ -494,8 +495,10 @@ class Room:
         assert stage is not None
         while writes and stage.writer.pump(0):
             pass
-        for _ in range(8 if appends else 0):
+        for _ in range(TURNS_LIMIT if appends else 0):
             stage.recorder.turn(0)
+            if not (stage.inbox.waiting or stage.recorder._deferred):
+                break  # CONTROL would wait now, as long as the next packet takes: a turn without a message costs as much
 
 
 class _RoomCapture(VirtualCapture):
