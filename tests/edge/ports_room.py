@@ -498,7 +498,7 @@ class Room:
         for _ in range(TURNS_LIMIT if appends else 0):
             stage.recorder.turn(0)
             if not (stage.inbox.waiting or stage.recorder._deferred):
-                break  # CONTROL would wait now, as long as the next packet takes: a turn without a message costs as much
+                break  # CONTROL would wait now; a turn without a message costs as much as one with
 
 
 class _RoomCapture(VirtualCapture):
