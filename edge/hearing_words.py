@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
+from edge.journal_times import local_time
 from liuhen.findings import printable
 from liuhen.proceedings import Marked, NoticeFault, StepTold, Told
 from liuhen.registry import ExStatus, MarkCode, ProcedureCode, RecordLabel, SecrecyClass
@@ -47,7 +48,7 @@ def field_text(label: int, text: str) -> str:
     return shown(text)
 
 
-def list_line(told: Told, content: Content, zone: tzinfo | None = None) -> str:
+def list_line(told: Told, content: Content, zone: tzinfo) -> str:
     """One session in one line."""
     number = "?" if told.ordinal is None else str(told.ordinal)
     state = "进行中 open" if told.ended_utc_ms is None else f"至 {_time(told.ended_utc_ms, zone)}"
@@ -63,7 +64,7 @@ def list_line(told: Told, content: Content, zone: tzinfo | None = None) -> str:
     return "  ".join(parts)
 
 
-def show_lines(told: Told, content: Content, zone: tzinfo | None = None) -> Iterator[str]:
+def show_lines(told: Told, content: Content, zone: tzinfo) -> Iterator[str]:
     """Everything that one session tells of itself."""
     yield list_line(told, content, zone)
     if told.procedure is not None:
@@ -82,7 +83,7 @@ def show_lines(told: Told, content: Content, zone: tzinfo | None = None) -> Iter
         yield "  ▲ 场所标志尚未入画或口述 the sign of the place was not shown yet"
 
 
-def _shown_and_attached(told: Told, content: Content, zone: tzinfo | None) -> Iterator[str]:
+def _shown_and_attached(told: Told, content: Content, zone: tzinfo) -> Iterator[str]:
     for plate in told.plates[:MARKS_SHOWN]:
         where = f"{plate.body.segment:06d}.mp4 第 {plate.body.frame_index} 帧"
         yield f"  {_time(plate.utc_ms, zone)} 场所标志 sign of the place：{where}（{plate.entry}）"
@@ -110,18 +111,18 @@ def _header(told: Told, content: Content) -> Iterator[str]:
         yield f"  首部共 {len(told.headers)} 次，前面的都保留 headers so far, all of them kept"
 
 
-def _step(step: StepTold, zone: tzinfo | None) -> str:
+def _step(step: StepTold, zone: tzinfo) -> str:
     sign = "■" if step.marks else "□" if step.required else "·"
     said = "；".join(_when(mark, zone) for mark in step.marks)
     return f"{sign} {step.number} {shown(step.title)}{'  ' + said if said else ''}"
 
 
-def _when(mark: Marked, zone: tzinfo | None) -> str:
+def _when(mark: Marked, zone: tzinfo) -> str:
     meant = _time(mark.utc_ms, zone)
     return f"补标 {meant}，写于 written {_time(mark.written_utc_ms, zone)}" if mark.late else meant
 
 
-def _mark(mark: Marked, told: Told, content: Content, zone: tzinfo | None) -> str:
+def _mark(mark: Marked, told: Told, content: Content, zone: tzinfo) -> str:
     name = MarkCode(mark.code).words_zh if known(MarkCode, mark.code) else f"代码 {mark.code}"
     points = told.procedure.points if told.procedure is not None else ()
     if mark.code == MarkCode.KEY_MOMENT and mark.step is not None and 0 < mark.step <= len(points):
@@ -136,10 +137,5 @@ def _procedure(told: Told) -> str:
     return ProcedureCode(code).words_zh if known(ProcedureCode, code) else f"程序 {code}"
 
 
-def _time(utc_ms: int | None, zone: tzinfo | None) -> str:
-    if utc_ms is None:
-        return "时间不明"
-    try:
-        return f"{datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OverflowError, OSError):
-        return f"{utc_ms} ms UTC"
+def _time(utc_ms: int | None, zone: tzinfo) -> str:
+    return "时间不明" if utc_ms is None else local_time(utc_ms, zone)

@@ -32,6 +32,9 @@ class BootClocks:
         return None if reading is None else reading[0] + (at[1] - reading[1]) // NS_PER_MS
 
 
-def local_time(utc_ms: int, zone: tzinfo) -> str:
-    """The wall clock there, to the second."""
-    return f"{datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+def local_time(utc_ms: int, zone: tzinfo, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """The wall clock there, to the second; a time that no calendar has is told in milliseconds."""
+    try:
+        return datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(zone).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"{utc_ms} ms UTC"

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from edge import config as configuration
@@ -36,10 +37,11 @@ MakeClock = Callable[[], Clock]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """A log opened for one act, and everything its journal says."""
+    """A log opened for one act, everything its journal says, and the local time where its device hangs."""
 
     log: OpenLog
     ledger: Ledger
+    zone: tzinfo
 
     def keep(self, content: bytes) -> Record:
         """A durable record under a fresh salt; on a full disk it takes the journal's reserve. Raises StorageFault."""
@@ -62,7 +64,7 @@ def acting(arguments: argparse.Namespace, clock: Clock) -> Iterator[Act]:
     """Open the log between sessions; checkpoint and `stop` follow the act. Raises Refused, StorageFault."""
     loaded = configuration.load(arguments.config) if arguments.config is not None else configuration.Config()
     with maintenance(with_spool(loaded, arguments.spool), clock, say, open_token=arguments.open_token) as log:
-        yield Act(log=log, ledger=ledger_of(log.spool.root))
+        yield Act(log=log, ledger=ledger_of(log.spool.root), zone=loaded.device.zone)
 
 
 def ledger_of(root: Path) -> Ledger:

@@ -1,12 +1,13 @@
 """`liuhen destroy --session|--record`: destroy content after its term, by a person's order; or say why not.
 
 The order is a text file; it becomes a record, whether it is carried out or refused. A refusal is an entry too. Content
-goes only by such an order: giving back space for media that a store proves to hold is another matter and not built.
+goes only by such an order: giving back space for media that a store proves to hold is `liuhen spool reclaim`.
 """
 
 from __future__ import annotations
 
 import argparse
+from datetime import tzinfo
 from pathlib import Path
 
 from edge.commands.acts import (
@@ -76,7 +77,7 @@ def _destroy(act: Act, arguments: argparse.Namespace, order: bytes, clock: Clock
     if isinstance(decision, Denied):
         kept = act.ledger.keeping.sessions.get(session)
         refuse(act.log.journal, decision, record, (kept.ordinal if kept is not None else 0) or 0)
-        _explain(decision)
+        _explain(decision, act.zone)
         return EXIT_DENIED
     return _tell(destroy(act.log.spool, act.log.journal, ledger=act.ledger, allowed=decision, order=record))
 
@@ -91,9 +92,9 @@ def _asked(act: Act, arguments: argparse.Namespace) -> tuple[bytes, tuple[Conten
     return session_of or bytes(16), ((int(ContentKind.RECORD), commitment),)
 
 
-def _explain(denied: Denied) -> None:
+def _explain(denied: Denied, zone: tzinfo) -> None:
     in_term = denied.code is RefusalCode.IN_TERM and denied.until_ms is not None
-    until = f"（{until_words(denied.until_ms)}）" if in_term else ""
+    until = f"（{until_words(denied.until_ms, zone)}）" if in_term else ""
     complain(
         f"拒绝销毁：{denied.code.words_zh}{until}\n  destruction refused: {denied.code.words_en}",
         "内容未动；此次要求及理由已封签入日志。见 `liuhen retention ls`",

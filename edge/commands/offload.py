@@ -133,7 +133,8 @@ def show(parsed: argparse.Namespace) -> int:
             said = first.plain() | ({} if second is None else {"second": second.plain()})
             sys.stdout.write(json.dumps(said, ensure_ascii=False, sort_keys=True) + "\n")
         else:
-            sys.stdout.writelines(f"{line}\n" for one in told for line in report.lines(one, now_ms))
+            zone = config.device.zone
+            sys.stdout.writelines(f"{line}\n" for one in told for line in report.lines(one, now_ms, zone))
         return EXIT_FAULT if any(report.needs_somebody(one, now_ms) for one in told) else EXIT_CLEAN
 
     return guarded(work)

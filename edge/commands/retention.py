@@ -7,9 +7,10 @@ ground as a record, written before the entry that names it.
 from __future__ import annotations
 
 import argparse
-import datetime
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 
+from edge import config as configuration
 from edge.commands.acts import (
     EXIT_DENIED,
     Act,
@@ -22,7 +23,9 @@ from edge.commands.acts import (
     text_for_record,
 )
 from edge.commands.visits import days_of
+from edge.config import Config
 from edge.custody import OpenToken, no_token
+from edge.journal_times import local_time
 from edge.outside_visits import Outside, outside_of
 from edge.retention import Ledger
 from edge.terminal import EXIT_CLEAN, complain, guarded
@@ -48,7 +51,10 @@ def add_parser(
     _add_session(extend)
     term = extend.add_mutually_exclusive_group(required=True)
     term.add_argument(
-        "--until", type=_last_day, metavar="YYYY-MM-DD", help="最后保存日（含），本机时区 / last day kept, local time"
+        "--until",
+        type=_day_after,
+        metavar="YYYY-MM-DD",
+        help="最后保存日（含），设备当地时间 / last day kept, local time of the device",
     )
     term.add_argument("--permanent", action="store_true", help="长期保存，永不销毁 / for good")
     extend.add_argument("--basis", required=True, choices=sorted(BASES))
@@ -64,6 +70,7 @@ def add_parser(
     _add_ground(lift, required=True)
     ls = verbs.add_parser("ls", help="列出各场次的期限与保全 / list terms and holds")
     ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
+    ls.add_argument("--config", type=Path, metavar="FILE", help="设备配置，时间按其时区 / whose local time is shown")
     parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 
 
@@ -81,13 +88,17 @@ def _add_ground(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
 
 
-def _last_day(text: str) -> int:
-    """The first UTC millisecond after that day here. Raises ArgumentTypeError."""
+def _day_after(text: str) -> date:
+    """The day that follows the one that is written. Raises ArgumentTypeError."""
     try:
-        day = datetime.datetime.strptime(text, "%Y-%m-%d").astimezone()
-        return int((day + datetime.timedelta(days=1)).timestamp() * 1000)
+        return datetime.strptime(text, "%Y-%m-%d").date() + timedelta(days=1)  # noqa: DTZ007 - only its day is taken
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}：请写 年-月-日 / write year-month-day") from error
+
+
+def _first_ms(day: date, zone: tzinfo) -> int:
+    """The first UTC millisecond of that day where the recorder hangs."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
 def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
@@ -95,7 +106,8 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
 
     def work() -> int:
         if arguments.verb == "ls":
-            return _list(arguments.directory)
+            config = configuration.load(arguments.config) if arguments.config is not None else Config()
+            return _list(arguments.directory, config.device.zone)
         ground = text_for_record(arguments.ground_file) if arguments.ground_file is not None else None
         with acting(arguments, clock()) as act:
             return _extend(act, arguments, ground) if arguments.verb == "extend" else _hold(act, arguments, ground)
@@ -105,7 +117,7 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
 
 def _extend(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> int:
     session = session_named(act.ledger, arguments.session)
-    until_ms = None if arguments.permanent else arguments.until
+    until_ms = None if arguments.permanent else _first_ms(arguments.until, act.zone)
     if until_ms is not None and BASES[arguments.basis] in LONG_TERM_TRIGGERS:
         complain(
             f"“{BASES[arguments.basis].words_zh}”须长期保存 / is kept for good",
@@ -115,7 +127,7 @@ def _extend(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> in
         return EXIT_DENIED
     if act.ledger.keeping.would_shorten(session, until_ms):
         complain(
-            f"现有期限 term in force: {_term(act.ledger, session)}",
+            f"现有期限 term in force: {_term(act.ledger, session, act.zone)}",
             "保存期限只能延长，不能缩短；见 `liuhen retention ls`",
             "a term is only extended, never shortened; see `liuhen retention ls`",
         )
@@ -123,7 +135,7 @@ def _extend(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> in
     records = ((RecordLabel.GROUND, act.keep(ground).commitment),) if ground is not None else ()
     body = Retention(session=session, until_ms=until_ms, basis=BASES[arguments.basis], records=records)
     at = act.log.journal.append(body, session_id=None)
-    tell(f"保存期限 kept until: {until_words(until_ms)}")
+    tell(f"保存期限 kept until: {until_words(until_ms, act.zone)}")
     if until_ms is not None and until_ms <= act.log.journal.state.clock[0]:
         tell("注意：此期限已满，现在即可依令销毁")
         tell("this term is over already: the session may be destroyed by order now")
@@ -154,7 +166,7 @@ def _hold(act: Act, arguments: argparse.Namespace, ground: bytes | None) -> int:
     return EXIT_CLEAN
 
 
-def _list(root: Path) -> int:
+def _list(root: Path, zone: tzinfo) -> int:
     ledger = ledger_of(root)
     days = {day.id or b"": day for day in days_of(root)}
     if not ledger.sessions:
@@ -163,10 +175,10 @@ def _list(root: Path) -> int:
         if session not in ledger.sessions:
             continue
         tell(f"场次 session {kept.ordinal or '?'}  {session.hex()}")
-        tell(f"    保存期限 kept until: {_term(ledger, session)}")
+        tell(f"    保存期限 kept until: {_term(ledger, session, zone)}")
         outside = outside_of(days[session]) if session in days else None
         if outside:
-            tell(f"    值守中办事以外的媒体 outside visits: {_outside_words(outside)}")
+            tell(f"    值守中办事以外的媒体 outside visits: {_outside_words(outside, zone)}")
         holds = ledger.keeping.holds_on(session)
         if holds:
             tell(f"    保全 held by entry {', '.join(map(str, holds))}")
@@ -176,26 +188,22 @@ def _list(root: Path) -> int:
     return EXIT_CLEAN
 
 
-def _outside_words(outside: Outside) -> str:
+def _outside_words(outside: Outside, zone: tzinfo) -> str:
     """Its own term; what a hold, or the term of the session, keeps longer is kept with it."""
-    until = "依辖区规则另定 as its rules say" if outside.kept_until_ms is None else until_words(outside.kept_until_ms)
+    until = (
+        "依辖区规则另定 as its rules say" if outside.kept_until_ms is None else until_words(outside.kept_until_ms, zone)
+    )
     access = "须经批准方可调取 closed" if outside.needs_approval else "同案卷 as the case"
     return f"{len(outside.segments)} 段 segments，{until}；{access}"
 
 
-def _term(ledger: Ledger, session: bytes) -> str:
+def _term(ledger: Ledger, session: bytes, zone: tzinfo) -> str:
     kept = ledger.keeping.sessions[session]
     if kept.permanent:
-        return until_words(None)
-    return "未设定，永不销毁 not set, never destroyed" if kept.until_ms is None else until_words(kept.until_ms)
+        return until_words(None, zone)
+    return "未设定，永不销毁 not set, never destroyed" if kept.until_ms is None else until_words(kept.until_ms, zone)
 
 
-def until_words(until_ms: int | None) -> str:
-    """The instant in local time with its offset."""
-    if until_ms is None:
-        return "长期保存 for good"
-    try:
-        moment = datetime.datetime.fromtimestamp(until_ms / 1000, tz=datetime.UTC).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return f"{until_ms} ms UTC"
-    return moment.strftime("%Y-%m-%d %H:%M %z")
+def until_words(until_ms: int | None, zone: tzinfo) -> str:
+    """The instant by the device's local time, with its offset from UTC."""
+    return "长期保存 for good" if until_ms is None else local_time(until_ms, zone, "%Y-%m-%d %H:%M %z")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge import config as configuration
 from edge.commands.acts import tell
 from edge.commands.ctl import put
 from edge.config import Config
+from edge.journal_times import local_time
 from edge.requests import Request, Verb
 from edge.schedule import Hearing, ScheduleError, to_bytes
 from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
@@ -73,7 +74,7 @@ def _bring(hearings: tuple[Hearing, ...], path: Path) -> int:
 
 
 def _line(hearing: Hearing, config: Config) -> str:
-    local = timedelta(minutes=config.device.utc_offset_minutes)
-    begin, end = (datetime.fromtimestamp(at_ms / 1000, tz=UTC) + local for at_ms in (hearing.begin_ms, hearing.end_ms))
-    until = f" – {end:%H:%M}" if hearing.end_ms > hearing.begin_ms else ""
-    return f"{begin:%Y-%m-%d %H:%M}{until}  {hearing.title}"
+    zone = config.device.zone
+    begin = local_time(hearing.begin_ms, zone, "%Y-%m-%d %H:%M")
+    until = f" – {local_time(hearing.end_ms, zone, '%H:%M')}" if hearing.end_ms > hearing.begin_ms else ""
+    return f"{begin}{until}  {hearing.title}"

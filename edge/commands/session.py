@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
         config = configuration.load(arguments.config) if arguments.config is not None else Config()
         try:
             if arguments.verb in ("list", "show"):
-                return _look(arguments, arguments.spool or config.spool.directory)
+                return _look(arguments, arguments.spool or config.spool.directory, config.device.zone)
             return _asked(arguments, config)
         except BadRequest as bad:
             complain(f"{bad.words_zh} / {bad.words_en}", "请更正后再试", "correct it and try again")
@@ -179,7 +179,7 @@ def _specific(verb: Verb, arguments: argparse.Namespace, config: Config) -> Requ
                 kind=MarkKind(arguments.kind),
                 step=arguments.number,
                 gap=arguments.of,
-                at_ms=_meant_ms(arguments.at, datetime.now().astimezone()),
+                at_ms=_meant_ms(arguments.at, datetime.now(config.device.zone)),
                 ago_ms=arguments.ago * 1000 if arguments.ago is not None else None,
             )
         case Verb.ATTACH:
@@ -268,7 +268,7 @@ def _content(path: Path) -> bytes:
 # -- looking at a spool ------------------------------------------------------------------------------------------------
 
 
-def _look(arguments: argparse.Namespace, root: Path) -> int:
+def _look(arguments: argparse.Namespace, root: Path, zone: tzinfo) -> int:
     told = _read(root)
 
     def content(commitment: bytes) -> str | None:
@@ -278,9 +278,9 @@ def _look(arguments: argparse.Namespace, root: Path) -> int:
         if not told:
             tell("没有场次 no sessions")
         for one in told.values():
-            tell(list_line(one, content))
+            tell(list_line(one, content, zone))
         return EXIT_CLEAN
-    for line in show_lines(_one_of(told, arguments.session), content):
+    for line in show_lines(_one_of(told, arguments.session), content, zone):
         tell(line)
     return EXIT_CLEAN
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edge import config as configuration
@@ -17,6 +16,7 @@ from edge.commands.ctl import put
 from edge.commands.said import Field, add_said, hear
 from edge.config import Config
 from edge.journal import JournalError, entries_of, file_numbers, file_path
+from edge.journal_times import local_time
 from edge.requests import BadRequest, Request, Verb
 from edge.spool import SpoolError
 from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
@@ -141,8 +141,9 @@ def _found(root: Path, number: str | None, ordinal: int | None) -> Iterator[tupl
 
 
 def _tell(day: Day, visit: VisitTold, config: Config) -> None:
-    since = _local(visit.since_utc_ms, config)
-    until = _local(visit.until_utc_ms, config).split(" ")[1] if visit.until_utc_ms is not None else "…"
+    zone = config.device.zone
+    since = local_time(visit.since_utc_ms, zone)
+    until = local_time(visit.until_utc_ms, zone, "%H:%M:%S") if visit.until_utc_ms is not None else "…"
     sort = next((one for one in VisitSort if one == visit.sort), VisitSort.VISIT)
     end = next((one for one in VisitEnd if one == visit.cause), VisitEnd.NOT_ENDED)
     told = "未告知 not told" if visit.told_ms is None else f"{visit.told_ms // 1000} 秒后告知 told"
@@ -153,8 +154,3 @@ def _tell(day: Day, visit: VisitTold, config: Config) -> None:
         tell(f"  段 segment {segment.number:06d}.mp4，从 {into_ms / 1000:.1f} 秒起 from second {into_ms / 1000:.1f}")
     if len(within) > SHOWN_SEGMENTS:
         tell(f"  …… 至段 to segment {within[-1][0].number:06d}.mp4，共 {len(within)} 段 in all")
-
-
-def _local(utc_ms: int, config: Config) -> str:
-    at = datetime.fromtimestamp(utc_ms / 1000, tz=UTC) + timedelta(minutes=config.device.utc_offset_minutes)
-    return at.strftime("%Y-%m-%d %H:%M:%S")

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from edge.journal_times import local_time
 from edge.offload.budget import seconds_short
 from edge.offload.state import Waiting
 from edge.offload.yielding import Reason
@@ -19,6 +20,7 @@ from liuhen import cbor
 
 VERSION = 1
 STALE_SECONDS = 15
+MINUTES = "%Y-%m-%d %H:%M"
 LEVELS_PERCENT = (25, 50, 75, 90)
 
 REASONS_ZH = {
@@ -95,8 +97,8 @@ def parse(packet: bytes) -> Report:
         raise BadReport("not a report of the offload process") from error
 
 
-def lines(report: Report, now_utc_ms: int) -> Iterator[str]:
-    """The status for a person, Chinese with English beside it: what needs somebody first."""
+def lines(report: Report, now_utc_ms: int, zone: tzinfo) -> Iterator[str]:
+    """The status for a person, Chinese with English beside it: what needs somebody first. Times are those of `zone`."""
     waiting = report.waiting
     age = max(0, now_utc_ms - report.utc_ms) // 1000
     if age > STALE_SECONDS:
@@ -107,8 +109,8 @@ def lines(report: Report, now_utc_ms: int) -> Iterator[str]:
         yield "正在清点存储盘，数目还会增加 / the spool is still being looked through"
     yield f"待入库 waiting：{waiting.objects} 件 objects，{_size(waiting.size)}，其中证明材料 proof {waiting.proof}"
     if waiting.oldest_ms is not None:
-        yield f"最早 oldest：{_moment(waiting.oldest_ms)}（{_hours(now_utc_ms - waiting.oldest_ms)}）"
-    yield from _deadline(report, now_utc_ms)
+        yield f"最早 oldest：{local_time(waiting.oldest_ms, zone, MINUTES)}（{_hours(now_utc_ms - waiting.oldest_ms)}）"
+    yield from _deadline(report, now_utc_ms, zone)
     rate = f"{_size(report.bytes_per_second)}/s" if report.bytes_per_second else "尚未测得 not measured yet"
     yield f"速度 rate：{rate}"
     yield f"已入库待登记 kept, receipt not in the journal yet：{waiting.untold}；已登记 receipted：{waiting.receipted}"
@@ -132,12 +134,12 @@ def _troubles(report: Report) -> Iterator[str]:
         yield f"暂停传输 paused：{REASONS_ZH[reason]} {REASONS_EN[reason]}"
 
 
-def _deadline(report: Report, now_utc_ms: int) -> Iterator[str]:
+def _deadline(report: Report, now_utc_ms: int, zone: tzinfo) -> Iterator[str]:
     waiting = report.waiting
     if waiting.earliest_due_ms is None:
         return
     left = waiting.earliest_due_ms - now_utc_ms
-    yield f"最近期限 next deadline：{_moment(waiting.earliest_due_ms)}（剩余 left {_hours(left)}）"
+    yield f"最近期限 next deadline：{local_time(waiting.earliest_due_ms, zone, MINUTES)}（剩余 left {_hours(left)}）"
     *levels, missed = waiting.levels
     used = "  ".join(f"≥{level}%: {count}" for level, count in zip(LEVELS_PERCENT, levels, strict=True))
     yield f"期限已用 term used：{used}"
@@ -170,10 +172,6 @@ def beacon_bytes(newest: bytes, report: Report) -> bytes:
 def at_utc(utc_ms: int) -> datetime:
     """A moment of UTC."""
     return datetime.fromtimestamp(utc_ms / 1000, UTC)
-
-
-def _moment(utc_ms: int) -> str:
-    return f"{at_utc(utc_ms).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _hours(milliseconds: int) -> str:

@@ -309,6 +309,6 @@ def test_a_lone_surrogate_is_refused_in_every_field_in_one_line(tmp_path: Path) 
 def test_show_says_what_is_not_presented(tmp_path: Path) -> None:
     made = played(tmp_path, "张三")
     (one,) = told_of(entries(made)).values()
-    lines = list(show_lines(one, lambda _named: None))
+    lines = list(show_lines(one, lambda _named: None, UTC))
     assert any("当事人：未提交 not presented" in line for line in lines)
     assert one.of(MarkCode.PARTY_ARRIVED)

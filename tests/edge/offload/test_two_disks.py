@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_what_the_first_disk_lacks_or_holds_wrongly_is_read_from_the_second_and_
     assert all(str(bench.device.root) in words and str(bench.mirror) in words for words in said)
     report = parse(bench.reports[-1].packet())
     assert report.wanting == {str(bench.device.root): 2}
-    assert any(str(bench.device.root) in line for line in lines(report, report.utc_ms))
+    assert any(str(bench.device.root) in line for line in lines(report, report.utc_ms, UTC))
     assert needs_somebody(report, report.utc_ms)
 
 
