@@ -6,7 +6,7 @@ configured zone. A gap is told once, with its end and with what a person amended
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
@@ -36,9 +36,10 @@ _CHECKS = {
     CheckCode.DAILY: ("每日自检", "daily check"),
     CheckCode.STORE: ("存储自检", "check of the store"),
 }
-_BAD = {
+_TOLD = {
     CheckOutcome.BLOCKING: ("不能录制", "BLOCKING"),
     CheckOutcome.WARNING: ("注意", "warning"),
+    CheckOutcome.NOT_LOOKED_AT: ("未查", "not looked at"),
 }
 _STREAMS: dict[int | None, str] = {
     None: "画面和声音 picture and sound",
@@ -171,7 +172,7 @@ class _History:
         match entry.body:
             case Check(code=code, rows=rows):
                 zh, en = next((_CHECKS[one] for one in _CHECKS if one == code), ("检查", "check"))
-                return f"{zh} {en}：" + (_found(rows) or "正常 well")
+                return f"{zh} {en}：{found_words(rows)}"
             case Maintenance() as body:
                 return self._maintenance(body)
             case Refusal(code=code):
@@ -261,7 +262,17 @@ def _fault(body: Event) -> str | None:
     return f"故障 fault：{meaning.words_zh} {meaning.words_en}"
 
 
-def _found(rows: Iterable[tuple[int, int, int]]) -> str:
+def found_words(rows: Sequence[tuple[int, int, int]]) -> str:
+    """Each item that was not simply well, and "well" only where something was looked at and found so."""
     names = {int(item): f"{item.words_zh} {item.words_en}" for item in CheckItem}
-    words = {int(outcome): f"（{zh} {en}）" for outcome, (zh, en) in _BAD.items()}
-    return "、".join(names.get(item, str(item)) + words[outcome] for item, outcome, _ in rows if outcome in words)
+    words = {int(outcome): f"（{zh} {en}）" for outcome, (zh, en) in _TOLD.items()}
+    passed = (CheckOutcome.WELL, CheckOutcome.NOT_FITTED)
+    told = [
+        names.get(item, str(item)) + words.get(outcome, f"（代码 code {outcome}）")
+        for item, outcome, _ in rows
+        if outcome not in passed
+    ]
+    if told:
+        return "、".join(told)
+    well = any(outcome == CheckOutcome.WELL for _, outcome, _ in rows)
+    return "正常 well" if well else "没有查看任何一项 nothing was looked at"

@@ -174,7 +174,7 @@ def _space(facts: Facts) -> Row:
 
 def _key(usable: bool | None) -> Row:
     if usable is None:  # every device has one: here only its owner sees it
-        return Row(item=CheckItem.KEY, outcome=CheckOutcome.WARNING, fix_zh=KEY_UNSEEN[0], fix_en=KEY_UNSEEN[1])
+        return Row(item=CheckItem.KEY, outcome=CheckOutcome.NOT_LOOKED_AT, fix_zh=KEY_UNSEEN[0], fix_en=KEY_UNSEEN[1])
     return _row(CheckItem.KEY, 0, well=usable)
 
 
@@ -218,7 +218,7 @@ def _unread(item: CheckItem, *, fitted: bool) -> Row:
     """Configured, and nobody has told its reading: that is no "not fitted"."""
     if not fitted:
         return Row(item=item, outcome=CheckOutcome.NOT_FITTED)
-    return Row(item=item, outcome=CheckOutcome.WARNING, fix_zh=UNREAD[0], fix_en=UNREAD[1])
+    return Row(item=item, outcome=CheckOutcome.NOT_LOOKED_AT, fix_zh=UNREAD[0], fix_en=UNREAD[1])
 
 
 FIXES: dict[CheckItem, tuple[str, str]] = {
@@ -275,12 +275,12 @@ SIGHTS: dict[Sight, tuple[CheckOutcome, str, str]] = {
     Sight.OFFICIALS_HIDDEN: (CheckOutcome.WARNING, "执法人员一侧看不清", "the officials' side cannot be seen"),
     Sight.PARTIES_HIDDEN: (CheckOutcome.WARNING, "当事人一侧看不清", "the parties' side cannot be seen"),
     Sight.FORBIDDEN: (
-        CheckOutcome.WARNING,
+        CheckOutcome.NOT_LOOKED_AT,
         "现不得记录，未打开设备查看；许可后再查",
         "recording is forbidden now: the device was not opened; check again when it is permitted",
     ),
     Sight.UNSEEN: (
-        CheckOutcome.WARNING,
+        CheckOutcome.NOT_LOOKED_AT,
         "尚未查看：录制程序占用设备，本次启动后还没有查过；开始录制时会查",
         "not looked at: the recorder has the device and has not looked since it was started; a start does",
     ),

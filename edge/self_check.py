@@ -18,7 +18,7 @@ from edge.durable import StorageFault
 from edge.journal_state import LastCheck
 from edge.opening import Opening
 from edge.ports import Camera, ClockReading, Hardware, HardwareFault, Microphone, Stream
-from edge.precheck import MINUTES_PER_HOUR, NOT_FITTED, SEEN_WELL, Facts, Seen, Sight, judge
+from edge.precheck import MINUTES_PER_HOUR, Facts, Seen, Sight, judge
 from edge.room import Room
 from edge.sensors.readings import PowerState
 from liuhen.kinds import Check
@@ -107,7 +107,7 @@ class SelfCheck:
     def append(self, code: CheckCode, seen: SourcesSeen, watch: ClockWatch) -> None:
         """The check, with what is known now. Raises StorageFault."""
         self.newest = seen
-        rows = judge(self._facts(seen, watch))
+        rows = judge(self._facts(*seen.sights(self._hardware), watch))
         self._room.append(Check(code=int(code), rows=tuple(row.entry for row in rows), records=()))
 
     def daily(self, watch: ClockWatch) -> None:
@@ -147,7 +147,7 @@ class SelfCheck:
 
     # -- what this run knows ------------------------------------------------------------------------------------------
 
-    def _facts(self, seen: SourcesSeen, watch: ClockWatch) -> Facts:
+    def _facts(self, picture: Sight, sound: Sight, watch: ClockWatch) -> Facts:
         config, reading = self._room.tools.config, self._hardware.clock.read()
         sensors, guard = self._desk.sensors, self._desk.guard.heard
         believed, _ = clock_trust.watch(watch, reading, Bounds.of(config.clock))
@@ -155,20 +155,22 @@ class SelfCheck:
         return Facts(
             clock_plausible=bool(believed.trusted),
             clock_error_ms=reading.error_ms,
-            picture=_in_entry(seen.picture),
-            sound=_in_entry(seen.sound),
+            picture=Seen(sight=picture),
+            sound=Seen(sight=sound),
             space_minutes=self._minutes(self._free_bytes()) or 0,
             minimum_minutes=int(config.spool.minimum_free_hours * MINUTES_PER_HOUR),
             key=not self._opening.custody.emergency,
             store=self._desk.store.shelf,
             store_waiting=self._desk.store.waiting_objects,
             power=PowerState.SILENT if silent else power.state if power is not None else None,
+            power_fitted=config.ups.kind != "none",
             power_minutes=power.minutes_left if power is not None else None,
             interlock=config.interlock.enabled,
             permit=guard.permit if guard is not None else None,
             mirror_fitted=config.spool.mirror is not None,
             mirror_minutes=self._minutes(self._opening.lesser_free_bytes()),
             milli_celsius=sensors.milli_celsius,
+            temperature_fitted=config.board.enabled,
             hot_milli_celsius=config.board.hot_celsius * 1000,
         )
 
@@ -193,10 +195,3 @@ def _opens(source: Camera | Microphone | None) -> bool | None:
     except HardwareFault:
         return False
     return True
-
-
-def _in_entry(found: bool | None) -> Seen:
-    """In an entry an item that nobody has looked at stands as one that is not fitted (FORMAT.md, check outcome 3)."""
-    if found is None:
-        return NOT_FITTED
-    return SEEN_WELL if found else Seen(sight=Sight.ABSENT)

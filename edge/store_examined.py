@@ -25,7 +25,8 @@ FILE = "device/store-check.json"
 LIMIT_BYTES = 64 * 1024
 STORES_KEPT = 8
 """The newest result of each of so many stores: those before a move still hold what was brought there."""
-_OUTCOMES = {outcome.name.lower(): outcome for outcome in CheckOutcome}
+_OUTCOMES = {outcome.name.lower(): outcome for outcome in CheckOutcome if outcome is not CheckOutcome.NOT_LOOKED_AT}
+"""A store's doctor looks at everything: a result that claims otherwise is none of his."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

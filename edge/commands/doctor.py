@@ -39,6 +39,7 @@ SIGNS = {
     CheckOutcome.WARNING: "▲ 注意 warning",
     CheckOutcome.BLOCKING: "✕ 不能录制 BLOCKING",
     CheckOutcome.NOT_FITTED: "－ 未装 not fitted",
+    CheckOutcome.NOT_LOOKED_AT: "？ 未查 not looked at",
 }
 ASK_SECONDS = 5.0
 LONGEST_DAYS = 36_600

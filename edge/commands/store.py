@@ -42,6 +42,7 @@ SIGNS = {
     CheckOutcome.WARNING: "▲ 注意 warning",
     CheckOutcome.BLOCKING: "✕ 未通过 NOT PASSED",
     CheckOutcome.NOT_FITTED: "－",
+    CheckOutcome.NOT_LOOKED_AT: "？",
 }
 PREFIX = "v1/00000000000000000000000000000000/doctor/"
 """Below the log id of no device."""

@@ -798,12 +798,13 @@ class CheckItem(enum.IntEnum):
 
 
 class CheckOutcome(enum.IntEnum):
-    """How an item was found."""
+    """How an item was found; 4 where the device has it and nobody looked, which says neither well nor fault."""
 
     WELL = 0
     WARNING = 1
     BLOCKING = 2
     NOT_FITTED = 3
+    NOT_LOOKED_AT = 4
 
 
 class MaintenanceCode(enum.IntEnum):

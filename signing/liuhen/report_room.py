@@ -66,6 +66,7 @@ _OUTCOME_WORDS = {
     CheckOutcome.WARNING: ("提示", "warning"),
     CheckOutcome.BLOCKING: ("不合格", "blocking"),
     CheckOutcome.NOT_FITTED: ("未装", "not fitted"),
+    CheckOutcome.NOT_LOOKED_AT: ("未查", "not looked at"),
 }
 _STREAM_WORDS: dict[int | None, tuple[str, str]] = {
     None: ("画面和声音", "picture and no sound"),

@@ -188,7 +188,7 @@ def test_while_something_forbids_recording_nothing_is_opened_and_the_row_says_so
     found = rows(made.config, ready)
     assert (camera.opens, camera.starts) == (0, 0)
     for item in (CheckItem.PICTURE, CheckItem.SOUND):
-        assert (found[item].outcome, "不得记录" in found[item].fix_zh) == (CheckOutcome.WARNING, True)
+        assert (found[item].outcome, "不得记录" in found[item].fix_zh) == (CheckOutcome.NOT_LOOKED_AT, True)
 
 
 def test_a_guard_that_permits_lets_the_doctor_look_until_it_permits_no_longer(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_guard_that_permits_lets_the_doctor_look_until_it_permits_no_longer(tm
     tripping = TrippingCamera()
     found = rows(made.config, replace(bench(tripping, HearingMicrophone()), guard=guard))
     assert (found[CheckItem.PICTURE].outcome, "不得记录" in found[CheckItem.PICTURE].fix_zh) == (
-        CheckOutcome.WARNING,
+        CheckOutcome.NOT_LOOKED_AT,
         True,
     )
     assert tripping.stops == 1
@@ -224,7 +224,7 @@ def test_a_recorder_that_does_not_answer_is_left_its_devices(tmp_path: Path) -> 
     with kept_free(made.spool) as free:
         assert free
         found = rows(made.config, bench(camera, HearingMicrophone()))
-    assert (camera.opens, found[CheckItem.PICTURE].outcome) == (0, CheckOutcome.WARNING)
+    assert (camera.opens, found[CheckItem.PICTURE].outcome) == (0, CheckOutcome.NOT_LOOKED_AT)
     assert "录制程序" in found[CheckItem.PICTURE].fix_zh
 
 
@@ -284,7 +284,7 @@ def test_an_idle_service_tells_what_it_found_when_it_looked_last(tmp_path: Path)
     found = rows(made.config, bench(SeeingCamera(), HearingMicrophone()), facts)
     assert [found[item].outcome for item in (CheckItem.PICTURE, CheckItem.SOUND)] == [
         CheckOutcome.BLOCKING,
-        CheckOutcome.WARNING,
+        CheckOutcome.NOT_LOOKED_AT,
     ]
 
 
@@ -396,7 +396,7 @@ def test_the_command_says_not_fitted_only_of_what_is_not_configured(
     )
     code, found = command(made, capsys, ready, more)
     assert (code, found["interlock"]) == (1, "blocking")
-    assert {found[item] for item in ("power", "temperature", "store")} == {"warning"}
+    assert [found[item] for item in ("power", "temperature", "store")] == ["not_looked_at", "not_looked_at", "warning"]
 
 
 def test_the_command_finds_a_key_that_others_can_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

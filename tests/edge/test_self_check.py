@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from edge.__main__ import main
 from edge.app import Refused
-from edge.history import Line, history
+from edge.history import Line, found_words, history
 from edge.journal_slots import read_slots
 from edge.journal_state import JournalState, LastCheck, after
 from edge.ports import ClockReading, FaultKind, HardwareFault, SyncState
@@ -35,7 +36,7 @@ ON_BATTERY = Readings(
 )
 DAY_NS = DAY_MS * 1_000_000
 BEFORE, DAILY = CheckCode.BEFORE_RECORDING, CheckCode.DAILY
-WELL, WARNING, BLOCKING, UNSEEN = CheckOutcome
+WELL, WARNING, BLOCKING, NOT_FITTED, UNSEEN = CheckOutcome
 
 
 def told_since(made: Device, since_ms: int) -> list[Line]:
@@ -69,12 +70,12 @@ def test_a_session_begins_behind_its_check_which_says_what_was_found(tmp_path: P
         CheckItem.PICTURE: WELL,
         CheckItem.SOUND: WELL,
         CheckItem.SPACE: WELL,
-        CheckItem.POWER: UNSEEN,
+        CheckItem.POWER: NOT_FITTED,
         CheckItem.KEY: WELL,
-        CheckItem.INTERLOCK: UNSEEN,
-        CheckItem.STORE: UNSEEN,
-        CheckItem.MIRROR: UNSEEN,
-        CheckItem.TEMPERATURE: UNSEEN,
+        CheckItem.INTERLOCK: NOT_FITTED,
+        CheckItem.STORE: NOT_FITTED,
+        CheckItem.MIRROR: NOT_FITTED,
+        CheckItem.TEMPERATURE: NOT_FITTED,
     }
     assert rows[CheckItem.CLOCK][1] == 5
     assert rows[CheckItem.SPACE][1] > 6
@@ -276,8 +277,8 @@ def test_what_the_checks_of_a_service_found_is_exported_and_verified(
     assert told == [
         "每日自检 daily check：正常 well",
         "录前检查 check before recording：电源 power（注意 warning）、温度 temperature（注意 warning）",
-        "录前检查 check before recording：空间 space（不能录制 BLOCKING）、电源 power（注意 warning）、"
-        "温度 temperature（注意 warning）",
+        "录前检查 check before recording：画面 picture（未查 not looked at）、声音 sound（未查 not looked at）、"
+        "空间 space（不能录制 BLOCKING）、电源 power（注意 warning）、温度 temperature（注意 warning）",
         "拒绝 refused：存储空间不足 storage space insufficient",
     ]
     capsys.readouterr()
@@ -295,3 +296,34 @@ def test_a_check_that_fails_is_known_from_one_that_does_not(tmp_path: Path) -> N
     Room().record(made.config, lambda r: r.play(1))
     (line,) = [one for one in told_since(made, UTC_MS) if one.kind == "check"]
     assert line.words == "录前检查 check before recording：正常 well"
+
+
+def test_what_nobody_looked_at_is_told_as_neither_well_nor_fault(tmp_path: Path) -> None:
+    """A day on which recording was forbidden: the sources were not claimed, and a UPS was never heard of."""
+    made, room = device(tmp_path), Room()
+    guard = SilentGuard(guard_word(room.clock.now_ns, permit=False))
+    config = guarded(made.config)
+    config = replace(config, ups=replace(config.ups, kind="nut"), board=replace(config.board, enabled=True))
+    assert Service(made, room).serve(rest, config=config, around=Surroundings(guard=guard)) == 0
+    (rows,) = checks(made, DAILY)
+    unseen = {item for item, outcome in outcomes(rows).items() if outcome is UNSEEN}
+    assert unseen == {CheckItem.PICTURE, CheckItem.SOUND, CheckItem.POWER, CheckItem.TEMPERATURE}
+    (line,) = [one.words for one in told_since(made, UTC_MS) if one.kind == "check"]
+    assert "画面 picture（未查 not looked at）、声音 sound（未查 not looked at）" in line
+    assert not any(word in line for word in ("正常", "画面 picture（不能", "画面 picture（注意"))
+    report = made.verify()
+    assert report.intact
+    assert not [found for found in report.findings if "check" in found.code.value]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((), "没有查看任何一项 nothing was looked at"),
+        (((CheckItem.POWER, NOT_FITTED, 0),), "没有查看任何一项 nothing was looked at"),
+        (((CheckItem.CLOCK, WELL, 5), (CheckItem.POWER, NOT_FITTED, 0)), "正常 well"),
+        (((CheckItem.CLOCK, 77, 5),), "时间 clock（代码 code 77）"),
+    ],
+)
+def test_a_check_is_well_only_where_something_was_looked_at(rows: tuple[tuple[int, int, int], ...], said: str) -> None:
+    assert found_words(rows) == said

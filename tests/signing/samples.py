@@ -296,7 +296,11 @@ def _later_bodies() -> tuple[EntryBody, ...]:
         ),
         Check(
             code=CheckCode.BEFORE_RECORDING,
-            rows=((CheckItem.CLOCK, CheckOutcome.WELL, 10), (CheckItem.SOUND, CheckOutcome.WARNING, -6_100)),
+            rows=(
+                (CheckItem.CLOCK, CheckOutcome.WELL, 10),
+                (CheckItem.SOUND, CheckOutcome.WARNING, -6_100),
+                (CheckItem.POWER, CheckOutcome.NOT_LOOKED_AT, 0),
+            ),
             records=(),
         ),
         Maintenance(code=MaintenanceCode.CLEANED, records=((RecordLabel.OTHER, filler("record 14")),)),
