@@ -17,6 +17,7 @@ from pathlib import Path
 from edge import config as configuration
 from edge.app import Start, conduct_threads
 from edge.commands import (
+    acts,
     cases,
     config,
     ctl,
@@ -78,13 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         "3 摄像头或麦克风 camera or microphone, 4 存储 storage, 5 密钥 key, 6 已在录制 already running, "
         "7 依规定拒绝 refused by the rules of keeping",
     )
-    commands: argparse._SubParsersAction[argparse.ArgumentParser] = parser.add_subparsers(
-        dest="command", required=True, parser_class=CommandLine
-    )
+    commands: argparse._SubParsersAction[argparse.ArgumentParser] = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="录制一个场次 / record one session")
-    run.add_argument("--config", type=Path, metavar="FILE")
-    run.add_argument("--spool", type=Path, metavar="DIR")
-    run.add_argument("--seconds", type=seconds, metavar="N")
+    acts.add_config(run)
+    run.add_argument("--seconds", type=seconds, metavar="N", help="录制多少秒后结束 / end after so many seconds")
     add_store(run)
     run.add_argument(
         "--emergency",
@@ -93,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(work=_run)
     service = commands.add_parser("recorder", help="录制服务进程：待机、录制、续录 / the recorder as a service")
-    service.add_argument("--config", type=Path, metavar="FILE")
+    service.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
     service.add_argument(
         "--last-good",
         type=Path,

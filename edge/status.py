@@ -5,8 +5,9 @@ Pure. CONTROL makes a `Status` about twice a second; whoever shows it (terminal,
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
+
+from liuhen.command_line import columns_of
 
 DIGITAL_ZERO_MILLIBEL = -9600
 _FORBIDDEN = {"tripped": "▣ 防爆联锁 INTERLOCK", "withheld": "□ 不得记录 WITHHELD"}
@@ -118,7 +119,7 @@ def fit(text: str, columns: int) -> str:
     """Cut a line to a terminal's width, counting East Asian wide characters as two columns."""
     width, kept = 0, []
     for character in text:
-        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        width += columns_of(character)
         if width > columns:
             break
         kept.append(character)

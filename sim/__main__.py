@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="其余设置 / further settings; its key is used as it is"
     )
-    parser.add_argument("--seconds", type=seconds, metavar="N")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="录制多少秒后结束 / end after so many seconds")
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="用视频文件代替房间画面 / play a video as the picture"
     )
@@ -108,7 +108,13 @@ def _parser() -> argparse.ArgumentParser:
         help="模拟世界的套接字目录，供另一终端操纵 / folder of the world's sockets, for its levers",
     )
     add_store(parser)
-    parser.add_argument("--microphone-ppm", type=ppm, default=0.0, metavar="N")
+    parser.add_argument(
+        "--microphone-ppm",
+        type=ppm,
+        default=0.0,
+        metavar="N",
+        help="麦克风时钟偏差，百万分之几 / how far the microphone's clock is off, in millionths",
+    )
     parser.add_argument(
         "--emergency", action="store_true", help="同 liuhen run --emergency / as with liuhen run --emergency"
     )

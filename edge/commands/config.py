@@ -16,7 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("config", help="配置：检查、显示默认值 / check a configuration, print the default")
     verbs = parser.add_subparsers(dest="verb", required=True)
     check = verbs.add_parser("check", help="检查配置文件 / check a file")
-    check.add_argument("file", type=Path)
+    check.add_argument("file", type=Path, help="配置文件 / the configuration file")
     verbs.add_parser("default", help="打印带注释的默认配置 / print the commented default")
     parser.set_defaults(work=run)
 

@@ -30,7 +30,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="录多少秒；不写则按 Ctrl-C 结束 / until Ctrl-C if left out",
     )
-    parser.add_argument("--directory", type=Path, default=Path("recordings"), metavar="DIR")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path("recordings"),
+        metavar="DIR",
+        help="存放目录 / where it is put (recordings)",
+    )
     parser.set_defaults(work=run)
 
 

@@ -29,7 +29,7 @@ APPROVAL = "approval.txt"
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command line."""
     parser = commands.add_parser("export", help="制作副本，可不提交部分附录 / copy an archive, withholding records")
-    parser.add_argument("spool", type=Path, metavar="SPOOL")
+    parser.add_argument("spool", type=Path, metavar="SPOOL", help="存储目录或档案 / the spool or archive")
     parser.add_argument("target", type=Path, metavar="DEST", help="新目录 / a new directory")
     parser.add_argument(
         "--session",

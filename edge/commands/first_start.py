@@ -23,7 +23,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], op
         "first-start",
         help="首次启动：生成密钥、存储目录和登记申请 / make this device's key, spool and enrolment request",
     )
-    parser.add_argument("--config", type=Path, default=DEFAULT_FILE, metavar="FILE")
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_FILE, metavar="FILE", help="设备配置 / the device's configuration"
+    )
     parser.set_defaults(work=lambda arguments: run(arguments, open_token))
 
 

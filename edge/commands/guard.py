@@ -19,7 +19,7 @@ MakeStart = Callable[[Config, Callable[[str], None]], GuardStart]
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], make_start: MakeStart) -> None:
     """Describe the command line."""
     parser = commands.add_parser("guard", help="防爆联锁与指示灯进程 / the interlock and the lamps, as a process")
-    parser.add_argument("--config", type=Path, metavar="FILE")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
     parser.set_defaults(work=lambda parsed: watch(parsed.config, make_start))
 
 

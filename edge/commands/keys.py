@@ -33,7 +33,9 @@ def add_parser(
     parser = commands.add_parser("keys", help="密钥：生成、背书、轮换、停用 / make, endorse, rotate and retire keys")
     verbs = parser.add_subparsers(dest="verb", required=True)
     init = verbs.add_parser("init", help="生成设备、根或保管人密钥 / make a device's, a root's or a custodian's keys")
-    init.add_argument("what", choices=("device", "root", "custodian"))
+    init.add_argument(
+        "what", choices=("device", "root", "custodian"), help="哪种密钥：设备、根、保管人 / whose key it is"
+    )
     init.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="新文件所在目录 / folder for the new files"
     )
@@ -45,12 +47,14 @@ def add_parser(
     init.add_argument("--token-label", default="liuhen", metavar="LABEL", help="令牌的标签 / label of the token")
     init.add_argument("--token-pin-file", type=Path, metavar="FILE", help="口令文件 / file that holds the PIN")
     show = verbs.add_parser("show", help="查看密钥、名片、背书或信任文件 / show a key, card, endorsement or trust file")
-    show.add_argument("files", type=Path, nargs="+")
+    show.add_argument("files", type=Path, nargs="+", help="名片、背书或信任文件 / cards, endorsements, trust files")
     endorse = verbs.add_parser("endorse", help="用根密钥为设备背书 / endorse a device card with a root")
-    endorse.add_argument("card", type=Path)
-    endorse.add_argument("--root", type=Path, required=True, metavar="KEY")
-    endorse.add_argument("--purpose", choices=("production", "demo"), required=True)
-    endorse.add_argument("--out", type=Path, required=True, metavar="FILE")
+    endorse.add_argument("card", type=Path, help="被背书设备的名片 / the card of the device that is endorsed")
+    endorse.add_argument("--root", type=Path, required=True, metavar="KEY", help="根密钥文件 / the root's key file")
+    endorse.add_argument(
+        "--purpose", choices=("production", "demo"), required=True, help="用途：正式或演示 / production or demo"
+    )
+    endorse.add_argument("--out", type=Path, required=True, metavar="FILE", help="写入新文件 / the new file to write")
     key_acts.add_parsers(verbs)
     trust_file.add_parser(verbs)
     parser.set_defaults(work=lambda arguments: run(arguments, clock, open_token))

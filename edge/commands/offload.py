@@ -64,8 +64,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], ma
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE")
-    parser.add_argument("--spool", type=Path, metavar="DIR")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
+    parser.add_argument(
+        "--spool", type=Path, metavar="DIR", help="存储目录，不写则按配置 / else the configuration's spool"
+    )
     add_store(parser)
 
 

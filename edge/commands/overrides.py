@@ -12,21 +12,20 @@ from typing import NoReturn
 
 from edge.config import Config
 from edge.settings_control import Control
+from liuhen.command_line import BilingualParser
 from liuhen.errors import FormatError
 from liuhen.store_names import parse_store_url
-from liuhen.usage_words import usage_words
 
 LONGEST_SECONDS = 366 * 86_400
 LARGEST_PPM = 10_000.0
 USAGE_EXIT = 2
 
 
-class CommandLine(argparse.ArgumentParser):
-    """A parser that complains in one line, Chinese first; its subcommands' parsers are of this class too."""
+class CommandLine(BilingualParser):
+    """A parser of the device's commands, which end with exit code 2 where their words are wrong."""
 
-    def error(self, message: str) -> NoReturn:
+    def refuse(self, zh: str, en: str) -> NoReturn:
         """Say what is wrong with the command line, and where the options stand. Exits."""
-        zh, en = usage_words(message)
         see_zh, see_en = f"用 {self.prog} --help 查看说明", f"see {self.prog} --help"
         self.exit(USAGE_EXIT, f"命令行有误：{zh}；{see_zh} / error: {en}; {see_en}\n")
 

@@ -51,10 +51,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.add_argument("profile", metavar="NAME|FILE", help="名称或文件 / its name or a file")
     show.add_argument("--item", metavar="N", help="只看清单中的一项 / one row or article alone")
     linted = verbs.add_parser("lint", help="检查：不得主张的、存疑的 / what cannot be claimed, what is doubtful")
-    linted.add_argument("profile", metavar="NAME|FILE")
+    linted.add_argument("profile", metavar="NAME|FILE", help="名称或文件 / its name or a file")
     compared = verbs.add_parser("diff", help="比较两个辖区规则 / every difference of two")
-    compared.add_argument("left", metavar="NAME|FILE")
-    compared.add_argument("right", metavar="NAME|FILE")
+    compared.add_argument("left", metavar="NAME|FILE", help="名称或文件 / its name or a file")
+    compared.add_argument("right", metavar="NAME|FILE", help="与之比较的 / the one to compare with")
     for verb in (listed, show, linted, compared):
         verb.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
         verb.add_argument("--json", action="store_true", help="机器可读 / for a program")

@@ -47,10 +47,14 @@ def add_parser(
     add.add_argument("--label", required=True, choices=sorted(LABELS), help="附录类别 / what the record is about")
     add.add_argument("--file", type=Path, metavar="FILE", help="内容文件，不写则读标准输入 / else standard input")
     ls = verbs.add_parser("ls", help="列出附录，不显示内容 / list records without their content")
-    ls.add_argument("directory", type=Path, nargs="?", default=DEFAULT_SPOOL)
+    ls.add_argument(
+        "directory", type=Path, nargs="?", default=DEFAULT_SPOOL, help="存储目录或档案 / the spool or archive"
+    )
     show = verbs.add_parser("show", help="查看一份附录 / show one record")
     show.add_argument("record", metavar="RECORD", help="附录编号前 8 位以上 / first 8 digits or more")
-    show.add_argument("directory", type=Path, nargs="?", default=DEFAULT_SPOOL)
+    show.add_argument(
+        "directory", type=Path, nargs="?", default=DEFAULT_SPOOL, help="存储目录或档案 / the spool or archive"
+    )
     show.add_argument("--out", type=Path, metavar="FILE", help="写入新文件 / write the content to a new file")
     parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 

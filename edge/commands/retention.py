@@ -57,7 +57,7 @@ def add_parser(
         help="最后保存日（含），设备当地时间 / last day kept, local time of the device",
     )
     term.add_argument("--permanent", action="store_true", help="长期保存，永不销毁 / for good")
-    extend.add_argument("--basis", required=True, choices=sorted(BASES))
+    extend.add_argument("--basis", required=True, choices=sorted(BASES), help="依据类别 / what it rests on")
     _add_ground(extend, required=False)
     hold = verbs.add_parser("hold", help="保全：解除前一律不得销毁 / place a hold")
     _add_session(hold, everything=True)
@@ -69,7 +69,13 @@ def add_parser(
     )
     _add_ground(lift, required=True)
     ls = verbs.add_parser("ls", help="列出各场次的期限与保全 / list terms and holds")
-    ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
+    ls.add_argument(
+        "directory",
+        type=Path,
+        nargs="?",
+        default=Path("recordings/spool"),
+        help="存储目录或档案 / the spool or archive",
+    )
     ls.add_argument("--config", type=Path, metavar="FILE", help="设备配置，时间按其时区 / whose local time is shown")
     parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 

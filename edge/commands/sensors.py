@@ -20,7 +20,7 @@ MakeStart = Callable[[Config, Say], SensorsStart]
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], make_start: MakeStart) -> None:
     """Describe the command line."""
     parser = commands.add_parser("sensors", help="电源、气体、主板监测进程 / UPS, gas detector and board, as a process")
-    parser.add_argument("--config", type=Path, metavar="FILE")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
     add_peers(parser)
     parser.set_defaults(work=lambda parsed: watch(parsed, make_start))
 

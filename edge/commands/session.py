@@ -101,7 +101,7 @@ ASKING = {
 def _add_mark(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     words = "标记环节、重点、到场、告知、休会、场所；可补标 / mark a step, a point, an arrival, notice, recess, place"
     mark = verbs.add_parser("mark", help=words, description=words)
-    mark.add_argument("kind", choices=KINDS)
+    mark.add_argument("kind", choices=KINDS, help="标记什么 / what is marked")
     mark.add_argument(
         "number", type=_number, nargs="?", metavar="N", help="环节或重点的序号 / number of the step or point"
     )

@@ -34,7 +34,7 @@ def add_parser(
     parser = commands.add_parser("spool", help="本机存储：初始化、列出 / prepare and list the local store")
     verbs = parser.add_subparsers(dest="verb", required=True)
     init = verbs.add_parser("init", help="为设备初始化存储目录 / prepare a directory for a device")
-    init.add_argument("directory", type=Path)
+    init.add_argument("directory", type=Path, help="存储目录 / the spool")
     whose = init.add_mutually_exclusive_group(required=True)
     whose.add_argument("--card", type=Path, help="设备名片 / the device's card")
     whose.add_argument(
@@ -44,10 +44,10 @@ def add_parser(
         help="作为另一块盘上存储目录的镜像 / the mirror of a spool on another disk",
     )
     ls = verbs.add_parser("ls", help="列出场次与段 / list sessions and segments")
-    ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
-    ls.add_argument("--json", action="store_true")
+    ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"), help="存储目录 / the spool")
+    ls.add_argument("--json", action="store_true", help="机器可读 / for a program")
     scrub = verbs.add_parser("scrub", help="重读已存的段查找损坏，不作改动 / read stored segments again for rot")
-    scrub.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"))
+    scrub.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"), help="存储目录 / the spool")
     scrub.add_argument("--mirror", type=Path, metavar="DIR", help="另一块盘上的镜像 / the mirror on the other disk")
     for verb in (init, ls, scrub):
         verb.set_defaults(work=run)

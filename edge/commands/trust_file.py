@@ -29,7 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     new = acts.add_parser("new", help="由若干根组成 k/n 信任文件 / k of n roots, taken from their own trust files")
     add = acts.add_parser("add", help="增加根或改变门限 / add roots, or change the threshold")
     revoke = acts.add_parser("revoke", help="撤销设备密钥 / revoke a device key")
-    new.add_argument("--organisation", required=True, metavar="NAME")
+    new.add_argument("--organisation", required=True, metavar="NAME", help="发布单位 / organisation that issues it")
     for changed in (add, revoke):
         changed.add_argument("file", type=Path, help="现有信任文件 / the present trust file")
     for rooted in (new, add):
@@ -47,7 +47,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     until.add_argument("--altogether", action="store_true", help="全部不予采信 / nothing it signed is believed")
     revoke.add_argument("--seq", type=int, metavar="SEQ", help="与 --archive 合用 / with --archive")
     for act in (new, add, revoke):
-        act.add_argument("--out", type=Path, required=True, metavar="FILE")
+        act.add_argument("--out", type=Path, required=True, metavar="FILE", help="写入新文件 / the new file to write")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,13 +21,13 @@ from typing import NoReturn
 
 from liuhen import archive, endorsement, store_cli
 from liuhen.archive import Scope, Target
+from liuhen.command_line import BilingualParser
 from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
 from liuhen.findings import printable
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.store_archive import StoreArchive
 from liuhen.store_reader import StoreTrouble
-from liuhen.usage_words import usage_words
 from liuhen.verify import Request, verify
 from liuhen.verify_ahead import WorkerError
 
@@ -45,11 +45,10 @@ class UnusableError(Exception):
         self.line = f"liuhen-verify: {zh} / {en}"
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(BilingualParser):
     """Says what is wrong in one line."""
 
-    def error(self, message: str) -> NoReturn:
-        zh, en = usage_words(message)
+    def refuse(self, zh: str, en: str) -> NoReturn:
         raise UnusableError(f"参数有误：{zh}；用 --help 查看用法", f"bad arguments: {en}; see --help")
 
 

@@ -232,7 +232,7 @@ def test_jobs_out_of_range_are_refused_in_one_line(tmp_path: Path, capsysbinary:
     for jobs in ("0", "65", "-1", "two"):
         assert cli.main([str(tmp_path), "--jobs", jobs]) == cli.UNUSABLE
         _, err = capsysbinary.readouterr()
-        assert err.decode().startswith("liuhen-verify: 参数有误：参数 --jobs 不能是")
+        assert err.decode().startswith("liuhen-verify: 参数有误：参数 --jobs 的内容不能用")
         assert err.count(b"\n") == 1
 
 
