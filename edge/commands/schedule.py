@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from edge.commands.acts import tell
 from edge.commands.ctl import put
 from edge.config import Config
 from edge.journal_times import local_time
+from edge.profiles.terms import last_day_before, notice_of_hearing
 from edge.requests import Request, Verb
+from edge.rules import with_rules
 from edge.schedule import Hearing, ScheduleError, to_bytes
 from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
+from edge.working_days import is_working_day
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the calendar, and take it in."""
 
     def work() -> int:
-        config = configuration.load(arguments.config) if arguments.config is not None else Config()
+        config = with_rules(configuration.load(arguments.config)) if arguments.config is not None else Config()
         try:
             hearings = _read(arguments.file, config)
         except ScheduleError as error:
@@ -47,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             return EXIT_USAGE
         for hearing in hearings:
             tell(_line(hearing, config))
+            for line in _notice(hearing, config):
+                tell(line)
         tell(f"共 {len(hearings)} 场 in all")
         return EXIT_CLEAN if arguments.verb == "show" else _bring(hearings, arguments.socket or config.control.socket)
 
@@ -78,3 +84,23 @@ def _line(hearing: Hearing, config: Config) -> str:
     begin = local_time(hearing.begin_ms, zone, "%Y-%m-%d %H:%M")
     until = f" – {local_time(hearing.end_ms, zone, '%H:%M')}" if hearing.end_ms > hearing.begin_ms else ""
     return f"{begin}{until}  {hearing.title}"
+
+
+def _notice(hearing: Hearing, config: Config) -> Iterator[str]:
+    """By when the parties are to be told of a penalty hearing, where the rules say so; a warning once that day is over.
+
+    A calendar does not say whether a hearing is one of a penalty, so the line does.
+    """
+    due = notice_of_hearing(config.rules)
+    if due is None:
+        return
+    limit, source = due
+    moments = (hearing.begin_ms / 1000, time.time())
+    held, today = (datetime.fromtimestamp(at, tz=config.device.zone).date() for at in moments)
+    by, last = f"“{limit.words}”，{source}", last_day_before(limit, held, is_working_day)
+    if last is None:
+        yield f"    通知期限无法计算：不知道 {held.year} 年的调休安排（{by}） / notice: holidays not known"
+    elif last < today:
+        yield f"    警告：处罚听证的通知最迟为 {last}，已过（{by}） / warning: too late for its notice"
+    else:
+        yield f"    处罚听证最迟于 {last} 通知当事人（{by}） / a penalty hearing: tell the parties by"

@@ -323,6 +323,24 @@ def test_what_is_no_schedule_is_refused(made: Device) -> None:
     run_at(made, 0, ask)
 
 
+@pytest.mark.parametrize(
+    ("days", "told"), [(10, "处罚听证最迟于 {} 通知当事人"), (3, "警告：处罚听证的通知最迟为 {}，已过")]
+)
+def test_by_when_the_parties_are_to_be_told_of_a_hearing_is_said_where_the_rules_say_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: int, told: str
+) -> None:
+    held = (datetime.now(UTC) + timedelta(hours=8, days=days)).date()
+    file = tmp_path / "court.ics"
+    file.write_bytes(calendar(event("SUMMARY:听证", start=f"DTSTART:{held:%Y%m%d}T010000Z")))
+    rules = {}
+    for name in ("zezhou", "jiaozuo"):
+        (tmp_path / f"{name}.toml").write_text(f'[profile]\nname = "{name}"\n', encoding="utf-8")
+        assert main(["schedule", "show", str(file), "--config", str(tmp_path / f"{name}.toml")]) == 0
+        rules[name] = capsys.readouterr().out
+    assert f"{told.format(held - timedelta(days=7))}（“听证7日前”，第23行）" in rules["zezhou"]
+    assert "通知" not in rules["jiaozuo"]
+
+
 def test_a_clerk_reads_a_calendar_before_taking_it_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     soon = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y%m%dT010000Z")
     file = tmp_path / "court.ics"

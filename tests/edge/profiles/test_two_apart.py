@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+import dataclasses
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -25,7 +26,7 @@ from edge.profiles.schema import (
     Trigger,
     Unit,
 )
-from edge.profiles.terms import rule_of
+from edge.profiles.terms import last_day_before, notice_of_hearing, rule_of
 from edge.working_days import is_working_day
 from tests.edge.profiles.books import load_named
 
@@ -250,6 +251,25 @@ def test_a_limit_before_its_event_is_never_counted_forwards() -> None:
     assert notice.limit.before
     with pytest.raises(ValueError, match="counted backwards"):
         rule_of(notice.limit, 480)
+    forwards = _archive("nongan")
+    assert forwards is not None
+    with pytest.raises(ValueError, match="not counted backwards"):
+        last_day_before(forwards, date(2026, 10, 12), is_working_day)
+
+
+def test_the_parties_are_told_seven_days_before_a_hearing_where_a_row_says_so_and_nowhere_else() -> None:
+    found = {name: notice_of_hearing(load_named(name)) for name in (*BOOKS, "neutral")}
+    assert {name: one[1] for name, one in found.items() if one is not None} == {
+        "zezhou": "第23行",
+        "province": "第17行",
+    }
+    assert found["zezhou"] is not None
+    limit = found["zezhou"][0]
+    assert last_day_before(limit, date(2026, 10, 12), is_working_day) == date(2026, 10, 5)
+    # In working days, as the penalty law counts them, two holidays lie between, and 10 October is made up.
+    working = dataclasses.replace(limit, unit=Unit.WORKING_DAYS)
+    assert last_day_before(working, date(2026, 10, 12), is_working_day) == date(2026, 9, 24)
+    assert last_day_before(working, date(2026, 10, 12), lambda _: None) is None
 
 
 @pytest.mark.parametrize("name", BOOKS)
