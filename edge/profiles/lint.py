@@ -22,7 +22,9 @@ from edge.profiles.schema import (
 )
 
 LAW_OF_2021 = "2021-07-15"
-"""The Administrative Penalty Law as revised (行政处罚法, Arts. 44, 45 and 64) holds from this day."""
+"""The Administrative Penalty Law as revised (行政处罚法) holds from this day. Art. 64: a hearing is asked for within
+五日 of the notice and told of 七日 before; Art. 85: those are working days; Arts. 44, 45: no days for a statement."""
+LAW_WORDS = "《行政处罚法》（2021年修订）"
 DOUBTS = ("[存疑]", "[残缺]")
 
 
@@ -75,7 +77,7 @@ def _portable_only(profile: Profile) -> Iterator[Remark]:
 
 
 def _rows_elsewhere(profile: Profile) -> Iterator[Remark]:
-    """One line for all rows that take place where no fixed recorder is."""
+    """One line for all rows and articles that take place where no fixed recorder is."""
     away = [
         item.no
         for item in profile.items
@@ -84,7 +86,7 @@ def _rows_elsewhere(profile: Profile) -> Iterator[Remark]:
     if away:
         yield Remark(
             level=Level.CANNOT_CLAIM,
-            source="清单",
+            source="清单" if profile.columns else "条文",
             zh=f"以下各项不在固定场所进行，固定设备不适用：{'、'.join(away)}",
             en=f"{len(away)} items take place elsewhere and are not for a fixed recorder",
         )
@@ -122,29 +124,30 @@ def _unused_classes(profile: Profile) -> Iterator[Remark]:
 
 
 def _older_than_the_law(profile: Profile) -> Iterator[Remark]:
-    """Terms before and after the notice that the revised law sets otherwise; a document after it is let alone."""
+    """Terms before and after the notice beside what the revised law says; a document after it is let alone."""
     if profile.origin.effective_from >= LAW_OF_2021:
         return
     for item in profile.items:
         if item.limit is None or item.limit.unit is not Unit.DAYS:
             continue
         if item.limit.trigger is Trigger.NOTICE_SERVED:
-            zh = "2021年修订的行政处罚法规定要求听证须在告知后五日内提出，对陈述申辩没有规定日数"
-            yield _older(
-                item, zh, "a hearing is asked for within 5 days of the notice; no days are set for a statement"
+            zh = (
+                f"{LAW_WORDS}第四十四条、第四十五条对陈述、申辩没有规定日数；"
+                "第六十四条第（一）项的五日是提出听证要求的期限"
             )
+            yield _beside_the_law(item, zh, "Arts. 44, 45 set no days for a statement; Art. 64(1): 5 for a hearing")
         elif item.limit.trigger is Trigger.HEARING_HELD:
-            zh = "2021年修订的行政处罚法规定在听证的七个工作日前通知"
-            yield _older(item, zh, "notice is given 7 working days before the hearing")
+            zh = f"{LAW_WORDS}第六十四条第（二）项为举行听证的七日前"
+            yield _beside_the_law(item, zh, "Art. 64(2): notice 7 days before the hearing")
 
 
-def _older(item: Item, zh: str, en: str) -> Remark:
+def _beside_the_law(item: Item, zh: str, en: str) -> Remark:
     words = item.limit.words if item.limit is not None else ""
     return Remark(
         level=Level.WARNING,
         source=item.source,
-        zh=f"“{words}”似早于现行法：{zh}。未作更改，请以现行有效的规定为准",
-        en=f"looks older than the law of 2021 ({en}); nothing was changed",
+        zh=f"“{words}”须与现行法核对：{zh}，第八十五条规定五日、七日指工作日。未作更改，请以现行有效的规定为准",
+        en=f"to be checked against the penalty law of 2021 ({en}; Art. 85: working days); nothing was changed",
     )
 
 
