@@ -40,6 +40,7 @@ CAPABILITIES = {
     "client.rgw": ("mon", "allow rw", "osd", "allow rwx"),
 }
 
+# A monitor gathers changes for a second before it proposes them; a store that comes up makes dozens, one after another.
 CONFIGURATION = """\
 [global]
 fsid = {fsid}
@@ -58,6 +59,8 @@ mon_allow_pool_size_one = true
 mon_max_pg_per_osd = 500
 mon_data_avail_warn = 1
 mon_data_avail_crit = 1
+paxos_propose_interval = 0.05
+paxos_min_wait = 0.01
 auth_allow_insecure_global_id_reclaim = false
 osd_crush_chooseleaf_type = 0
 osd_memory_target = 939524096
