@@ -175,8 +175,17 @@ class Cluster:
         (run / f"{name}.keeper").write_text(f"{keeper.pid}\n")
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Freeze or thaw a daemon."""
-        os.kill(self._pid(name), number)
+        """Freeze or thaw a daemon; it stands still when this returns. Raises CephFailed.
+
+        One thread takes the signal and then stops the others, which work on until that one is scheduled.
+        """
+        pid = self._pid(name)
+        os.kill(pid, number)
+        deadline = time.monotonic() + END_SECONDS
+        while number is signal.SIGSTOP and not _stands_still(pid):
+            if time.monotonic() > deadline:
+                raise CephFailed(f"{name} was stopped and goes on")
+            time.sleep(PAUSE_SECONDS)
 
     def kill_gateway(self) -> None:
         """The gateway is gone without a word, until `start_gateway`."""
@@ -263,6 +272,12 @@ def _end(pid: int, child: subprocess.Popen[bytes] | None) -> None:
             return
         if number is not signal.SIGCONT and _wait_ended(pid, child):
             return
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread is stopped (proc(5): the field behind the name in parentheses)."""
+    stats = [path.read_text(errors="replace") for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def _wait_ended(pid: int, child: subprocess.Popen[bytes] | None) -> bool:
