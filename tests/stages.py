@@ -1,10 +1,11 @@
 """`make test`: the whole test set as three pytest sessions, judged together at the end.
 
 What asks nothing of the clock runs on every core, two workers to a core because most of it waits for a flush. What
-runs by the clock with room to spare (`beside`) follows, two files side by side, and all that asks the reference store
-on one of the two sides. What must not lose a frame, answers within milliseconds or plays in a browser comes last, one
-test at a time and alone on the machine. Every session runs even where an earlier one failed, and the last words say
-what each came to.
+runs by the clock with room to spare (`beside`) follows, four groups side by side (`tests/side_by_side.py`): these tests
+wait, for a lamp, a lease, a store or the end of the long recording, and leave a machine of two cores idle half the
+time. The long recording begins first and the other three workers give way to it, as the services of a device do: it is
+held to every frame and sample there too. What has limits of milliseconds comes last, one test at a time and alone on
+the machine. Every session runs even where an earlier one failed, and the last words say what each came to.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from enum import Enum
 from pathlib import Path
 
 PARALLEL = ("-n", "auto", "--dist=worksteal")
-BESIDE = ("-n", "2", "--dist=loadfile")
+BESIDE = ("-n", "4", "--dist=loadfile", "--no-loadscope-reorder")
 PASSED, NO_TESTS, INTERRUPTED = 0, 5, 2
 
 

@@ -41,7 +41,7 @@ def main() -> int:
         )
         return EXIT_STORAGE
     with tempfile.TemporaryDirectory(prefix="liuhen-ceph-") as folder:
-        _say("正在启动 Ceph 存储，约二十秒……", "starting a Ceph store, some twenty seconds ...")
+        _say("正在启动 Ceph 存储，约十秒……", "starting a Ceph store, some ten seconds ...")
         try:
             store = begin(Path(folder))
         except CephFailed as error:

@@ -40,6 +40,7 @@ from tests.sim.simulated_camera import FRAME_NS, HEIGHT, WIDTH, Scene, running_w
 
 pytestmark = [
     pytest.mark.realtime,
+    pytest.mark.beside,
     pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning"),  # in picamera2.previews.null_preview
 ]
 

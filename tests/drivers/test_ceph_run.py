@@ -14,7 +14,7 @@ from liuhen.store_names import parse_key
 from tests.ceph import run
 from tests.ceph.store import CephStore
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(300)]
 
 SECONDS = 4
 

@@ -26,7 +26,7 @@ from sim.pulse import DEVICE, PulseSource, PulseUnavailable
 from tests.drivers.deliveries import SteppedClock
 from tests.required import unavailable
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 20.0
 RATE_HZ = 48_000

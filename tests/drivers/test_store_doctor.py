@@ -22,7 +22,7 @@ from liuhen.store_names import StoreUrl, parse_store_url
 from tests.ceph.store import LOCK_DAYS, LOG_ID, CephStore
 from tests.drivers.test_store_mock import ACCOUNT, mocked
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 
 
 def now() -> datetime:

@@ -24,7 +24,7 @@ from tests.ceph.store import BUCKET, LOG_ID, CephStore
 from tests.ceph.tls import make_certificates
 from tests.drivers.store_contract import content, fault_of, put
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 
 BODY = os.urandom(2_000_000)
 LONG_BODY = BODY * 4

@@ -23,7 +23,7 @@ from edge.store import FaultClass, StoreFault, Version
 from tests.ceph.store import LOCK_DAYS, LOG_ID, POLICIES, CephStore
 from tests.drivers.store_contract import BODY, content, fault_of, put
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 
 FORBIDDEN = 403
 OTHER = "v1/ffffffffffffffffffffffffffffffff/media/one"

@@ -171,12 +171,14 @@ print(judge(known, probe(folder / "mounted/spool")).value)
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_pulled_disk_is_removed_although_its_identity_is_still_in_memory(tmp_path: Path) -> None:
     said = on_a_disk(tmp_path, f"{ABOUT}\ndisk.pull()\nprint(judge(known, probe(folder / 'mounted/spool')).value)")
     assert said == ["present", "removed"]
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_disk_remounted_read_only_is_read_only(tmp_path: Path) -> None:
     remount = """
 os.close(file)
@@ -188,6 +190,7 @@ file = os.open(folder / "mounted/file", os.O_RDONLY)
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_what_lies_below_an_unmounted_disk_is_not_the_disk(tmp_path: Path) -> None:
     unmount = """
 os.close(file)

@@ -451,6 +451,7 @@ def of_kind(person: Person, kind: type) -> list[Entry]:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_with_the_recorders_own_threads_a_pulled_token_ends_no_session_and_leaves_no_thread(tmp_path: Path) -> None:
     from drivers.system_clock import SystemClock  # noqa: PLC0415
     from drivers.token import open_token  # noqa: PLC0415

@@ -98,6 +98,7 @@ def test_a_damaged_sound_packet_is_not_decoded_to_the_same_samples(tmp_path: Pat
 
 
 @pytest.mark.browser
+@pytest.mark.beside
 def test_chromium_plays_every_kind_of_file_to_its_end() -> None:
     files = {name: clip_file(clip) for name, clip in CLIPS.items()}
     for name, clip in CLIPS.items():
@@ -125,6 +126,7 @@ def _file_with_late_sound() -> bytes:
 
 
 @pytest.mark.browser
+@pytest.mark.beside
 def test_sound_that_comes_a_fragment_late_is_whole_and_plays(tmp_path: Path) -> None:
     path = tmp_path / "segment.mp4"
     path.write_bytes(_file_with_late_sound())
@@ -136,6 +138,7 @@ def test_sound_that_comes_a_fragment_late_is_whole_and_plays(tmp_path: Path) -> 
 
 
 @pytest.mark.browser
+@pytest.mark.beside
 def test_chromium_reports_a_file_it_cannot_play() -> None:
     """Negative control: without the decoder's configuration nothing plays."""
     played = play_to_end({"broken": clip_file(BOTH).replace(b"avcC", b"free"), "whole": clip_file(BOTH)})

@@ -569,6 +569,7 @@ def sim(folder: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_real_recorder_killed_mid_segment_is_recovered_by_the_next_and_leaves_nothing_running(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     recorder = subprocess.Popen(

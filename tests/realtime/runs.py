@@ -135,11 +135,15 @@ def record(
     *options: str,
     seconds: float,
     truth: str = "truth",
+    truth_in: Path | None = None,
     microphone_ppm: float = 0.0,
     interrupt_when: Callable[[Tally], bool] | None = None,
 ) -> Recording:
-    """Record one session into `folder/spool`. With `interrupt_when`, Ctrl-C is pressed as soon as it says so."""
-    spool, truth_folder = folder / "spool", folder / truth
+    """Record one session into `folder/spool`. With `interrupt_when`, Ctrl-C is pressed as soon as it says so.
+
+    The truth lies in `truth_in`, or beside the spool; there its writing waits for the flushes of the recording.
+    """
+    spool, truth_folder = folder / "spool", (truth_in or folder) / truth
     command = [str(BIN / "liuhen"), "sim", "--spool", str(spool), "--truth", str(truth_folder), *options]
     command += ["--seconds", str(seconds), "--microphone-ppm", str(microphone_ppm)]
     before = _sessions(spool)

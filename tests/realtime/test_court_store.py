@@ -10,7 +10,7 @@ import pytest
 from liuhen import keys
 from tests.realtime.runs import BIN, ROOM_TO_START_AND_END_SECONDS
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(300)]
 
 SECONDS = 8
 

@@ -18,7 +18,7 @@ from tests.realtime.conftest import ARTEFACTS
 from tests.realtime.contact_sheet import COLUMNS, ROWS, THUMBNAIL_COLUMNS, contact_sheet
 from tests.realtime.runs import RATE_HZ, SAMPLE_BYTES, Recording
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(420)]
 
 EVERY, EVERY_FEW = 61, 19
 """Pictures between two thumbnails of a long and of a short segment; the face's clip repeats at neither."""

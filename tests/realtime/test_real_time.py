@@ -19,7 +19,7 @@ from tests.decoded import NotDecodable, decode_segment, out_of_order
 from tests.realtime.lipsync import lip_sync
 from tests.realtime.runs import RATE_HZ, SAMPLE_BYTES, Recording, position_of, verified
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(420)]
 
 FRAMES_PER_SECOND = 25
 LIP_SYNC_MS = 40.0

@@ -27,7 +27,7 @@ from tests.ceph.store import BUCKET, CephStore
 from tests.realtime.runs import BIN, ROOM_TO_START_AND_END_SECONDS
 from tests.secret_traces import Secrets, Watch, files_below, shapes
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(300)]
 
 LIMIT_SECONDS = ROOM_TO_START_AND_END_SECONDS
 TEXT = "当事人：王五，身份证号 110101190001010000"

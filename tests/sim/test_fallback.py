@@ -36,6 +36,7 @@ def simulate_without_pulse(folder: Path, *more: str, ci: bool) -> subprocess.Com
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_without_pulse_the_port_level_room_is_recorded_and_named(tmp_path: Path) -> None:
     done = simulate_without_pulse(tmp_path, ci=False)
     assert done.returncode == 0, done.stderr
@@ -69,6 +70,7 @@ def test_virtual_time_is_no_service(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_service_on_a_stage_named_from_here_has_its_sound_and_records_only_when_asked(tmp_path: Path) -> None:
     words = ["--service", "--spool", "spool", "--stage", "stage"]
     shown = tmp_path / "terminal"

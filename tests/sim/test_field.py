@@ -19,7 +19,7 @@ from sim.levers import Levers, LeverStuck, Verb
 from sim.world import World, WorldPlan
 from tests.edge.sensors.peers import listening
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 LIMIT_SECONDS = 30
 GRACE_NS = 100_000_000
 CONFIGURATION = """\

@@ -21,7 +21,7 @@ from sim.sensor import Acquire, Hello, Wire
 from sim.world import NoSoundServer, World, WorldPlan, WorldUnavailable
 from tests.sim.simulated_camera import HEIGHT, WIDTH, running_world
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 20.0
 

@@ -200,6 +200,7 @@ def test_every_text_of_the_page_stands_in_an_element_of_its_own(wrong: Coverage)
 
 
 @pytest.mark.browser
+@pytest.mark.beside
 def test_the_page_prints_on_a4(wrong: Coverage, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text(to_html(wrong))
     printed = printed_page(tmp_path / "report.html")
