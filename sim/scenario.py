@@ -129,6 +129,7 @@ def play(scenario: Scenario, spool: Path, made_of: MadeOf) -> Played:
         microphone=replace(base.microphone, rate_hz=RATE_HZ, packet_samples=320),
         segment=replace(base.segment, seconds=10),
         interlock=replace(base.interlock, enabled=scenario.settings.interlock),
+        ups=replace(base.ups, kind="nut" if scenario.settings.battery_low else base.ups.kind),
         rules=load_named(scenario.settings.profile),
     )
     disk = SpoolDisk(spool, made_of.fill_disk)
@@ -297,7 +298,7 @@ def _edge(what: str, at: float, found: tuple[bytes, int] | None, boots: list[Boo
 
 def _error_seconds(at: float, found: tuple[bytes, int] | None, boots: list[Boot]) -> float | None:
     """How far a bound is from the truth; None where it is of another boot, or there is none."""
-    true = [one for one in boots if one.since <= at][-1].instant(at)
+    true = next((one for one in reversed(boots) if one.since <= at), boots[0]).instant(at)
     return None if found is None or found[0] != true[0] else (found[1] - true[1]) / NS_PER_SECOND
 
 

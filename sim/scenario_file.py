@@ -152,6 +152,8 @@ class Settings:
     profile: str = NEUTRAL
     disk_full: bool = False
     """Whether there is no space even before the start."""
+    battery_low: bool = False
+    """Whether the UPS says from its first word on that its battery is low."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ def parse(content: bytes) -> Scenario:
 
 
 def _settings(raw: dict[str, Any]) -> Settings:
-    table = _Table(raw, (), ("interlock", "loudspeaker", "loops", "profile", "disk"))
+    table = _Table(raw, (), ("interlock", "loudspeaker", "loops", "profile", "disk", "battery"))
     profiles = {found.name: found.name for found in available()}
     loops = {word: word for word in ("permit", "off")}
     return Settings(
@@ -219,6 +221,7 @@ def _settings(raw: dict[str, Any]) -> Settings:
         loops=table.one_of("loops", loops, "permit"),
         profile=table.one_of("profile", profiles, NEUTRAL),
         disk_full=table.one_of("disk", {"full": True, "empty": False}, False),
+        battery_low=table.one_of("battery", {"low": True, "charged": False}, False),
     )
 
 

@@ -90,9 +90,11 @@ class ScenarioRoom:
         self._post = stage.inbox.post
 
     def begun(self) -> None:
-        """The room's time runs: so does the guard's."""
+        """The room's time runs: so does the guard's, and a UPS that is low says so."""
         if self.settings.interlock:
             self._watch(self._now)
+        if self.settings.battery_low and self._readings.power is None:
+            self._drain({"low": True})
 
     def _watch(self, room: VirtualRoom) -> None:
         self.guard.look(room.clock.boottime_ns())

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge.sensors.readings import PowerReading, PowerState, Readings
-from liuhen.kinds import Event, Gap, Inhibition
-from liuhen.registry import EventCode
+from liuhen.kinds import Check, Event, Gap, Inhibition, Session
+from liuhen.registry import CheckCode, CheckItem, CheckOutcome, EventCode
 from tests.edge.ports_room import Room, device
 from tests.edge.served import Service, Step, answered, journal, rest, start
 from tests.edge.test_room import withhold
@@ -47,3 +47,27 @@ def test_a_battery_that_runs_low_in_a_session_is_the_evidence_of_its_gap(tmp_pat
     (gap,) = (body for body in numbers.values() if isinstance(body, Gap))
     events = [numbers[seq] for seq in gap.evidence]
     assert [event.code for event in events if isinstance(event, Event)] == [EventCode.BATTERY_LOW]
+
+
+def test_jiaozuo_article_16_a_start_on_a_low_battery_is_refused_and_with_mains_it_is_checked_and_begins(
+    tmp_path: Path,
+) -> None:
+    made = device(tmp_path)
+    service = Service(made, Room(), (lambda room: room.play(2),))
+    steps = (told(PowerState.LOW), rest, start, answered(), told(PowerState.MAINS), rest, start, answered(2))
+    assert service.serve(*steps) == 0
+    assert [answer.ok for answer in service.answers] == [False, True]
+    assert "电量" in service.answers[0].words_zh
+    entries = [entry.body for entry in journal(made)]
+    events = [body.code for body in entries if isinstance(body, Event)]
+    assert (
+        events.index(EventCode.BATTERY_LOW)
+        < events.index(EventCode.REFUSED_REQUEST)
+        < events.index(EventCode.MAINS_BACK)
+    )
+    begun = next(number for number, body in enumerate(entries) if isinstance(body, Session))
+    check = entries[begun - 1]
+    assert isinstance(check, Check)
+    assert check.code == CheckCode.BEFORE_RECORDING
+    assert {CheckItem(item): outcome for item, outcome, _ in check.rows}[CheckItem.POWER] == CheckOutcome.WELL
+    assert made.verify().intact

@@ -31,7 +31,7 @@ from liuhen.registry import (
 from liuhen.report import Report
 from sim import __main__ as command
 from sim.scenario import MadeOf, Played, differences, play, summary
-from sim.scenario_file import BadScenario, Scenario, load, names, parse
+from sim.scenario_file import USUAL_BOUND, BadScenario, Scenario, load, names, parse
 from tests.required import unavailable
 from tests.scenarios.full_disk import played_on_full_disk
 from tests.scenarios.small_picture import SmallPicture
@@ -325,9 +325,22 @@ def test_jiaozuo_article_16_what_is_checked_and_well_is_recorded_and_survives_a_
     assert len(before_cut) >= 2
 
 
+def test_jiaozuo_article_16_with_a_battery_that_is_low_nothing_is_recorded_from_its_first_word_until_mains(
+    folder: Path,
+) -> None:
+    scenario, played, report = outcome_of(folder, "jiaozuo_16_battery_charged")
+    assert differences(scenario, played, report) == []
+    assert report.intact
+    (boot,) = played.boots
+    first_word_ns, supplied_ns = boot.instant(USUAL_BOUND)[1], boot.instant(8)[1]
+    assert all(ended <= first_word_ns or began >= supplied_ns for _, began, ended in spans(played))
+    assert any(began >= supplied_ns for _, began, _ in spans(played))
+
+
 def test_a_check_or_mark_that_did_not_happen_is_missed(folder: Path) -> None:
     for name, wrong in (
         ("jiaozuo_16_checked_before_use", {"checks": ((CheckItem.SPACE, CheckOutcome.WELL),)}),
+        ("jiaozuo_16_battery_charged", {"checks": ((CheckItem.POWER, CheckOutcome.WELL),)}),
         ("nongan_10_seizure", {"marks": frozenset({MarkCode.CONSENT})}),
     ):
         scenario, played, report = outcome_of(folder, name)
