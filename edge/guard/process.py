@@ -192,18 +192,18 @@ class Guard:
 
 
 def hold_the_processor() -> str:
-    """Ask for real-time scheduling and memory that stays; returns the scheduling class that was granted."""
+    """Ask for real-time scheduling and memory that stays; returns what was granted, for the log."""
     gc.freeze()  # what was loaded stays; the collector has only the loop's own few objects to look at
     sys.setswitchinterval(SWITCH_SECONDS)
-    ctypes.CDLL(None, use_errno=True).mlockall(_MCL_CURRENT_AND_FUTURE)  # a refusal costs a page fault, no more
+    refused = ctypes.CDLL(None, use_errno=True).mlockall(_MCL_CURRENT_AND_FUTURE)  # which costs a page fault, no more
+    memory = "memory NOT locked" if refused else "memory locked"
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    policy = os.sched_getscheduler(0)
-    if policy == os.SCHED_FIFO:
-        return f"SCHED_FIFO, priority {PRIORITY}"
+    if os.sched_getscheduler(0) == os.SCHED_FIFO:
+        return f"SCHED_FIFO, priority {PRIORITY}; {memory}"
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)
-    return f"SCHED_OTHER, nice {os.getpriority(os.PRIO_PROCESS, 0)}"
+    return f"SCHED_OTHER, nice {os.getpriority(os.PRIO_PROCESS, 0)}; {memory}"
 
 
 def line_of(happened: Happened) -> str:

@@ -107,6 +107,8 @@ def test_the_overlay_keeps_the_rules_of_the_design() -> None:
         ("liuhen-recorder.service", "RuntimeDirectoryPreserve=restart", "", "loses its runtime folder"),
         ("liuhen-guard.service", "RuntimeDirectoryPreserve=restart", "", "loses its runtime folder"),
         ("liuhen-guard.service", "LimitMEMLOCK=infinity", "LimitMEMLOCK=128M", "not all of it"),
+        ("liuhen-guard.service", "LimitRTPRIO=50", "LimitRTPRIO=49", "may not have it"),
+        ("liuhen-guard.service", "LimitRTPRIO=50", "LimitRTPRIO=50\nRestrictRealtime=yes", "may not have it"),
         ("liuhen-escalate.path", "PathChanged=", "PathExists=", "again and again"),
         ("liuhen-recorder.service", "ExecStopPost=-/bin/sh", "ExecStopPost=-/bin/bash", "is in no list"),
         ("liuhen-guard.service", "char-gpiochip", "char-alsa", "is not in audio"),

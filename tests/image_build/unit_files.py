@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import __main__ as program
+from edge.guard.process import PRIORITY
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOTFS = ROOT / "image-build/rootfs"
@@ -176,6 +177,10 @@ def _of_restarts(units: dict[str, Unit]) -> Iterator[str]:
             yield f"{unit.name}: loses its runtime folder with each restart"
         if "mlockall" in unit.words("SystemCallFilter") and unit.last("LimitMEMLOCK") != "infinity":
             yield f"{unit.name}: may lock its memory, but not all of it"
+        if "sched_setscheduler" in unit.words("SystemCallFilter") and (
+            int(unit.last("LimitRTPRIO") or 0) < PRIORITY or unit.last("RestrictRealtime") == "yes"
+        ):
+            yield f"{unit.name}: asks for the real-time class and may not have it"
         ordered = units.get(f"{unit.name.removesuffix('.path')}.service") if unit.name.endswith(".path") else None
         if ordered is not None and ordered.all("ConditionPathExists") and unit.all("PathExists"):
             yield f"{unit.name}: gives an order again and again while {ordered.name} refuses it"
