@@ -21,9 +21,11 @@ from edge.ports import FaultKind, HardwareFault, LossCause, Stream
 from edge.requests import Verb
 from edge.station import serve
 from edge.surroundings import Surroundings
-from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, SessionEnd
+from liuhen.kinds import Duty, Event, Gap, GapEnd, Refusal, Segment, SessionEnd
 from liuhen.registry import DutyAct, DutyCode, EndCause, EventCode, RefusalCode
 from tests.edge.ports_room import Device, Room, RoomClock, device
+from tests.edge.served import Service, answered, rest, start
+from tests.edge.test_room import withhold
 
 pytestmark = pytest.mark.long
 
@@ -422,3 +424,55 @@ def test_a_disk_that_is_back_is_warned_of_no_longer(tmp_path: Path) -> None:
     assert events(made) == []
     assert any(silent.words_zh in status.warnings_zh for status in room.onlooker.statuses)
     assert silent.words_zh not in room.onlooker.statuses[-1].warnings_zh
+
+
+# -- a stop that takes long --------------------------------------------------------------------------------------------
+
+
+def takes(patch: pytest.MonkeyPatch, room: Room, **nanoseconds: int) -> None:
+    """Each of these sources takes so long, of the room's time, to stop: an encoder that flushes, a stuck driver."""
+    for name, passing_ns in nanoseconds.items():
+        kind = type(getattr(room, name))
+        stop = kind.stop
+
+        def slowly(source: Any, limit: float, stop: Any = stop, passing_ns: int = passing_ns) -> None:
+            room.clock.now_ns += passing_ns
+            stop(source, limit)
+
+        patch.setattr(kind, "stop", slowly)
+
+
+SIX_AND_FIVE: dict[str, int] = {"camera": 6 * 10**9, "microphone": 5 * 10**9}
+"""A second for the camera's watch and five for the camera, then five for the microphone: each within its own limit."""
+
+
+def test_eleven_seconds_at_a_stop_are_two_sources_at_their_limits_and_cost_the_session_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, room = device(tmp_path), Room()
+    takes(monkeypatch, room, **SIX_AND_FIVE)
+    assert Service(made, room, (lambda r: r.play(2),)).serve(start, answered(), rest) == 0
+    told = [measured for code, measured in events(made) if code is EventCode.PROCESS_WEDGED]
+    assert told
+    assert all(11_000 <= measured[0] < 12_000 for measured in told)
+    assert bodies(made, Gap) == []
+    assert made.findings() == []
+
+
+def test_a_source_that_takes_long_to_stop_moves_no_bound_of_what_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gap begins where it was ordered, however long it then takes until the sources have stopped."""
+    begins = []
+    for name, slow in (("quick", {}), ("slow", SIX_AND_FIVE)):
+        made, room = device(tmp_path / name), Room()
+        with monkeypatch.context() as patch:
+            takes(patch, room, **slow)
+            Service(made, room, (lambda r: r.play(2), withhold, lambda r: r.play(1))).serve(start, answered(), rest)
+        (gap,) = bodies(made, Gap)
+        (segment,) = bodies(made, Segment)
+        begins.append(gap.since[1] - segment.span_ns[0])
+        wedged = [measured for code, measured in events(made) if code is EventCode.PROCESS_WEDGED]
+        assert bool(wedged) is bool(slow)
+        assert made.verify().intact
+    assert begins[0] == begins[1]
