@@ -1,26 +1,29 @@
 """The room's schedule: what was to be recorded and was not is a signed event (Jiaozuo Art. 20(1)).
 
-CONTROL only. A hearing counts as recorded when media of any session was captured between its beginning and the end of
-the grace; nobody has to say which. What was scheduled stands in a record of the entry that took it in, and beside the
-journal in `device/schedule.json`, local state with the rows that were judged already.
+CONTROL only. A hearing counts as recorded when media was captured between its beginning and the end of the grace, of
+any session that names no other case: where the calendar and the session's header both give a case number, they are the
+same. What was not recorded has to be explained in writing, and stays owed until it is. What was scheduled stands in a
+record of the entry that took it in, and beside the journal in `device/schedule.json`, local state with the rows that
+were judged already.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge import durable
 from edge.durable import StorageFault
 from edge.journal import JournalError, entries_of, file_numbers, file_path
+from edge.record_text import record_text
 from edge.requests import Answer
 from edge.room import Room
-from edge.schedule import BYTES_LIMIT, Hearing, ScheduleError, due_ms, parse, to_bytes
+from edge.schedule import BYTES_LIMIT, Hearing, ScheduleError, due_ms, is_of_another_case, parse, to_bytes
 from edge.session.state import Mode
-from liuhen.kinds import Segment
-from liuhen.registry import EVENTS, EventCode, RecordLabel
+from liuhen.entry import Entry
+from liuhen.kinds import Header, Segment
+from liuhen.registry import EVENTS, DutyCode, EventCode, RecordLabel
 
 LOOK_EVERY_NS = 5 * 10**9
 FILE = "device/schedule.json"
@@ -52,6 +55,27 @@ class _Kept:
             return cls(entry=int(said["entry"]), hearings=hearings, judged=judged)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ScheduleError("日程文件已损坏", "the schedule's file is damaged") from error
+
+
+@dataclass(slots=True)
+class _Seen:
+    """When the media of stated segments was captured, by session; of each session the case its newest header names."""
+
+    media: list[tuple[bytes, int, int]] = field(default_factory=list)
+    cases: dict[bytes, bytes] = field(default_factory=dict)
+
+    def take(self, entry: Entry, cases: dict[bytes, bytes]) -> None:
+        """One entry; a case number goes into `cases`, a later one in the place of an earlier."""
+        (utc_ms, boottime_ns), session = entry.common.clock[:2], entry.common.session_id
+        match entry.body:
+            case Segment(span_ns=(first_ns, last_ns)) if session is not None and last_ns <= boottime_ns:
+                first_ms, last_ms = (utc_ms - (boottime_ns - at_ns) // NS_PER_MS for at_ns in (first_ns, last_ns))
+                self.media.append((session, first_ms, last_ms))
+            case Header(records=records) if session is not None:
+                named = dict(records).get(RecordLabel.CASE)
+                cases.update({} if named is None else {session: named})
+            case _:
+                pass
 
 
 class ScheduleClerk:
@@ -116,14 +140,17 @@ class ScheduleClerk:
     def _judge(self, row: int, hearing: Hearing) -> None:
         if self._kept is None:
             return
-        since_ms, until_ms = hearing.begin_ms, due_ms(hearing, self._grace_minutes)
-        if not self._recorded(since_ms, until_ms):
+        if not self._recorded(hearing):
             code = EventCode.SCHEDULED_NOT_RECORDED
             title = self._room.keep(RecordLabel.OTHER, hearing.title)
-            measured = (row, since_ms // MS_PER_SECOND, self._grace_minutes)
-            self._room.event(code, measured, refers_to=self._kept.entry, records=(title,))
+            measured = (row, hearing.begin_ms // MS_PER_SECOND, self._grace_minutes)
+            seq = self._room.event(code, measured, refers_to=self._kept.entry, records=(title,))
+            self._room.open_duty(DutyCode.WRITTEN_STATEMENT, seq)
             self._room.warnings[code.name] = EVENTS[code].words_zh
-            self._room.tools.say(EVENTS[code].words_zh, EVENTS[code].words_en)
+            self._room.tools.say(
+                f"{EVENTS[code].words_zh}，须书面说明：liuhen ctl statement {seq} --file 文件",
+                f"{EVENTS[code].words_en}; why is owed in writing: liuhen ctl statement {seq} --file FILE",
+            )
         elif self._recording_now:
             self._room.warnings.pop(EventCode.SCHEDULED_NOT_RECORDED.name, None)
         self._keep(_Kept(entry=self._kept.entry, hearings=self._kept.hearings, judged=self._kept.judged | {row}))
@@ -132,32 +159,35 @@ class ScheduleClerk:
     def _recording_now(self) -> bool:
         return self._room.session_id is not None and self._room.state.mode in (Mode.RECORDING, Mode.ONE_STREAM)
 
-    def _recorded(self, since_ms: int, until_ms: int) -> bool:
-        """Whether media was captured in between, as the journal states it or as it is being captured now."""
-        known = self._room.tools.journal.state.session
+    def _recorded(self, hearing: Hearing) -> bool:
+        """Whether media was captured in its time, as the journal states it or as it is being captured now."""
+        since_ms, until_ms = hearing.begin_ms, due_ms(hearing, self._grace_minutes)
+        known, seen = self._room.tools.journal.state.session, self._seen(since_ms)
+        sessions = {one for one, first, last in seen.media if first <= until_ms and last >= since_ms}
         if self._recording_now and known is not None and known.began[0] <= until_ms:
-            return True
-        return any(first <= until_ms and last >= since_ms for first, last in self._stated(since_ms))
+            sessions.add(known.id)
+        return any(not is_of_another_case(hearing.title, self._case_of(seen.cases.get(one))) for one in sessions)
 
-    def _stated(self, since_ms: int) -> Iterator[tuple[int, int]]:
-        """When the media of stated segments was captured, from the newest journal file back to one before a moment."""
-        directory = self._room.tools.spool.journal_directory
+    def _case_of(self, commitment: bytes | None) -> str:
+        """What a header gave as its case number; "" where none did, or its record is not here."""
+        return "" if commitment is None else record_text(self._room.tools.spool.root, commitment) or ""
+
+    def _seen(self, since_ms: int) -> _Seen:
+        """What the journal says, from its newest file back to one that ends before a moment."""
+        directory, seen = self._room.tools.spool.journal_directory, _Seen()
         try:
             for number in reversed(file_numbers(directory)):
+                cases: dict[bytes, bytes] = {}
                 newest_ms = 0
                 for entry in entries_of(file_path(directory, number)):
-                    utc_ms, boottime_ns = entry.common.clock[:2]
-                    newest_ms = max(newest_ms, utc_ms)
-                    if isinstance(entry.body, Segment) and entry.body.span_ns[1] <= boottime_ns:
-                        first_ns, last_ns = entry.body.span_ns
-                        yield (
-                            utc_ms - (boottime_ns - first_ns) // NS_PER_MS,
-                            utc_ms - (boottime_ns - last_ns) // NS_PER_MS,
-                        )
+                    newest_ms = max(newest_ms, entry.common.clock[0])
+                    seen.take(entry, cases)
+                seen.cases = cases | seen.cases
                 if newest_ms < since_ms:
-                    return
+                    break
         except JournalError:
-            return  # what cannot be read is told by the start that finds it; here it proves no media
+            pass  # what cannot be read is told by the start that finds it; here it proves no media
+        return seen
 
     # -- the local file -----------------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ another process: the recorder itself reads only this strict and bounded form. Ti
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,8 @@ BYTES_LIMIT = 262_144
 TITLE_LIMIT = 200
 LATEST_MS = 1 << 45
 MINUTE_MS = 60_000
+_BRACKETS = str.maketrans("〔〕[]【】", "()()()")
+_CASE_NUMBER = re.compile(r"\((?:19|20)\d{2}\)[^()]{1,40}?号", re.ASCII)
 
 
 class ScheduleError(Exception):
@@ -73,6 +77,18 @@ def is_title(text: str) -> bool:
 
 def _bad() -> ScheduleError:
     return ScheduleError("内容不是日程", "this is no schedule")
+
+
+def case_numbers(text: str) -> frozenset[str]:
+    """The case numbers in a text, 〔2026〕…号, written one way whatever brackets, digits and blanks it has."""
+    plain = "".join(unicodedata.normalize("NFKC", text).translate(_BRACKETS).split())
+    return frozenset(_CASE_NUMBER.findall(plain))
+
+
+def is_of_another_case(title: str, case: str) -> bool:
+    """Whether both name case numbers and none is the same; where one names none, nothing is known against it."""
+    scheduled, recorded = case_numbers(title), case_numbers(case)
+    return bool(scheduled and recorded) and not scheduled & recorded
 
 
 def due_ms(hearing: Hearing, grace_minutes: int) -> int:

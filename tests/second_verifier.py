@@ -78,7 +78,8 @@ def store(kind: str, p: Any, n: int) -> None:
             LOG.gone |= {(p[5], digest)} if len(stores) > good else set()
 
 def room(kind: str, p: Any, n: int) -> None:
-    LOG.due |= {n} if kind in ("gap", "session-end") or (kind == "refusal" and p[9] not in range(11, 19)) else set()
+    due = kind in ("gap", "session-end") or (kind == "refusal" and p[9] not in range(11, 19))
+    LOG.due |= {n} if due or (kind == "event" and p[9] == 162) else set()
     if kind == "inhibition":
         must("5.7.1", at=p[11][0] == p[6][2] and p[11][1] <= p[6][1], placed=(p[12] is None) == (p[10] == 0))
         code, boot, at_ns, over = LOG.placed.setdefault(n if p[10] == 0 else p[12], (0, b"", 0, True))

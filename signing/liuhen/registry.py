@@ -741,7 +741,7 @@ class InhibitionAct(enum.IntEnum):
 
 
 class DutyCode(enum.IntEnum):
-    """What a person owes because recording stopped or could not start (Jiaozuo Art. 11)."""
+    """What a person owes because recording stopped, could not start (Jiaozuo Art. 11) or never began (Art. 20(1))."""
 
     REPORT = 1
     WRITTEN_STATEMENT = 2

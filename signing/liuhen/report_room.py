@@ -399,6 +399,7 @@ def _duty_line(duty: DutySummary, room: Room, words: Words) -> str:
         "gap": ("中止", "an interruption"),
         "refusal": ("拒绝开始录制", "a refused start"),
         "session-end": ("场次结束时仍未恢复", "a session that ended without its media"),
+        "event": ("按日程应当录制而未录制", "a scheduled hearing that was not recorded"),
     }.get(duty.about, ("其他", "another entry"))
     why = words.say(f"{name}：因{about[0]}", f"{name}: for {about[1]}") + entry_words(duty.about_entry, words)
     since = words.say(f"，{words.time(duty.opened_utc_ms)} 起", f", since {words.time(duty.opened_utc_ms)}")

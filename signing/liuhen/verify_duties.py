@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from liuhen.entry import Entry
 from liuhen.findings import Code, Findings, Place
-from liuhen.kinds import Check, Commitments, Duty, Gap, Maintenance, Refusal, Session, SessionEnd
-from liuhen.registry import DESTRUCTION_REFUSALS, CheckCode, DutyAct, DutyCode
+from liuhen.kinds import Check, Commitments, Duty, Event, Gap, Maintenance, Refusal, Session, SessionEnd
+from liuhen.registry import DESTRUCTION_REFUSALS, CheckCode, DutyAct, DutyCode, EventCode
 from liuhen.verify_codes import known
 
 MOST_UPKEEP = 400
@@ -109,6 +109,8 @@ class Duties:
         match body:
             case Gap() | SessionEnd():
                 self._due[entry.common.seq] = (body.KIND, session)
+            case Event(code=EventCode.SCHEDULED_NOT_RECORDED):
+                self._due[entry.common.seq] = (body.KIND, session)
             case Refusal():
                 self._refusal(entry, body)
             case Session():
@@ -145,7 +147,9 @@ class Duties:
     def _opened(self, entry: Entry, body: Duty) -> None:
         due = self._due.get(body.refers_to)
         if due is None and not self._doubted:
-            self._wrong(entry, "it names no gap, no refused start and no end of a session")
+            self._wrong(
+                entry, "it names no gap, no refused start, no end of a session and no hearing that was not recorded"
+            )
         about, session = due or ("", entry.common.session_id)
         self.all[entry.common.seq] = DutySummary(
             entry=entry.common.seq,

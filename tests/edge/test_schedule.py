@@ -15,11 +15,23 @@ from hypothesis import strategies as st
 
 from edge.__main__ import main
 from edge.calendar_file import FILE_LIMIT_BYTES, MOST_EVENTS, read_calendar
+from edge.header import SessionHeader
+from edge.header import to_bytes as header_bytes
 from edge.requests import Verb
-from edge.schedule import BYTES_LIMIT, MOST_HEARINGS, Hearing, ScheduleError, parse, to_bytes
+from edge.schedule import (
+    BYTES_LIMIT,
+    MOST_HEARINGS,
+    Hearing,
+    ScheduleError,
+    case_numbers,
+    is_of_another_case,
+    parse,
+    to_bytes,
+)
 from liuhen import records
-from liuhen.kinds import Event
-from liuhen.registry import EventCode, RecordLabel
+from liuhen.findings import Code
+from liuhen.kinds import Duty, Event
+from liuhen.registry import DutyAct, DutyCode, EventCode, RecordLabel
 from tests.edge import ports_room
 from tests.edge.ports_room import UTC_MS, Device, Room
 from tests.edge.served import journal
@@ -205,6 +217,25 @@ def test_the_strict_form_is_read_back_and_nothing_else_is() -> None:
             parse(bad)
 
 
+@pytest.mark.parametrize(
+    ("title", "case", "other"),
+    [
+        ("听证〔2026〕1号", "（泽）应急罚（2026）1 号", False),
+        ("听证〔2026〕１号", "应急罚[2026]1号", False),
+        ("听证〔2026〕1号", "应急罚〔2026〕11号", True),
+        ("听证〔2026〕1号", "应急罚〔2025〕1号", True),
+        ("听证〔2026〕1号、〔2026〕2号", "〔2026〕2号", False),
+        ("听证 张三案", "〔2026〕2号", False),
+        ("听证〔2026〕1号", "", False),
+        ("听证〔2026〕1号", "张三案", False),
+        ("听证〔2026〕" + "一" * 5000, "〔2026〕" * 5000, False),
+    ],
+)
+def test_a_case_is_another_one_only_where_both_name_one(title: str, case: str, other: bool) -> None:
+    assert is_of_another_case(title, case) is other
+    assert case_numbers("〔2026〕 第 3 号") == {"(2026)第3号"}
+
+
 # -- in the room ------------------------------------------------------------------------------------------------------
 
 MINUTE_MS = 60_000
@@ -260,7 +291,20 @@ def test_a_scheduled_hearing_without_media_is_an_event_once_after_its_grace(made
     run_at(made, 90)
     run_at(made, 500)
     assert len(not_recorded(made)) == 1
+    (owed,) = (one.body for one in journal(made) if isinstance(one.body, Duty))
+    (event,) = (one.common.seq for one in journal(made) if one.body is missed or one.body == missed)
+    assert (owed.code, owed.act, owed.refers_to) == (DutyCode.WRITTEN_STATEMENT, DutyAct.OPENED, event)
     assert made.findings() == []
+    assert Code.DUTY_OPEN in made.told(), "it is owed until it is answered"
+
+    def explain(living: Room) -> None:
+        assert living.ask(
+            Verb.STATEMENT, gap=event, attachment=b"%PDF signed", text="当事人撤回听证申请", actor="周八"
+        ).ok
+
+    run_at(made, 510, explain)
+    assert made.findings() == []
+    assert Code.DUTY_OPEN not in made.told()
 
 
 @pytest.mark.long
@@ -270,6 +314,25 @@ def test_a_session_that_was_recorded_then_discharges_it(began: float, made: Devi
     run_at(made, began, lambda room: room.play(130) if began < 60 else None)
     run_at(made, 90)
     assert not_recorded(made) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("case", "missed"), [("应急罚〔2026〕1号", 0), ("应急罚〔2026〕2号", 1), ("", 0)])
+def test_where_calendar_and_header_name_a_case_it_is_the_same_one(case: str, missed: int, made: Device) -> None:
+    begin_ms = UTC_MS + 60 * MINUTE_MS
+    rows = (Hearing(begin_ms=begin_ms, end_ms=begin_ms, title="听证 应急罚（2026）1 号"),)
+
+    def imported(room: Room) -> None:
+        assert room.ask(Verb.SCHEDULE, attachment=to_bytes(rows)).ok
+
+    def named(room: Room) -> None:
+        content = header_bytes(SessionHeader(case_number=case, cause="案由"))
+        assert room.ask(Verb.HEADER, attachment=content, actor="周八").ok
+
+    run_at(made, 0, imported)
+    run_at(made, 61, named)
+    run_at(made, 80)
+    assert len(not_recorded(made)) == missed
 
 
 @pytest.mark.long

@@ -242,8 +242,8 @@ MEANINGS: dict[type[Body], dict[str, str]] = {
     Duty: {
         "code": "duty code",
         "act": "duty act",
-        "refers_to": "act 0: seq of the gap, refusal or session-end that makes it due; act 1: seq of the duty entry "
-        "that opened it",
+        "refers_to": "act 0: seq of the gap, refusal, session-end or event 162 that makes it due; act 1: seq of the "
+        "duty entry that opened it",
         "records": _RECORDS,
     },
     Check: {
