@@ -54,6 +54,7 @@ _CODES = {
     MarkKind.RESUMED: MarkCode.SITTING_RESUMED,
     MarkKind.PLACE: MarkCode.PLACE_SPOKEN,
 }
+_NUMBERED = frozenset({MarkKind.STEP, MarkKind.POINT})
 _NAMING = frozenset({MarkKind.ARRIVAL, MarkKind.NOTICE})
 """The text of these says who."""
 
@@ -141,13 +142,16 @@ class HearingClerk:
 
     # -- header and procedure -----------------------------------------------------------------------------------------
 
-    def examined(self, content: bytes | None, *, incomplete: bool) -> SessionHeader | Answer:
-        """The header that came with a request, or why it cannot be taken: one line."""
+    def examined(
+        self, content: bytes | None, *, incomplete: bool, before: SessionHeader | None = None
+    ) -> SessionHeader | Answer:
+        """The header that came with a request, or why it cannot be taken after what was there `before`: one line."""
         try:
             header = headers.parse(content or b"")
         except BadRequest as bad:
             return Answer(ok=False, words_zh=bad.words_zh, words_en=bad.words_en)
-        refused = headers.refusal(header, self._profile)
+        whole = header if before is None else headers.merged(before, header)
+        refused = headers.refusal(whole, self._profile)
         if refused is None and not incomplete:
             refused = next(iter(headers.blanks(header, self._profile)), None)
         return header if refused is None else Answer(ok=False, words_zh=refused[0], words_en=refused[1])
@@ -184,9 +188,11 @@ class HearingClerk:
         """A later header adds and amends; nothing that was said is replaced. Raises StorageFault."""
         if self._room.session_id is None:
             return _refused(Refusing.NO_SESSION)
-        header = self.examined(content, incomplete=True)
+        header = self.examined(content, incomplete=True, before=self._filled())
         if isinstance(header, Answer):
             return header
+        if header == SessionHeader():
+            return Answer(ok=False, words_zh="首部没有填写任何一项", words_en="the header fills nothing in")
         told = self.told()
         if header.procedure is not None and told.of(MarkCode.STEP):
             return Answer(
@@ -275,6 +281,14 @@ class HearingClerk:
                 words_zh=f"辖区规则的重点清单有 {points} 项，没有这一项",
                 words_en=f"the list of points in the profile has {points}, not this one",
             )
+        if request.step is not None and request.kind not in _NUMBERED:
+            return Answer(
+                ok=False,
+                words_zh="只有环节（step）和重点（point）有序号；关于某一条请用 --of",
+                words_en="only a step and a point have a number; to name an entry use --of",
+            )
+        if not request.is_late and request.kind in (MarkKind.RECESS, MarkKind.RESUMED):
+            return self._unfit_recess(request.kind)
         if request.gap is not None and not self._knows(request.gap):
             return Answer(
                 ok=False,
@@ -282,6 +296,20 @@ class HearingClerk:
                 words_en=f"no mark of this session is entry {request.gap}",
             )
         return None
+
+    def _unfit_recess(self, kind: MarkKind) -> Answer | None:
+        """A recess within a recess, or the end of none; what was forgotten is marked late."""
+        recesses = self.told().recesses()
+        in_recess = bool(recesses) and recesses[-1][1] is None
+        if in_recess == (kind is MarkKind.RESUMED):
+            return None
+        if in_recess:
+            return Answer(ok=False, words_zh="已在休会中；复会请标记 resumed", words_en="it is in recess already")
+        return Answer(
+            ok=False,
+            words_zh="现在不在休会中；漏标的休会请先补标（recess --ago 秒）",
+            words_en="there is no recess to end; one that was forgotten is marked late first (recess --ago SECONDS)",
+        )
 
     def _knows(self, seq: int) -> bool:
         return any(mark.entry == seq for mark in self.told().marks)
@@ -319,7 +347,13 @@ class HearingClerk:
         """A person says that what is in the picture now shows the sign; the frame is named, nothing is inserted."""
         state, sealed = self._room.state, self._room.moment().sealed
         seen = state.mode in (Mode.RECORDING, Mode.ONE_STREAM) and Stream.PICTURE not in state.absent
-        if request.is_late or not seen or sealed is None:
+        if request.is_late:
+            return Answer(
+                ok=False,
+                words_zh="场所标志只能在入画时标记，不能补标；事后只可补标口述场所（place）",
+                words_en="the sign is marked while it is in view, never afterwards; only naming the place aloud can be",
+            )
+        if not seen or sealed is None:
             return Answer(
                 ok=False,
                 words_zh="现在没有已封签的画面；请在录制中让场所标志入画后再标记，或口述场所后标记 place",

@@ -7,6 +7,7 @@ entry; what a field holds is kept as it was written, whatever characters are in 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -21,6 +22,7 @@ TEXT_LIMIT = 20_000
 """Characters of one text. A name may be long and strange; what is longer is a mistake."""
 LIST_LIMIT = 64
 MATTER_LIMIT_BYTES = 64
+_LINE = re.compile(r"([^=＝]*)[=＝](.*)", re.DOTALL)
 
 PROCEDURES = {one.value: one for one in Procedure}
 CODE_OF = {one: ProcedureCode[one.name] for one in Procedure}
@@ -65,6 +67,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "ex_status": ("场所防爆情况", "Ex status of the place"),
 }
 """What a person calls each field, Chinese first."""
+_NAMES = {zh.partition("（")[0]: name for name, (zh, _) in LABELS.items()}
+"""A clerk may write each field by its Chinese name."""
 LISTS = frozenset({"parties", "related_persons", "officials", "certificates"})
 _CHOICES: dict[str, Mapping[str, Any]] = {"procedure": PROCEDURES, "secrecy": SECRECY, "ex_status": EX_STATUS}
 _RECORD_OF = {
@@ -98,9 +102,12 @@ def parse(content: bytes) -> SessionHeader:
     pairs = _json(text) if text.lstrip().startswith("{") else _lines(text)
     known = {field.name for field in fields(SessionHeader)}
     values: dict[str, Any] = {}
-    for name, raw in pairs:
+    for given, raw in pairs:
+        name = _NAMES.get(given, given)
         if name not in known:
-            raise BadRequest(f"首部中有未知的项；可用：{', '.join(LABELS)}", "the header has an unknown field")
+            raise BadRequest(
+                f"首部中有未知的项；可用：{'、'.join(_NAMES)}", f"a header's fields are: {', '.join(LABELS)}"
+            )
         if name in values:
             raise BadRequest(f"首部的“{LABELS[name][0]}”写了两次", f"the header gives its {LABELS[name][1]} twice")
         values[name] = _value(name, raw)
@@ -130,23 +137,24 @@ def _json(text: str) -> list[tuple[str, object]]:
 
 def _lines(text: str) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(text.split("\n"), start=1):
-        name, sign, value = line.partition("=")
         if not line.strip():
             continue
-        if not sign:
+        found = _LINE.fullmatch(line)
+        if found is None:
             raise BadRequest(f"首部第 {number} 行不是 名称=内容", f"line {number} of the header is not name=value")
-        name = name.strip()
+        name, value = _NAMES.get(found[1].strip(), found[1].strip()), found[2]
         yield name, value.replace(";", "；").split("；") if name in LISTS else value
 
 
 def _value(name: str, raw: object) -> Any:
     if name in _CHOICES:
         word = raw.strip() if isinstance(raw, str) else ""
-        if word not in _CHOICES[name]:
-            zh, en = LABELS[name]
-            listed = ", ".join(_CHOICES[name])
-            raise BadRequest(f"“{zh}”只能是：{listed}", f"the {en} is one of: {listed}")
-        return _CHOICES[name][word]
+        found = next((one for code, one in _CHOICES[name].items() if word in (code, one.words_zh)), None)
+        if found is None:
+            (zh, en), choices = LABELS[name], _CHOICES[name]
+            listed = "、".join(f"{one.words_zh}（{code}）" for code, one in choices.items())
+            raise BadRequest(f"“{zh}”只能是：{listed}", f"the {en} is one of: {', '.join(choices)}")
+        return found
     if name not in LISTS:
         return _text(name, raw)
     if not isinstance(raw, list) or len(raw) > LIST_LIMIT:

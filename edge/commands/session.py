@@ -39,6 +39,7 @@ from liuhen.registry import LONG_TERM_TRIGGERS
 
 SHORTEST_PREFIX = 8
 ORDINAL_DIGITS = 6
+LONGEST_NUMBER = 15
 TRIGGERS = {one.name.lower().replace("_", "-"): one for one in sorted(LONG_TERM_TRIGGERS)}
 KINDS = tuple(kind.value for kind in MarkKind if kind is not MarkKind.PLAIN)
 
@@ -110,12 +111,12 @@ def _add_mark(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     when.add_argument(
         "--ago", type=_number, metavar="SECONDS", help="补标：多少秒以前 / marked afterwards: so long ago"
     )
-    mark.add_argument("--of", type=int, metavar="ENTRY", help="关于哪一条（如某人到场） / the entry it is about")
+    mark.add_argument("--of", type=_number, metavar="ENTRY", help="关于哪一条（如某人到场） / the entry it is about")
 
 
 def _number(text: str) -> int:
     """A number; anything else may be a name, and is not repeated. Raises ArgumentTypeError."""
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER):
         raise argparse.ArgumentTypeError("此处只写序号 / a number stands here, nothing else")
     return int(text)
 
@@ -123,7 +124,7 @@ def _number(text: str) -> int:
 def _add_kept(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     attach = verbs.add_parser("attach", help="随附文书编号和扫描件 / attach a paper by its number, and a copy")
     attach.add_argument("--session", metavar="ID", default="", help="场次，不写为进行中的 / else the open one")
-    attach.add_argument("--of", type=int, metavar="ENTRY", help="关于哪一条标记 / the mark it belongs to")
+    attach.add_argument("--of", type=_number, metavar="ENTRY", help="关于哪一条标记 / the mark it belongs to")
     attach.add_argument("--file", type=Path, metavar="FILE", help="扫描件 / a copy of it")
     hold = verbs.add_parser("hold", help="保全；有触发情形的长期保存 / hold a session, or keep it for good")
     hold.add_argument("session", metavar="ID", help="场次序号或编号 / its number or id")

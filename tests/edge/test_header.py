@@ -162,3 +162,19 @@ def test_what_was_read_once_reads_the_same_again(header: SessionHeader) -> None:
     except (BadRequest, UnicodeEncodeError):
         return  # a lone surrogate
     assert parse(to_bytes(read)) == read
+
+
+def test_a_clerk_may_write_names_and_choices_in_chinese() -> None:
+    lines = (
+        "程序＝听证\n案号=（泽）应急罚〔2026〕1 号\n案由=未按规定报告\n事项=24\n当事人=张三\n相关人员=王五\n"
+        "执法人员=李四；赵六\n执法证号=041001；041002\n主持人=孙七\n记录人=周八\n地点=第一听证室\n"
+        "密级=商业秘密\n场所防爆情况=非爆炸危险区域\n"
+    )
+    assert parse(lines.encode()) == FULL
+    assert parse("案由=甲＝乙".encode()).cause == "甲＝乙"
+    for twice in ("案号=1\ncase_number=2", '{"案号": "1", "case_number": "2"}'):
+        with pytest.raises(BadRequest, match="twice"):
+            parse(twice.encode())
+    with pytest.raises(BadRequest) as refused:
+        parse("程序=听讼".encode())
+    assert "听证（hearing）" in refused.value.words_zh

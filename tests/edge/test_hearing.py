@@ -561,3 +561,45 @@ def test_status_tells_the_steps(tmp_path: Path) -> None:
     assert facts["procedure"] == ProcedureCode.HEARING
     assert [done for _, _, done in facts["steps"]] == [True, *[False] * 7]
     assert json.dumps(facts)
+
+
+def test_a_recess_within_a_recess_a_number_where_none_belongs_and_a_late_plate_are_refused(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    room.record(
+        made.config,
+        play(1),
+        head(BY_THE_BOOK),
+        ask(Verb.MARK, ok=False, words="不在休会中", kind=MarkKind.RESUMED),
+        mark(MarkKind.RECESS),
+        ask(Verb.MARK, ok=False, words="已在休会中", kind=MarkKind.RECESS),
+        play(1),
+        mark(MarkKind.RESUMED),
+        ask(Verb.MARK, ok=False, words="不在休会中", kind=MarkKind.RESUMED),
+        ask(Verb.MARK, ok=False, words="有序号", kind=MarkKind.PLACE, step=3),
+        ask(Verb.MARK, ok=False, words="不能补标", kind=MarkKind.PLATE, ago_ms=500),
+        ask(Verb.MARK, kind=MarkKind.RESUMED, ago_ms=200),
+        play(1),
+    )
+    assert [(len(told(made).of(code))) for code in (MarkCode.RECESS, MarkCode.SITTING_RESUMED)] == [1, 2]
+    assert told(made).of(MarkCode.PLACE_SPOKEN) == []
+    assert told(made).plates == []
+
+
+def test_a_later_header_is_judged_with_what_was_there_before(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def header(content: str, **more: Any) -> Act:
+        return ask(Verb.HEADER, attachment=content.encode(), actor="周八", **more)
+
+    room.record(
+        made.config,
+        play(1),
+        head(SessionHeader(officials=("李四", "赵六"))),
+        header("certificates=041001", ok=False, words="应一一对应"),
+        header("", ok=False, words="没有填写任何一项"),
+        header("case_number=  ", ok=False, words="没有填写任何一项"),
+        header("certificates=041001；041002"),
+        header("officials=李四", ok=False, words="应一一对应"),
+        play(1),
+    )
+    assert len(bodies(made, Header)) == 2
