@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -90,7 +91,8 @@ def _made(arguments: argparse.Namespace, config: Config) -> int:
     facts = _facts(root, arguments.session, _trust(arguments.trust, root))
     followed = _of_hash(facts, config)
     report = decide(facts, _chosen(arguments.profile, facts, followed, config), followed)
-    content = _rendered(report, arguments.format)
+    shown = arguments.out is None and sys.stdout.isatty()
+    content = _rendered(report, arguments.format, shutil.get_terminal_size().columns if shown else None)
     if arguments.out is not None:
         durable.create_file(arguments.out, content, mode=0o600)
         tell(f"已写入 written: {arguments.out}（{len(content)} 字节 bytes）")
@@ -119,14 +121,14 @@ def _facts(root: Path, session: str | None, trust: Trust | None) -> Facts:
         ) from error
 
 
-def _rendered(report: Coverage, form: str) -> bytes:
+def _rendered(report: Coverage, form: str, columns: int | None) -> bytes:
     match form:
         case "json":
             text = json.dumps(to_json(report), ensure_ascii=False, indent=1) + "\n"
         case "html":
             text = to_html(report)
         case _:
-            text = to_text(report)
+            text = to_text(report, columns)
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -11,12 +11,16 @@ from html import escape
 
 from edge.coverage import lines
 from edge.coverage.values import Coverage, Interruption, ItemCoverage, Outcome, Requirement, Status
-from edge.coverage.words import Said, said, settled, time_words
+from edge.coverage.words import Said, said, settled
 
 MOST_LETTERS = 4000
 MOST_ROWS = 500
 _GOOD = frozenset({Status.COVERED, Outcome.MET})
 _BAD = frozenset({Status.NOT_COVERED, Status.NO_CLAIM, Outcome.NOT_MET, Outcome.NO_CLAIM})
+LEGEND = said(
+    "✓ 已覆盖、已履行；✗ 未覆盖、未履行、不作结论；△ 其余，须看所列事实；没有记号的不要求，或期限未到。",
+    "✓ covered, met; ✗ not covered, not met, no claim; △ anything else: read the facts; no sign: not asked, not due.",
+)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 @page { size: A4; margin: 15mm 14mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 8pt; } }
@@ -41,6 +45,7 @@ p, li { margin: 0.5mm 0; } ul { margin: 0; padding-left: 5mm; }
 .bad .answer { color: #b00020; } .doubt .answer { color: #8a5a00; } .good .answer { color: #1b5e20; }
 .warning { border: 0.5mm solid #b00020; padding: 2mm 3mm; margin: 1.5mm 0; font-weight: 600; }
 .open { color: #b00020; font-weight: 600; }
+.bad .why, .doubt .why { font-weight: 600; } .why::before { content: "▲ "; }
 .aside .answer { color: #555; font-weight: normal; }
 .small { font-size: 8.5pt; color: #444; } .none { color: #555; }
 .summary { font-weight: 600; margin: 3mm 0; }
@@ -60,6 +65,7 @@ def to_html(report: Coverage) -> str:
             _list(report.verified.broken),
             _heading(report),
             f"<p class=summary>{_both(lines.counted(report))}</p>\n",
+            f"<p class=small>{_both(LEGEND)}</p>\n" if report.verified.intact else "",
             _items(report),
             _requirements(report),
             _section(said("环节", "Steps"), _list(lines.fact_words(one) for one in report.steps), bool(report.steps)),
@@ -106,7 +112,7 @@ def _heading(report: Coverage) -> str:
 
 def _answered(answer: Status | Outcome) -> str:
     """How a row is marked beside its words."""
-    if answer is Outcome.NOT_ASKED:
+    if answer in (Outcome.NOT_ASKED, Outcome.OPEN):
         return "aside"
     return "good" if answer in _GOOD else "bad" if answer in _BAD else "doubt"
 
@@ -145,7 +151,7 @@ def _item(item: ItemCoverage) -> str:
     found += [f"<p class=small>{_own(one.name.zh)}：{_own(lines.shown_words(one).zh)}</p>" for one in item.marks]
     for gap in item.interruptions:
         found.append(_gap(gap))
-    found += [f"<p>{_both(words)}</p>" for words in item.why]
+    found += [f"<p class=why>{_both(words)}</p>" for words in item.why]
     found += [f"<p class=small>{_own(note)}</p>" for note in item.notes]
     return (
         f"<tr class={_answered(item.status)}><td>{_own(item.no)}</td><td>{what}</td>"
@@ -194,13 +200,8 @@ def _marks(report: Coverage) -> str:
 
 
 def _rest(report: Coverage) -> str:
-    troubles = []
-    for one in report.degraded:
-        until = time_words(one.until.utc_ms) if one.until is not None else "未见恢复"
-        zh = f"{one.words.zh}：{time_words(one.since.utc_ms)} 至 {until}（第 {one.entry} 号条目）"
-        troubles.append(said(zh, one.words.en))
     blocks = (
-        (said("画面与声音异常", "Picture and sound"), troubles),
+        (said("画面与声音异常", "Picture and sound"), [lines.trouble_words(one) for one in report.degraded]),
         (said("值守期间的办事", "Visits"), [lines.visit_words(one) for one in report.visits]),
         (
             said("固定设备不得主张的", "What a fixed recorder may not claim"),

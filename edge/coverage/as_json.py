@@ -126,6 +126,8 @@ def _interruption(gap: Interruption) -> dict[str, object]:
         "cause": _said(gap.cause),
         "from": _at(gap.since),
         "to": _at(gap.until),
+        "from_where": _where(gap.since_where),
+        "to_where": _where(gap.until_where),
         "length_ms": list(gap.length_ms),
         "explained": gap.explained,
         "explanations": [_fact(one) for one in gap.explanations],
@@ -169,7 +171,14 @@ def _requirement(one: Requirement) -> dict[str, object]:
 
 
 def _trouble(one: Trouble) -> dict[str, object]:
-    return {"words": _said(one.words), "entry": one.entry, "from": _at(one.since), "to": _at(one.until)}
+    return {
+        "words": _said(one.words),
+        "entry": one.entry,
+        "from": _at(one.since),
+        "to": _at(one.until),
+        "from_where": _where(one.where),
+        "to_where": _where(one.until_where),
+    }
 
 
 def _visit(one: Visit) -> dict[str, object]:

@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from edge.coverage import lines
 from edge.coverage.values import Coverage, Interruption, ItemCoverage, Requirement
-from edge.coverage.words import Said, said, settled, time_words
+from edge.coverage.words import Said, said, settled
 
 MOST_LETTERS = 4000
 MOST_LINES = 200
+NEVER_FIRST = "，。；：、）》”"
+"""What closes a phrase has a place kept for it at the end of a line, rather than begin one."""
 
 
-def to_text(report: Coverage) -> str:
-    """The whole report, ending with a line end."""
-    return "".join(f"{settled(line, MOST_LETTERS)}\n" for line in _lines(report))
+def to_text(report: Coverage, columns: int | None = None) -> str:
+    """The whole report, ending with a line end. Folded for a terminal of so many columns; else one line for each thing.
+
+    A line that goes on stands as far in as it began.
+    """
+    settled_lines = (settled(line, MOST_LETTERS) for line in _lines(report))
+    return "".join(f"{folded}\n" for line in settled_lines for folded in _folded(line, columns))
+
+
+def _folded(line: str, columns: int | None) -> Iterator[str]:
+    """Cut before a letter that does not fit any more; a CJK letter takes two columns."""
+    if columns is None:
+        yield line
+        return
+    indent = " " * min(len(line) - len(line.lstrip(" ")) + 2, columns // 2)
+    kept, used = "", 0
+    for letter in line:
+        width = _width(letter)
+        room = columns if letter in NEVER_FIRST else columns - _width(NEVER_FIRST[0])
+        if used + width > room:
+            at = _break(kept, letter, len(indent))
+            yield kept[:at].rstrip(" ")
+            kept = indent + kept[at:]
+            used = sum(map(_width, kept))
+            if letter == " ":
+                continue
+        kept, used = kept + letter, used + width
+    yield kept
+
+
+def _break(kept: str, letter: str, indent: int) -> int:
+    """Where to cut: here, or before the word or number in Latin letters that would be torn."""
+    at = len(kept)
+    while letter != " " and at > indent and kept[at - 1].isascii() and kept[at - 1] != " ":
+        at -= 1
+    whole = letter.isascii() and at > len(kept) // 2
+    return at if whole else len(kept)
+
+
+def _width(letter: str) -> int:
+    """Columns of one letter on a terminal (UAX #11)."""
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def _lines(report: Coverage) -> Iterator[str]:
@@ -42,7 +86,7 @@ def _lines(report: Coverage) -> Iterator[str]:
     )
     yield from _block(
         said("画面与声音异常", "Picture and sound"),
-        ([_trouble(report, at)] for at in range(len(report.degraded))),
+        ([f"  {lines.trouble_words(one)}"] for one in report.degraded),
     )
     yield from _block(said("值守期间的办事", "Visits"), ([f"  {lines.visit_words(one)}"] for one in report.visits))
     yield from _block(
@@ -88,9 +132,3 @@ def _requirement(one: Requirement) -> list[str]:
 
 def _gap(gap: Interruption) -> list[str]:
     return [f"  {lines.gap_words(gap)}", f"      说明 explained：{lines.explained_words(gap)}"]
-
-
-def _trouble(report: Coverage, at: int) -> str:
-    one = report.degraded[at]
-    until = time_words(one.until.utc_ms) if one.until is not None else "未见恢复 not seen to end"
-    return f"  {one.words}：{time_words(one.since.utc_ms)} 至 {until}（第 {one.entry} 号条目）"

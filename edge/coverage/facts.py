@@ -68,6 +68,44 @@ class Trouble:
     entry: int
     since: Moment
     until: Moment | None
+    where: Where | None = None
+    until_where: Where | None = None
+    """Where the film stands at both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """The media of one segment, from its first to its last moment."""
+
+    segment: int
+    since: Moment
+    until: Moment
+
+    def at(self, moment: Moment) -> Where:
+        """The place of a moment in it; of one outside it the nearer end."""
+        return Where(segment=self.segment, offset_ms=self.since.until_ms(max(self.since, min(moment, self.until))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """What the device said about a term: of the session or visit, or of a stage of its case (`about`), and when."""
+
+    code: int
+    entry: int
+    about: int
+    utc_ms: int
+    error_ms: int
+    measured: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """How far a person said the case has come, on which day since 1970; `due` where a special law sets the last day."""
+
+    entry: int
+    stage: int
+    day: int
+    due: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +150,14 @@ class Facts:
     files: frozenset[bytes]
     """The hash of each segment file of the session."""
     visits: tuple[Visit, ...] = ()
+    film: tuple[Film, ...] = ()
+    """The session's media in their order."""
+    milestones: tuple[Milestone, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    ended_error_ms: int = 0
+    """How far off the clock may have been when the session ended."""
+    read_until_ms: int = 0
+    """UTC of the newest entry that is believed: what came later this archive does not know."""
     not_told: int = 0
     """Entries that were too many to be kept."""
 
@@ -119,6 +165,15 @@ class Facts:
         """An instant of the journal on this session's axis; a boot it never saw comes last."""
         boot = self.boots.index(at[0]) if at[0] in self.boots else len(self.boots)
         return Moment(boot=boot, ns=at[1], utc_ms=utc_ms or 0)
+
+    def film_before(self, moment: Moment) -> Where | None:
+        """The place of a moment in the film, or the end of what was recorded before it; None where nothing was."""
+        before = [one for one in self.film if one.since <= moment]
+        return before[-1].at(moment) if before else None
+
+    def film_after(self, moment: Moment) -> Where | None:
+        """The place of a moment in the film, or the beginning of what was recorded after it; None where nothing was."""
+        return next((one.at(moment) for one in self.film if moment < one.until), None)
 
     def of_mark(self, mark: Marked) -> Moment:
         """The moment a mark means."""

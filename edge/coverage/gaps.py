@@ -80,6 +80,8 @@ def _told(case: Case, number: int, gap: GapSummary, within: tuple[Moment, Moment
         explanations=_explanations(case, gap),
         approval=_approval(case, gap),
         approved=not any(one.unapproved for one in _standing(case, gap)),
+        since_where=case.facts.film_before(begin),
+        until_where=None if end is None else case.facts.film_after(end),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from edge.coverage.facts import Verified, Visit, Where
+from edge.coverage.facts import Trouble, Verified, Visit, Where
 from edge.coverage.values import Coverage, Edge, Fact, Interruption, Outcome, Requirement, Shown, Status
 from edge.coverage.words import Said, said, seconds_words, time_words
 
@@ -76,8 +76,27 @@ def gap_words(gap: Interruption) -> Said:
     bounds = f" {length.en}" if length.en else f" {length.zh}"
     return said(
         f"中止 {gap.number}：无{gap.missing.zh}，{time_words(gap.since.utc_ms)} 至 {until}，{length.zh}；"
-        f"原因：{gap.cause.zh}（第 {gap.entry} 号条目）",
+        f"{film_words(gap.since_where, gap.until_where)}原因：{gap.cause.zh}（第 {gap.entry} 号条目）",
         f"gap {gap.number}: no {gap.missing.en},{bounds}; cause: {gap.cause.en}",
+    )
+
+
+def film_words(since: Where | None, until: Where | None) -> str:
+    """Where the player stands when it begins and when it is over; "" where there is no film beside it."""
+    begins = f"录像中自 {where_words(since).zh}起" if since is not None else ""
+    ends = f"{'，' if begins else '录像中'}至 {where_words(until).zh}" if until is not None else ""
+    return f"{begins}{ends}；" if begins or ends else ""
+
+
+def trouble_words(one: Trouble) -> Said:
+    """When picture or sound was not as it should be, and where in the film that is to be seen."""
+    until = time_words(one.until.utc_ms) if one.until is not None else "未见恢复"
+    film = film_words(one.where, one.until_where).rstrip("；")
+    place = f"；{film}" if film else ""
+    end = "" if one.until is not None else ", not seen to end"
+    return said(
+        f"{one.words.zh}：{time_words(one.since.utc_ms)} 至 {until}{place}（第 {one.entry} 号条目）",
+        f"{one.words.en}{end}",
     )
 
 

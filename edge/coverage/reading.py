@@ -7,10 +7,10 @@ tell (the boots, the state of picture and sound, frame and sample of a mark) fro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edge.coverage.facts import Facts, Moment, Trouble, Verified, Visit, Where
+from edge.coverage.facts import Facts, Film, Milestone, Moment, Stage, Trouble, Verified, Visit, Where
 from edge.coverage.words import Said, said
 from liuhen import archive, records
 from liuhen.archive import Scope, Target
@@ -18,7 +18,8 @@ from liuhen.endorsement import Trust
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Finding, Severity, Verdict
-from liuhen.kinds import Destroyed, Event, Instant, Mark, Segment, Session
+from liuhen.kinds import Case, Destroyed, Event, Instant, Mark, Segment, Session, SessionEnd
+from liuhen.kinds import Visit as VisitEntry
 from liuhen.proceedings import Told
 from liuhen.registry import EVENTS, EventCode, VisitEnd, VisitSort
 from liuhen.report import Report
@@ -45,6 +46,10 @@ _ENDED_BY = {
     EventCode.SOUND_SILENT: EventCode.SOUND_SILENT_ENDED,
     EventCode.SOUND_CLIPPING: EventCode.SOUND_CLIPPING_ENDED,
 }
+
+
+TERMS = frozenset({EventCode.DEADLINE_MET, EventCode.DEADLINE_MISSED, EventCode.ARCHIVE_MET, EventCode.ARCHIVE_MISSED})
+"""What the device says once of a term that it keeps."""
 
 
 class NoSuchSession(Exception):
@@ -103,7 +108,14 @@ class _Journal:
     troubles: list[Trouble] = field(default_factory=list)
     records: set[bytes] = field(default_factory=set)
     log_id: bytes = b""
+    day: Day = field(default_factory=Day)
+    milestones: list[Milestone] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+    ended_error_ms: int = 0
+    read_until_ms: int = 0
     not_kept: int = 0
+    _about: set[int] = field(default_factory=set)
+    """The entries that terms of this session run from."""
     _open: dict[int, Trouble] = field(default_factory=dict)
     _anchors: dict[bytes, tuple[int, int]] = field(default_factory=dict)
 
@@ -116,7 +128,12 @@ class _Journal:
         self._anchors[boot] = (utc_ms, now_ns)
         self.records |= {commitment for _, commitment in getattr(entry.body, "records", ())}
         self.told.accept(entry)
+        self.day.accept(entry)
         match entry.body:
+            case Session() | VisitEntry():
+                self._about.add(entry.common.seq)
+            case SessionEnd():
+                self.ended_error_ms = entry.common.clock[4]
             case Segment() as body:
                 self.files.add(body.file_hash)
             case Destroyed() as body:
@@ -127,6 +144,35 @@ class _Journal:
                 self._event(entry, body)
             case _:
                 pass
+
+    def beside(self, entry: Entry, session: bytes) -> None:
+        """Any entry of the journal: what is said of the session's terms is often said after its end, or in another."""
+        utc_ms, error_ms = entry.common.clock[0], entry.common.clock[4]
+        self.read_until_ms = max(self.read_until_ms, utc_ms)
+        match entry.body:
+            case Case(session=about) as body if about == session:
+                self._about.add(entry.common.seq)
+                self.stages.append(Stage(entry=entry.common.seq, stage=body.stage, day=body.day, due=body.due))
+            case Event(code=code, refers_to=about) as body if code in TERMS and about in self._about:
+                self.milestones.append(
+                    Milestone(
+                        code=code,
+                        entry=entry.common.seq,
+                        about=about,
+                        utc_ms=utc_ms,
+                        error_ms=error_ms,
+                        measured=body.measured,
+                    )
+                )
+            case _:
+                pass
+
+    def film(self) -> tuple[Film, ...]:
+        """When the media of each stated segment was captured."""
+        return tuple(
+            Film(segment=one.number, since=self.moment(one.since), until=self.moment(one.until))
+            for one in self.day.segments
+        )
 
     def moment(self, at: Instant) -> Moment:
         """An instant on the session's axis; its UTC by the clock that the newest entry of its boot read."""
@@ -168,14 +214,17 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
     journal = _Journal()
     believed = -1 if report.complete_up_to is None else report.complete_up_to.entry
     for entry in entries_of(target.path):
-        if entry.common.session_id == session and entry.common.seq <= believed:
+        if entry.common.seq > believed:
+            break
+        if entry.common.session_id == session:
             journal.accept(entry)
+        journal.beside(entry, session)
     day = room.days.get(session, Day())
     forbidden = {seq for gap in summary.gaps for seq in gap.forbidden_by}
     withheld = tuple(one for one in room.inhibitions if one.session == session or one.entry in forbidden)
     for one in withheld:
         journal.records |= {commitment for _, commitment in (*one.records, *one.approval_records)}
-    return Facts(
+    facts = Facts(
         session=session,
         log_id=report.log_id or journal.log_id,
         told=journal.told,
@@ -193,8 +242,19 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
         destroyed=journal.destroyed,
         files=frozenset(journal.files),
         visits=tuple(_visit(journal, day, one) for one in day.all()),
+        film=journal.film(),
+        milestones=tuple(journal.milestones),
+        stages=tuple(journal.stages),
+        ended_error_ms=journal.ended_error_ms,
+        read_until_ms=journal.read_until_ms,
         not_told=journal.told.not_kept + journal.not_kept + day.not_kept + summary.marks.not_told,
     )
+    return replace(facts, troubles=tuple(_placed(facts, one) for one in facts.troubles))
+
+
+def _placed(facts: Facts, trouble: Trouble) -> Trouble:
+    until = None if trouble.until is None else facts.film_after(trouble.until)
+    return replace(trouble, where=facts.film_before(trouble.since), until_where=until)
 
 
 def _verified(report: Report, session: bytes) -> Verified:

@@ -7,11 +7,14 @@ all the same. Where the archive is not intact nothing is claimed of anything.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 from edge.coverage.case import Case
 from edge.coverage.gaps import approval_words
-from edge.coverage.values import Fact, Ground, Outcome, Requirement, Topic
+from edge.coverage.keeping import archiving, storing
+from edge.coverage.lines import trouble_words
+from edge.coverage.values import Fact, Ground, Judged, Outcome, Requirement, Topic
 from edge.coverage.words import Said, harmless, said, seconds_words, time_words
 from edge.profiles.schema import HeaderField
 from liuhen.proceedings import Marked, NoticeFault
@@ -36,14 +39,14 @@ _FIELD_WORDS = {
     HeaderField.EX_STATUS: said("场所防爆情况", "Ex status of the place"),
 }
 SIDES = frozenset({EventCode.OFFICIALS_HIDDEN, EventCode.PARTIES_HIDDEN})
+OFFICIAL_ROLES = frozenset({"执法人员", "行政执法人员"})
+_WORDS = re.compile(r"[^\w]+")
 _NOTICE_WORDS = {
     NoticeFault.MISSING: said("当事人到场后没有告知", "a party that arrived was not told"),
     NoticeFault.LATE: said("告知过迟", "told too late"),
     NoticeFault.EMPTY_ROOM: said("告知时无人到场", "told to an empty room"),
     NoticeFault.NOT_BEFORE_FIRST_STEP: said("第一个环节之前没有告知", "not told before the first step"),
 }
-
-Judged = tuple[Outcome, Ground | None, list[Fact]]
 
 
 def requirements_of(case: Case) -> tuple[Requirement, ...]:
@@ -130,8 +133,22 @@ def _recorder(case: Case) -> Judged:
         outcome = Outcome.FOR_A_PERSON if named else Outcome.NOT_MET
         return outcome, ground, [asked, Fact(said=said(f"首部的记录人{zh}", f"the header's recorder {en}"))]
     written = Fact(said=said(f"首部写明：{'、'.join(texts)}", "as the header says"))
-    outcome = Outcome.MET if any(template.recorder in text for text in texts) else Outcome.FOR_A_PERSON
-    return outcome, ground, [asked, written]
+    if not any(_has_role(case, text, template.recorder) for text in texts):
+        return Outcome.FOR_A_PERSON, ground, [asked, written]
+    claimed = said("身份依首部所写，未与任命文件核对", "by the header's own word; no appointment was compared")
+    return Outcome.MET, ground, [asked, written, Fact(said=claimed)]
+
+
+def _has_role(case: Case, text: str, role: str) -> bool:
+    """Whether the header gives the recorder this role: a word of its own, or one of the officials for an official.
+
+    A word that only contains it (非书记员) does not.
+    """
+    words = _WORDS.split(text)
+    if any(word in (role, f"行政{role}") for word in words):
+        return True
+    officials = field_texts(case, RecordLabel.OFFICIALS) or ()
+    return role in OFFICIAL_ROLES and any(word in officials for word in words)
 
 
 # -- 告知 --------------------------------------------------------------------------------------------------------------
@@ -308,18 +325,7 @@ def _signing(case: Case) -> Judged:
 
 
 def _sides(case: Case) -> Judged:
-    facts = []
-    for one in case.facts.troubles:
-        if one.code in SIDES:
-            until = said("未见恢复", "not seen again") if one.until is None else said(time_words(one.until.utc_ms), "")
-            facts.append(
-                Fact(
-                    said=said(
-                        f"{one.words.zh}：{time_words(one.since.utc_ms)} 至 {until.zh}（第 {one.entry} 号条目）",
-                        f"{one.words.en} {until.en}".rstrip(),
-                    )
-                )
-            )
+    facts = [Fact(said=trouble_words(one)) for one in case.facts.troubles if one.code in SIDES]
     rule = case.profile.both_sides
     if rule is None:
         return Outcome.NOT_ASKED, None, facts
@@ -391,4 +397,6 @@ _JUDGES: dict[Topic, Callable[[Case], Judged]] = {
     Topic.SIDES: _sides,
     Topic.GAPS: _gaps,
     Topic.WITHHELD: _withheld,
+    Topic.STORING: storing,
+    Topic.ARCHIVING: archiving,
 }

@@ -79,6 +79,8 @@ class Outcome(enum.Enum):
     """The journal does not say; whoever reads the case file does."""
     NOT_ASKED = "not_asked"
     """This rule book does not ask for it."""
+    OPEN = "open"
+    """The term still runs, as far as this archive goes."""
     NO_CLAIM = "no_claim"
 
     @property
@@ -93,6 +95,7 @@ _OUTCOME_WORDS = {
     Outcome.NOT_MET: said("未履行", "NOT MET"),
     Outcome.FOR_A_PERSON: said("须由人核对", "for a person to judge"),
     Outcome.NOT_ASKED: said("本规则未作要求", "not asked by this rule book"),
+    Outcome.OPEN: said("期限未到", "not yet due"),
     Outcome.NO_CLAIM: said("不作结论", "no claim"),
 }
 
@@ -177,6 +180,9 @@ class Interruption:
     """Of a withholding: whether a second person approved it, and on what ground."""
     approved: bool = True
     """False where somebody withheld and nobody approved."""
+    since_where: Where | None = None
+    """Where the film ends before it; None where nothing was recorded before."""
+    until_where: Where | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +221,8 @@ class Topic(enum.Enum):
     SIDES = "both_sides_in_view"
     GAPS = "interruptions_explained"
     WITHHELD = "withheld_with_approval"
+    STORING = "stored_in_time"
+    ARCHIVING = "archived_in_time"
 
     @property
     def words(self) -> Said:
@@ -234,6 +242,8 @@ _TOPIC_WORDS = {
     Topic.SIDES: said("执法人员和当事人双方入画", "both sides in view"),
     Topic.GAPS: said("中止原因的说明", "interruptions explained"),
     Topic.WITHHELD: said("不得记录的事由与批准", "withheld, with ground and approval"),
+    Topic.STORING: said("按期入库", "stored in time"),
+    Topic.ARCHIVING: said("按期归档", "archived in time"),
 }
 
 
@@ -245,6 +255,10 @@ class Requirement:
     outcome: Outcome
     ground: Ground | None
     facts: tuple[Fact, ...]
+
+
+Judged = tuple[Outcome, Ground | None, list[Fact]]
+"""The answer to one requirement, by which rule, and what shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,8 @@ SHAPES = {
             "cause",
             "from",
             "to",
+            "from_where",
+            "to_where",
             "length_ms",
             "explained",
             "explanations",

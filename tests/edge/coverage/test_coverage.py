@@ -236,6 +236,10 @@ def test_a_gap_in_the_middle_of_an_item_is_named_in_that_item_with_cause_length_
     assert words.said.zh == ("已语音说明" if explained else "待说明")
     assert (words.shown is not None) is explained
     assert report.interruptions[0].length_ms == (3000, 3000)
+    since, until = gap.since_where, gap.until_where
+    assert since is not None and until is not None
+    assert (since.offset_ms, until.segment, until.offset_ms) == (2000, since.segment + 1, 0)
+    assert f"录像中自 {since.segment:06d}.mp4 第 2.0 秒处起，至 {until.segment:06d}.mp4 第 0.0 秒处" in to_text(report)
     by_jiaozuo = report_of(tmp_path / "a", "jiaozuo", follows="zezhou")
     assert outcome(by_jiaozuo, Topic.GAPS) is (Outcome.MET if explained else Outcome.NOT_MET)
     assert answers(by_jiaozuo) == dict.fromkeys(["附件3-监督检查-1", "第七条末款-执法办案场所"], Status.WITH_GAPS)
@@ -395,6 +399,28 @@ def test_a_side_that_was_hidden_is_told_with_its_time_and_judged_by_article_nine
     assert hidden.until is not None
     assert hidden.since.until_ms(hidden.until) == 4000
     assert silent.until is None
+    assert hidden.where is not None
+    assert hidden.until_where is not None
+    assert (hidden.where.segment, hidden.where.offset_ms) == (1, 0), "what follows the first segment"
+    assert (hidden.until_where.segment, hidden.until_where.offset_ms) == (2, 0)
+    assert silent.until_where is None
+    assert "录像中自 000001.mp4 第 0.0 秒处起，至 000002.mp4 第 0.0 秒处" in told(due(report, Topic.SIDES))
+
+
+def test_a_gap_before_any_film_or_to_the_end_has_one_place_only(tmp_path: Path) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin()
+    first_ns, first = device.now_ns, device.gap()
+    device.pass_ns(3 * SECOND_NS)
+    device.gap_end(first, since_ns=first_ns)
+    device.segment()
+    ended(device)
+    (gap,) = report_of(tmp_path / "a", "jiaozuo").interruptions
+    assert gap.since_where is None
+    assert gap.until_where is not None
+    assert (gap.until_where.segment, gap.until_where.offset_ms) == (0, 0)
 
 
 @pytest.mark.parametrize("approved", [True, False])
@@ -559,3 +585,27 @@ def test_another_version_of_the_same_rule_book_is_told(hearing: Path) -> None:
     report = decide(facts, other, None)
     assert any("另一版本" in one.zh for one in report.warnings)
     assert answers(report)["31"] is COVERED, "steps are matched by their titles"
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("书记员 钱七", Outcome.MET),
+        ("钱七（书记员）", Outcome.MET),
+        ("非书记员 钱七", Outcome.FOR_A_PERSON),
+        ("李四", Outcome.FOR_A_PERSON),
+    ],
+)
+def test_who_records_is_a_word_of_its_own_and_told_as_the_headers_word(
+    tmp_path: Path, written: str, answer: Outcome
+) -> None:
+    hold(tmp_path / "a", Script(header=dict(BY_THE_BOOK.header) | {RecordLabel.RECORDER: written}))
+    recorder = due(report_of(tmp_path / "a"), Topic.RECORDER)
+    assert recorder.outcome is answer
+    assert ("未与任命文件核对" in told(recorder)) is (answer is Outcome.MET)
+
+
+@pytest.mark.parametrize(("written", "answer"), [("李四", Outcome.MET), ("钱七", Outcome.FOR_A_PERSON)])
+def test_one_of_the_officials_records_where_an_official_has_to(tmp_path: Path, written: str, answer: Outcome) -> None:
+    hold(tmp_path / "a", Script(follows="jiaozuo", header=dict(BY_THE_BOOK.header) | {RecordLabel.RECORDER: written}))
+    assert outcome(report_of(tmp_path / "a", "jiaozuo"), Topic.RECORDER) is answer

@@ -6,7 +6,9 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from edge.coverage.as_html import to_html
 from edge.coverage.as_json import FORMAT, to_json
-from edge.coverage.as_text import to_text
+from edge.coverage.as_text import NEVER_FIRST, to_text
 from edge.coverage.decide import decide
 from edge.coverage.facts import Facts
 from edge.coverage.reading import facts_of
@@ -253,3 +255,21 @@ def test_a_report_of_a_broken_archive_says_nothing_of_the_session_in_any_renderi
         assert "档案不完好" in rendered
         for claim in ("已覆盖", "未覆盖", "没有中止", "中止 1", "不应出现", "张三", "补标", "未见结束", "22:1"):
             assert claim not in rendered
+
+
+@pytest.mark.parametrize("columns", [40, 80, 133])
+def test_a_report_is_folded_to_the_terminal_and_loses_nothing(columns: int, tmp_path: Path) -> None:
+    hold(
+        tmp_path / "a", Script(follows="jiaozuo", gap_in=3, late=frozenset({5}), header={RecordLabel.PLACE: "长" * 150})
+    )
+    report = report_of(tmp_path / "a", "jiaozuo")
+    folded, whole = to_text(report, columns), to_text(report)
+    assert (
+        max(sum(1 + (east_asian_width(letter) in "WF") for letter in line) for line in folded.splitlines()) <= columns
+    )
+    assert "".join(folded.split()) == "".join(whole.split())
+    for line, following in pairwise(folded.splitlines()):
+        assert not following.lstrip().startswith(tuple(NEVER_FIRST)) or line.endswith(tuple(NEVER_FIRST))
+    assert not any(line.rstrip().endswith("2026-") for line in folded.splitlines()), "no date is torn"
+    assert "\n      标记 mark" in folded
+    assert "\n        " in folded, "a line that goes on stands further in"
