@@ -77,6 +77,7 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_process_that_makes_progress_is_fed_and_says_when_it_ends(systemd: Systemd) -> None:
     for _ in range(20):
         assert systemd.hear() == "WATCHDOG=1"
@@ -86,6 +87,7 @@ def test_a_process_that_makes_progress_is_fed_and_says_when_it_ends(systemd: Sys
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_flush_that_never_comes_back_stops_the_feeding_although_control_turns(systemd: Systemd) -> None:
     systemd.hear_until("WATCHDOG=1")
     systemd.process.send_signal(signal.SIGUSR1)
@@ -93,6 +95,7 @@ def test_a_flush_that_never_comes_back_stops_the_feeding_although_control_turns(
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_a_stopped_process_is_not_fed_and_tells_of_it_when_it_goes_on(systemd: Systemd) -> None:
     systemd.hear_until("WATCHDOG=1")
     systemd.process.send_signal(signal.SIGSTOP)

@@ -17,7 +17,7 @@ from sim.pins import WorldPins
 from sim.world import World, WorldPlan
 from tests.drivers.panel_room import Heard, running_panel
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 
 SETTINGS = Panel(enabled=True)
 LATE_NS = 100 * MILLISECOND

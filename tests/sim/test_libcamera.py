@@ -27,6 +27,7 @@ from tests.sim.simulated_camera import (
 
 pytestmark = [
     pytest.mark.realtime,
+    pytest.mark.beside,
     pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning"),  # in picamera2.previews.null_preview
 ]
 

@@ -20,7 +20,7 @@ from sim.feeder import MicrophoneClock
 from sim.pulse import DEVICE, PulseSource, PulseUnavailable
 from tests.required import unavailable
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.beside]
 
 RATE = 48000
 LIMIT_SECONDS = 20.0

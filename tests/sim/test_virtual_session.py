@@ -423,6 +423,7 @@ def test_a_second_session_continues_the_same_journal(tmp_path: Path) -> None:
 
 
 @pytest.mark.realtime
+@pytest.mark.beside
 def test_the_same_room_keeps_the_machine_s_pace_when_asked(tmp_path: Path) -> None:
     casting = Casting(seconds=4, real_time=True)
     recorded = record(tmp_path, casting)
