@@ -304,8 +304,12 @@ def read_toml(content: bytes) -> dict[str, object]:
     """Parse TOML bytes (UTF-8, a byte order mark is tolerated). Raises ConfigError with the line and column."""
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        zh = f"不是合法的 TOML 文件（第 {error.start + 1} 个字节不是 UTF-8 编码；请另存为 UTF-8）"
+        en = f"not TOML (byte {error.start + 1} is not UTF-8: save the file as UTF-8)"
+        raise ConfigError((whole_file_problem(zh, en),)) from error
     except (ValueError, RecursionError) as error:
-        # ValueError covers bad UTF-8, bad TOML and integers too long for Python; RecursionError is deep nesting.
+        # ValueError covers bad TOML and integers too long for Python; RecursionError is deep nesting.
         reason = _shortened(str(error))
         raise ConfigError((whole_file_problem(f"不是合法的 TOML 文件（{reason}）", f"not TOML ({reason})"),)) from error
 

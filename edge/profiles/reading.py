@@ -14,7 +14,7 @@ import hashlib
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge import durable
 from edge.config_file import ConfigError, Text, read_toml
-from edge.profiles.schema import GroundKind, Item, Profile, Template
+from edge.profiles.consistency import Fault, contradictions, visible
+from edge.profiles.schema import Profile
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,22 +37,8 @@ SHOWN_LIMIT = 60
 SUFFIX = ".toml"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
-_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _NOT_IN_FILE = frozenset({"digest"})
 _UNREAD = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing wrong with a file: where, and what may stand there."""
-
-    path: str
-    zh: str
-    en: str
-
-    def line(self, file: str) -> str:
-        """One line for a person, Chinese first."""
-        return _visible(f"辖区规则 {file}：{self.path}：{self.zh} | {self.en}")
 
 
 class ProfileError(Exception):
@@ -81,7 +68,7 @@ def parse(content: bytes, file: str = "TOML") -> Profile:
     faults_found: list[Fault] = []
     profile = _table(Profile, raw, "", faults_found)
     if isinstance(profile, Profile) and not faults_found:
-        faults_found = list(_contradictions(profile))
+        faults_found = list(contradictions(profile))
     if faults_found:
         raise ProfileError(file, tuple(faults_found))
     return dataclasses.replace(typing.cast("Profile", profile), digest=hashlib.sha256(content).digest())
@@ -155,7 +142,7 @@ def available(folder: Path | None = None) -> tuple[Found, ...]:
 def _unreadable(path: Path | None, error: OSError | ValueError) -> ProfileError:
     reason = getattr(error, "strerror", None) or type(error).__name__
     fault = Fault(path="file", zh=f"无法读取（{reason}）", en=f"cannot be read ({reason})")
-    return ProfileError(_visible(str(path)), (fault,))
+    return ProfileError(visible(str(path)), (fault,))
 
 
 def is_bundled(content: bytes) -> bool:
@@ -214,6 +201,9 @@ def _value(hint: Any, raw: object, at: str, required: bool, faults: list[Fault])
 
 
 def _list(hint: Any, raw: object, at: str, faults: list[Fault]) -> object:
+    if isinstance(raw, dict):
+        name = at.rpartition(".")[2]
+        return _refuse(at, f"每项一节，写成 [[{name}]]", f"one section for each: write [[{name}]]", faults)
     if not isinstance(raw, list) or len(raw) > LIST_LIMIT:
         return _refuse(at, f"须为至多 {LIST_LIMIT} 项的列表", f"must be a list of at most {LIST_LIMIT}", faults)
     return tuple(_value(hint, one, f"{at}[{number}]", True, faults) for number, one in enumerate(raw, 1))
@@ -254,70 +244,6 @@ def _unknown(name: str, at: str, fields: Mapping[str, object]) -> Fault:
     return Fault(path=path, zh=f"没有这个名称{hint_zh}", en=f"no such name{hint_en}")
 
 
-# -- between the parts ---------------------------------------------------------------------------------------------
-
-
-def _contradictions(profile: Profile) -> Iterator[Fault]:
-    if not _NAME.fullmatch(profile.name):
-        yield Fault(path="name", zh="须为小写字母、数字和连字符", en="must be lower-case letters, digits and hyphens")
-    dated = profile.origin.effective_from
-    if dated and not _DATE.fullmatch(dated):
-        zh, en = "须为 YYYY、YYYY-MM 或 YYYY-MM-DD", "must be YYYY, YYYY-MM or YYYY-MM-DD"
-        yield Fault(path="origin.effective_from", zh=zh, en=en)
-    yield from _twice("items", (one.no for one in profile.items))
-    yield from _twice("articles", (str(one.number) for one in profile.articles))
-    yield from _twice("columns", (one.cell.value for one in profile.columns))
-    yield from _twice("devices", (one.word for one in profile.devices))
-    yield from _twice("templates", (one.procedure.value for one in profile.templates))
-    grounds = (ground for one in profile.prohibitions for ground in one.grounds)
-    yield from _twice("prohibitions", grounds)
-    for item in profile.items:
-        yield from _item_faults(profile, item)
-    for template in profile.templates:
-        yield from _template_faults(profile, template)
-    for prohibition in profile.prohibitions:
-        if not prohibition.grounds and prohibition.kind is not GroundKind.EXPLOSION_ZONE:
-            at = f"prohibitions（{prohibition.source}）.grounds"
-            yield Fault(path=at, zh="至少写一个可选的事由", en="name at least one ground to choose")
-
-
-def _item_faults(profile: Profile, item: Item) -> Iterator[Fault]:
-    known = {one.word for one in profile.devices}
-    for word in item.devices:
-        if word not in known:
-            yield Fault(
-                path=f"items（{item.no}）.devices",
-                zh=f"“{word}”未在 devices 中说明是哪一类设备",
-                en=f"{word!r} is not explained in devices",
-            )
-
-
-def _template_faults(profile: Profile, template: Template) -> Iterator[Fault]:
-    at = f"templates（{template.procedure.value}）"
-    steps = [step.id for step in template.steps]
-    if not steps:
-        yield Fault(path=f"{at}.steps", zh="至少一个环节", en="must have a step")
-    yield from _twice(f"{at}.steps", steps)
-    if template.ask_reason_before and template.ask_reason_before not in steps:
-        zh, en = f"没有环节 {template.ask_reason_before}", f"no step {template.ask_reason_before}"
-        yield Fault(path=f"{at}.ask_reason_before", zh=zh, en=en)
-    known = {item.no for item in profile.items}
-    for no in sorted(template.rows() - known):
-        yield Fault(path=f"{at}.covers", zh=f"清单中没有第 {no} 项", en=f"the list has no item {no}")
-
-
-def _twice(at: str, names: Iterator[str] | list[str]) -> Iterator[Fault]:
-    seen = set[str]()
-    for name in names:
-        if name in seen:
-            yield Fault(path=at, zh=f"{name} 出现两次", en=f"{name} stands twice")
-        seen.add(name)
-
-
 def _shown(value: object) -> str:
-    text = _visible(repr(value) if not isinstance(value, dict | list) else "…")
+    text = visible(repr(value) if not isinstance(value, dict | list) else "…")
     return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…"
-
-
-def _visible(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,5 +1,6 @@
 """A profile's file is read as a whole, or every reason why it is none is told at once."""
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge.profiles import NEUTRAL, ProfileError, available, load, load_named, parse
+from edge.profiles.consistency import MOST_KEY_MOMENTS, MOST_STEPS
 from edge.profiles.reading import FILE_LIMIT_BYTES
 from edge.profiles.schema import Begin, GroundKind, Obligation, Procedure, Span, Trigger, Unit
+from liuhen import kinds
 
 SIXTH = """
 name = "liuhe"
@@ -81,6 +84,15 @@ source = "第1行"
 ask_reason_before = "sign"
 steps = [{ id = "hear", title = "听取意见", covers = ["1"] }, { id = "sign", title = "签字" }]
 """
+
+ARCHIVE = """[archive]
+source = "第八条"
+limit = { amount = 30, unit = "days", trigger = "session_end", words = "30日内" }
+"""
+ANOTHER_TERM = '[[long_term]]\ncode = "other"\ntext = "其他"\nsource = "第九条"\n'
+NOTICE = '[notice]\ntext = "现在录像"\nsource = "第二条"\nwithin_seconds = 0\n'
+SIXTY_FOUR_STEPS = "".join(f'{{ id = "s{n}", title = "环节{n}" }}, ' for n in range(64))
+MANY_MOMENTS = "".join(f'[[key_moments]]\ntext = "要点{n}"\nsource = "第二条"\n' for n in range(65))
 
 
 def _refused(text: str) -> str:
@@ -155,6 +167,35 @@ def test_the_hash_is_that_of_the_bytes_so_that_a_comment_changes_it() -> None:
         ('grounds = ["不宜记录"]', 'grounds = ["甲", "甲"]', "甲 出现两次"),
         ("fixed_room = true", "fixed_room = 1", "items[1].fixed_room：须为 true 或 false"),
         ('title_en = "a', 'notice = "x"\ntitle_en = "a', "notice：应为一个表"),
+        ("2026-03-01", "2026-02-30", "origin.effective_from：须为 YYYY"),
+        ("[[items]]", "[items]", "items：每项一节，写成 [[items]]"),
+        (
+            '"recording_made"',
+            '"enforcement_ended"',
+            "store.limit.trigger：enforcement_ended 不能起算此期限，须为 session_end",
+        ),
+        ('words = "3日内"', 'words = "3日前", before = true', "store.limit.before：此期限只能向后计算"),
+        ("amount = 3", "amount = 0", "store.limit.amount：至少为 1"),
+        ("[[devices]]", f"{ARCHIVE}[[devices]]", "archive.limit.trigger：session_end 不能起算此期限"),
+        ('"power_low"', '"withheld"', "interruptions（停电）.cause：withheld 由设备认定"),
+        ('"power_low"', '"interlock"', "interruptions（停电）.cause：interlock 由设备认定"),
+        (
+            "fixed_room = true",
+            "fixed_room = true\nfixed_room_candidate = true",
+            "items（1）.fixed_room_candidate：已是",
+        ),
+        ('id = "hear"', 'id = "../听"', "templates（hearing）.steps：环节 ../听 的 id"),
+        ("steps = [", f"steps = [{SIXTY_FOUR_STEPS}", "templates（hearing）.steps：须有 1..64 个环节"),
+        (
+            '\nbegin = "presence"\nsource',
+            '\nheader_also = ["host"]\nheader_waived = ["host"]\nsource',
+            "host 又在 header_also",
+        ),
+        ('"hearing"\nobligation = "if_necessary"', '"hearing"\nobligation = "must_not"', "不得记录的不设程序"),
+        ("[[devices]]", f"{2 * ANOTHER_TERM}[[devices]]", "long_term：other 出现两次"),
+        ("[[devices]]", f"{MANY_MOMENTS}[[devices]]", "key_moments：至多 64 项"),
+        ("[[devices]]", f"{NOTICE}[[devices]]", "notice.within_seconds：至少 1 秒"),
+        ('cell = "title"', 'cell = "department"', "columns（记录什么）：“记录什么”一栏没有任何一行写出 department"),
         ('class_legend = ["scene", "talk"]', 'class_legend = "scene"', "class_legend：须为至多"),
     ],
 )
@@ -174,6 +215,19 @@ def test_what_is_not_toml_is_told_in_one_line(content: bytes) -> None:
         parse(content, "x.toml")
     (line,) = str(caught.value).splitlines()
     assert "不是合法的 TOML 文件" in line
+
+
+def test_a_file_in_another_encoding_says_how_to_mend_it() -> None:
+    with pytest.raises(ProfileError, match="个字节不是 UTF-8 编码；请另存为 UTF-8"):
+        parse(SIXTH.encode("gb18030"), "x.toml")
+    assert (
+        parse("\ufeff".encode() + SIXTH.replace("\n", "\r\n").encode()).name == "liuhe"
+    )  # as an editor on Windows saves
+
+
+def test_a_session_can_hold_as_many_steps_and_key_moments_as_a_profile_may_have() -> None:
+    shapes = {field.name: field.metadata["shape"] for field in dataclasses.fields(kinds.Procedure)}
+    assert (shapes["steps"].limit, shapes["points"].limit) == (MOST_STEPS, MOST_KEY_MOMENTS)
 
 
 def test_a_file_that_is_missing_a_folder_or_too_large_is_refused(tmp_path: Path) -> None:
