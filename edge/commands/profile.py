@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import enum
 import json
 import os
 import sys
@@ -12,7 +14,7 @@ from typing import Any
 
 from edge import config as configuration
 from edge import profiles
-from edge.profiles.difference import Difference, differences, words_of
+from edge.profiles.difference import NONE, Difference, differences, words_of
 from edge.profiles.lint import Level, Remark, lint
 from edge.profiles.schema import Cell, Item, Profile, Template
 from edge.profiles.words import FIELD_WORDS
@@ -39,6 +41,17 @@ SHOWN_FIELDS = (
     "always_on",
     "outside_visits",
     "devices",
+    "class_legend",
+    "columns",
+)
+SHOWN_OF_TEMPLATES = (
+    "place",
+    "least_officials",
+    "recorder_agency",
+    "header_also",
+    "header_waived",
+    "ask_reason_before",
+    "covers",
 )
 
 
@@ -138,11 +151,24 @@ def _show(arguments: argparse.Namespace, config: configuration.Config) -> int:
         if item is None:
             sys.stderr.write(f"清单中没有第 {arguments.item!r} 项 | the list has no such item\n")
             return EXIT_USAGE
-        lines = list(_item_lines(profile, item))
+        lines, value = _item_lines(profile, item), plain(item)
     else:
-        lines = list(_lines(profile))
-    _tell(json.dumps(lines, ensure_ascii=False, indent=1) if arguments.json else "\n".join(lines))
+        lines, value = _lines(profile), plain(profile)
+    _tell(json.dumps(value, ensure_ascii=False, indent=1) if arguments.json else "\n".join(lines))
     return EXIT_CLEAN
+
+
+def plain(value: object) -> object:
+    """A profile or a part of it for JSON: under the keys and in the words of its file, with the hash of that file."""
+    if isinstance(value, enum.Enum):
+        return value.name.lower() if isinstance(value.value, int) else value.value
+    if isinstance(value, tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value
 
 
 def _lines(profile: Profile) -> Iterator[str]:
@@ -151,10 +177,12 @@ def _lines(profile: Profile) -> Iterator[str]:
     yield f"名称 name: {profile.name}    SHA-256 {profile.digest.hex()}"
     yield f"文件：《{origin.document}》{origin.number}    发布机关：{origin.issuer}"
     yield f"施行：{origin.effective_from or '未写明'} {origin.effective_words}".rstrip()
+    if origin.superseded_by:
+        yield f"已被《{origin.superseded_by}》取代"
     yield from (f"    {note}" for note in profile.notes)
     for name in SHOWN_FIELDS:
         value = getattr(profile, name)
-        for one in value if isinstance(value, tuple) else (value,):
+        for one in (value or (None,)) if isinstance(value, tuple) else (value,):
             source = getattr(one, "source", "")
             yield f"{FIELD_WORDS[name]}：{words_of(one)}{f'  〔{source}〕' if source else ''}"
     for template in profile.templates:
@@ -169,6 +197,9 @@ def _template_lines(template: Template) -> Iterator[str]:
     by = f"，记录人 {template.recorder}" if template.recorder else ""
     yield f"程序 {template.procedure.words_zh}：{words_of(template.obligation)}{by}  〔{template.source}〕"
     yield f"    {words_of(template.begin)}，{words_of(template.span)}"
+    for name in SHOWN_OF_TEMPLATES:
+        if (words := words_of(getattr(template, name))) != NONE:
+            yield f"    {'记录场所' if name == 'place' else FIELD_WORDS[name]}：{words}"
     for number, step in enumerate(template.steps, 1):
         rows = f"  〔{'、'.join(step.covers)}〕" if step.covers else ""
         yield f"    {number}. {step.title}{'' if step.required else '（视情）'}{rows}"

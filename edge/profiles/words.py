@@ -127,6 +127,7 @@ FIELD_WORDS: Mapping[str, str] = {
     "begin": "起录",
     "span": "起止",
     "ask_reason_before": "未到此环节而结束须说明",
+    "covers": "所录事项",
     "least_officials": "最少执法人员",
     "recorder_agency": "记录人所属",
     "header_also": "另须填写",

@@ -63,7 +63,6 @@ MORE_WORDS: Mapping[str, str] = {
     "number": "条号（origin.number 为文号）",
     "paragraphs": "逐款逐项，一行一串",
     "procedure": "程序种类",
-    "covers": "所录事项的序号",
     "id": "环节代号，小写字母、数字、连字符",
 }
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge import profiles
 from edge.__main__ import main
+from edge.profiles import Profile
+from edge.profiles.words import FIELD_WORDS
+from tests.edge.profiles.books import load_named
 from tests.edge.profiles.test_reading import SIXTH
 
 Said = pytest.CaptureFixture[str]
@@ -61,6 +68,42 @@ def test_show_has_every_part_with_its_article(capsys: Said) -> None:
     assert "〔第十条（一）〕" in out
     assert "音像记录制作完成后，行政执法人员应当在 24 小时内（自音像记录制作完成起 24 小时）" in out
     assert "    8. 当事人确认《听证笔录》" in out
+
+
+def test_show_names_each_part_of_the_schema_whether_the_document_says_it_or_not(capsys: Said) -> None:
+    """Silence is told as 未规定 and not by a missing line; a template's own rules are told with its steps."""
+    apart = {"name", "title", "title_en", "origin", "digest", "notes", "templates", "items", "articles"}
+    for name in ("jiaozuo", "zezhou", "nongan"):
+        _, out, _ = profile(capsys, "show", name)
+        for field in dataclasses.fields(Profile):
+            assert field.name in apart or f"\n{FIELD_WORDS[field.name]}：" in out, (name, field.name)
+    assert "\n当事人调阅：（未规定）" in profile(capsys, "show", "zezhou")[1]
+    window = profile(capsys, "show", "zezhou")[1].partition("程序 窗口受理：")[2].partition("程序 ")[0]
+    for told in ("记录场所：行政审批大厅", "最少执法人员：1", "免填：当事人；执法证件号码", "所录事项：1"):
+        assert told in window
+
+
+def test_show_in_json_has_the_values_under_the_keys_of_the_file(capsys: Said) -> None:
+    shown = json.loads(profile(capsys, "show", "jiaozuo", "--json")[1])
+    written = tomllib.loads((Path(profiles.__file__).parent / "jiaozuo.toml").read_text(encoding="utf-8"))
+    assert shown["digest"] == load_named("jiaozuo").digest.hex()
+    for name, value in written.items():
+        assert holds(shown[name], value), name
+    item = json.loads(profile(capsys, "show", "zezhou", "--item", "21", "--json")[1])
+    assert (item["limit"]["amount"], item["limit"]["trigger"], item["devices"]) == (
+        5,
+        "notice_served",
+        ["视频监控", "便携设备"],
+    )
+
+
+def holds(shown: Any, written: Any) -> bool:
+    """Whether all that was written is there, beside the defaults."""
+    if isinstance(written, dict):
+        return all(holds(shown[name], value) for name, value in written.items())
+    if isinstance(written, list):
+        return len(shown) == len(written) and all(map(holds, shown, written))
+    return bool(shown == written)
 
 
 def test_show_item_prints_a_row_under_the_headings_of_its_list(capsys: Said) -> None:
