@@ -142,6 +142,11 @@ def test_a_document_that_is_younger_than_the_law_is_not_warned_of() -> None:
     assert not any("现行法" in one.zh for one in lint(younger))
 
 
+def test_a_document_without_a_date_is_told_so() -> None:
+    undated = [name for name in NAMES if _told(name, Level.NOTE, "全文", "文件没有写明施行日期")]
+    assert undated == ["neutral", "province", "xinhua", "zezhou"]
+
+
 def test_a_class_that_no_row_uses_is_named() -> None:
     assert _told("province", Level.NOTE, "填表说明", "约谈类")
     assert not _told("province", Level.NOTE, "填表说明", "入户类")
