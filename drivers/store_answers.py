@@ -80,7 +80,6 @@ def code_of(answer: Mapping[str, Any]) -> str:
 def time_of(metadata: Mapping[str, Any]) -> datetime | None:
     """The server's clock as its `Date` header says it; None where there is none that can be read."""
     try:
-        found = parsedate_to_datetime(str(metadata["HTTPHeaders"]["date"]))
-    except (KeyError, ValueError):
+        return parsedate_to_datetime(str(metadata["HTTPHeaders"]["date"])).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
         return None
-    return found.astimezone(UTC)

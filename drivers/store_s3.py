@@ -34,10 +34,11 @@ from drivers.store_faults import check_key, check_prefix, store_fault
 from drivers.store_transport import NETWORK_ERRORS, Body, Misnamed, Transport, network_fault
 from edge.store import FaultClass, Nature, Put, Retained, StoreFault, Version
 from edge.store_trial import Answer, DeleteTrial, PutTrial, RetainTrial, Trial, VersioningTrial
-from liuhen.errors import KeyFileError
+from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import read_private_file
 from liuhen.registry import RetentionMode
 from liuhen.store_names import StoreUrl
+from liuhen.store_pages import UNREADABLE, Pages
 
 REGION = "us-east-1"
 PAGE = 1000
@@ -50,6 +51,10 @@ UNRETAINED = frozenset({"NoSuchObjectLockConfiguration", "ObjectLockConfiguratio
 """What servers say of an object that has no retention, or of a bucket without a lock."""
 MODES = {"GOVERNANCE": RetentionMode.GOVERNANCE, "COMPLIANCE": RetentionMode.COMPLIANCE}
 LONGEST_CREDENTIAL_BYTES = 512
+NO_STORE = (
+    "答复不是存储库的；请核对地址（中间是否有登录页或代理），设备会一直重试",
+    "no store answers so; check the address, and whether a login page or proxy stands between; the device keeps trying",
+)
 CREDENTIAL_REMEDY = (
     "凭据文件须为两行（访问密钥、私有密钥），且只有所有者可读（0600）",
     "the credential's file has two lines, access key and secret key, readable by its owner alone (0600)",
@@ -116,6 +121,7 @@ class S3Store:
         events = self._client.meta.events
         events.register("request-created.s3", auth.prepare)
         events.register("before-send.s3", self._transport.send)
+        events.register("before-call.s3", _stay)
 
     def sign_with_offset(self, offset: timedelta) -> None:
         """Sign as if the clock were so much further on; the clock itself is left alone."""
@@ -133,6 +139,8 @@ class S3Store:
             return Answer(accepted=False, status=status, code=code, store_time=at)
         except (BotoCoreError, *NETWORK_ERRORS) as error:
             raise network_fault(error) from error
+        except UNREADABLE as error:
+            raise _unreadable(error) from error
         metadata = answer["ResponseMetadata"]
         return Answer(
             accepted=True,
@@ -196,20 +204,18 @@ class S3Store:
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """See Store. Holds one page at a time."""
-        marker: dict[str, str] = {}
-        while True:
+        pages, more = Pages(), True
+        while more:
             with _translated():
                 page = self._client.list_object_versions(
-                    Bucket=self._url.bucket, Prefix=check_prefix(prefix), MaxKeys=PAGE, **marker
+                    Bucket=self._url.bucket, Prefix=check_prefix(prefix), MaxKeys=PAGE, **pages.marker
                 )
-            kinds = (
-                [_listed(one, is_delete_marker=False) for one in page.get("Versions", ())],
-                [_listed(one, is_delete_marker=True) for one in page.get("DeleteMarkers", ())],
-            )
+                kinds = (
+                    [_listed(one, is_delete_marker=False) for one in page.get("Versions", ())],
+                    [_listed(one, is_delete_marker=True) for one in page.get("DeleteMarkers", ())],
+                )
+                more = pages.go_on(page)
             yield from heapq.merge(*kinds, key=lambda one: one.key)
-            if not page.get("IsTruncated"):
-                return
-            marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
     def open(self, key: str, version_id: str) -> S3Reading:
         """See Store."""
@@ -222,13 +228,13 @@ class S3Store:
         try:
             with _translated():
                 answer = self._client.get_object_lock_configuration(Bucket=self._url.bucket)
+                default = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+                days = int(default.get("Days", 0)) + DAYS_A_YEAR * int(default.get("Years", 0))
+                return timedelta(days=days) if days > 0 else None
         except StoreFault as fault:
             if isinstance(fault.__cause__, ClientError) and code_of(fault.__cause__.response) in UNRETAINED:
                 return None
             raise
-        default = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
-        days = int(default.get("Days", 0)) + DAYS_A_YEAR * int(default.get("Years", 0))
-        return timedelta(days=days) if days else None
 
     def retained(self, key: str, version_id: str) -> Retained:
         """See Store. A legal hold is seen where the credential may see it."""
@@ -236,10 +242,12 @@ class S3Store:
         with self._asking_for(key, version_id):
             found = self._retention(named)
             head = self._client.head_object(**named)
-        mode = MODES.get(found.get("Mode", ""), RetentionMode.NONE)
-        hold = head.get("ObjectLockLegalHoldStatus") == "ON"
-        until = found.get("RetainUntilDate")
-        return Retained(mode=mode, until=None if until is None else until.astimezone(UTC), legal_hold=hold)
+            until = found.get("RetainUntilDate")
+            return Retained(
+                mode=MODES.get(found.get("Mode", ""), RetentionMode.NONE),
+                until=None if until is None else until.astimezone(UTC),
+                legal_hold=head.get("ObjectLockLegalHoldStatus") == "ON",
+            )
 
     def _retention(self, named: Mapping[str, str]) -> Mapping[str, Any]:
         try:
@@ -379,6 +387,20 @@ def _translated(body: Body | None = None) -> Iterator[None]:
         raise fault_of_answer(error.response, body_was_sent=sent) from error
     except (BotoCoreError, *NETWORK_ERRORS) as error:
         raise network_fault(error, body) from error
+    except (*UNREADABLE, FormatError) as error:
+        raise _unreadable(error, body) from error
+
+
+def _unreadable(error: Exception, body: Body | None = None) -> StoreFault:
+    """What answers is no store, or one that is out of order: tried again, and looked for where it may have come."""
+    sent = body is not None and body.is_sent
+    fault = FaultClass.AMBIGUOUS if sent else FaultClass.UNREACHABLE
+    return store_fault(fault, f"its answer cannot be read ({type(error).__name__})", remedy=NO_STORE)
+
+
+def _stay(context: dict[str, Any], **_: object) -> None:
+    """Handler of botocore's `before-call`: no answer leads it elsewhere. Its redirector would ask on without an end."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _whole_second(until: datetime) -> datetime:

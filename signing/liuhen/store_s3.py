@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from liuhen.errors import KeyFileError
+from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import read_private_file
+from liuhen.store_pages import UNREADABLE, Pages
 from liuhen.store_reader import Bytes, Kept, ObjectVersion, StoreAccess, StoreTrouble
 
 REGION = "us-east-1"
@@ -42,13 +43,16 @@ class S3Reader:
     def folders(self, prefix: str) -> Iterator[str]:
         """See Reader."""
         for page in self._pages(Prefix=prefix, Delimiter="/"):
-            for found in page.get("CommonPrefixes", ()):
-                yield str(found["Prefix"])[len(prefix) :].rstrip("/")
+            with self._translated(prefix):
+                found = [str(one["Prefix"])[len(prefix) :].rstrip("/") for one in page.get("CommonPrefixes", ())]
+            yield from found
 
     def versions(self, prefix: str) -> Iterator[ObjectVersion]:
         """See Reader."""
         for page in self._pages(Prefix=prefix):
-            yield from _listed(page)
+            with self._translated(prefix):
+                found = list(_listed(page))
+            yield from found
 
     def versions_of(self, key: str) -> list[ObjectVersion]:
         """See Reader."""
@@ -80,36 +84,41 @@ class S3Reader:
         if version.version_id:
             named["VersionId"] = version.version_id
         try:
-            found = self._client.get_object_retention(**named).get("Retention", {})
+            until = self._client.get_object_retention(**named).get("Retention", {}).get("RetainUntilDate")
+            return Kept(until_ms=None if until is None else round(until.timestamp() * 1000))
+        except UNREADABLE:
+            self._silent = True
+            return Kept(until_ms=None, told=False)
         except self._errors as error:
             answer = getattr(error, "response", None)
             code = answer.get("Error", {}).get("Code", "") if isinstance(answer, dict) else ""
             self._silent = code not in _UNRETAINED
             return Kept(until_ms=None, told=not self._silent)
-        until = found.get("RetainUntilDate")
-        return Kept(until_ms=None if until is None else round(until.timestamp() * 1000))
 
     def close(self) -> None:
         """See Reader."""
         self._client.close()
 
     def _pages(self, **asked: str) -> Iterator[Mapping[str, Any]]:
-        marker: dict[str, str] = {}
-        while True:
+        pages, more = Pages(), True
+        while more:
             with self._translated(asked["Prefix"]):
                 page: Mapping[str, Any] = self._client.list_object_versions(
-                    Bucket=self._bucket, MaxKeys=PAGE, **asked, **marker
+                    Bucket=self._bucket, MaxKeys=PAGE, **asked, **pages.marker
                 )
+                more = pages.go_on(page)
             yield page
-            if not page.get("IsTruncated"):
-                return
-            names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
-            marker = {name: page[following] for name, following in names.items() if following in page}
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
         try:
             yield
+        except (*UNREADABLE, FormatError) as error:
+            raise StoreTrouble(
+                f"存储 {self._name} 对 {what} 的答复无法读取；请检查地址是否确为存储库，或联系其管理员",
+                f"what the store {self._name} answers for {what} cannot be read; "
+                "check that the address is the store's, or tell whoever keeps it",
+            ) from error
         except self._errors as error:
             answer = getattr(error, "response", None)
             if isinstance(answer, dict):
@@ -196,7 +205,13 @@ def _client(access: StoreAccess) -> tuple[tuple[type[Exception], ...], Any]:
         raise StoreTrouble(
             f"存储地址 {access.url.text} 不可用", f"the address of the store {access.url.text} cannot be used"
         ) from error
+    client.meta.events.register("before-call.s3", _stay)
     return (ClientError, BotoCoreError, urllib3.exceptions.HTTPError, OSError), client
+
+
+def _stay(context: dict[str, Any], **_: object) -> None:
+    """Handler of botocore's `before-call`: no answer leads it elsewhere. Its redirector would ask on without an end."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _credential(access: StoreAccess) -> tuple[str, str]:
