@@ -128,18 +128,28 @@ class Fetched:
 def prepare(target: Path, log_id: bytes) -> None:
     """A new or empty directory, or one that an earlier fetch of this log began. Raises FetchRefused, StorageFault."""
     mark = target / "device" / MARK
-    if target.exists() and any(target.iterdir()):
-        if not mark.is_file() or mark.read_text(encoding="ascii", errors="replace").strip() != log_id.hex():
-            raise FetchRefused(
-                f"{target} 不是空目录 / is not empty",
-                "请给出新目录，或此前复制同一日志的目录",
-                "name a new directory, or one in which a copy of this very log was begun",
-            )
+    if mark.is_file() and mark.read_text(encoding="ascii", errors="replace").strip() == log_id.hex():
         return
+    if not _is_bare(target):
+        raise FetchRefused(
+            f"{target} 不是空目录 / is not empty",
+            "请给出新目录，或此前复制同一日志的目录",
+            "name a new directory, or one in which a copy of this very log was begun",
+        )
     for folder in (*reversed(target.absolute().parents), target, target / "device"):
         if not folder.is_dir():
             durable.make_directory(folder)
-    durable.create_file(mark, log_id.hex().encode("ascii"))
+    durable.replace_file(mark, log_id.hex().encode("ascii"), mode=0o640)
+
+
+def _is_bare(target: Path) -> bool:
+    """Nothing is there but what a copy that was cut off before its mark has left."""
+    device = target / "device"
+    if not target.exists():
+        return True
+    if not {path.name for path in target.iterdir()} <= {device.name} or device.is_symlink():
+        return False
+    return not device.exists() or {path.name for path in device.iterdir()} <= {f".{MARK}.new"}
 
 
 def plan(store: StoreArchive, sessions: frozenset[bytes]) -> Plan:

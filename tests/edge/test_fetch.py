@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import itertools
 import os
 import signal
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -43,6 +45,8 @@ SAID = Purpose(actor="张三", purpose="复议审查", approval="（2026）第 1
 CUSTODIAN = Custodian(signer=signer("custodian"))
 NOW_MS = 1_790_000_000_000
 LIMIT_SECONDS = 20
+FIRST_CALLS, STRIDE = 12, 11
+"""Of the calls that change a disk each of the first is failed, and of the rest every so-manyth."""
 
 
 @pytest.fixture
@@ -409,6 +413,47 @@ def test_a_directory_with_something_else_in_it_is_refused(
     (tmp_path / "copy" / "letter").write_text("x")
     assert run(shelf, tmp_path / "copy", key_file, said_file) == 2
     assert statements_in(shelf) == []
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def ends_at(number: int, error: BaseException, patch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Let the call of this number, of all that change a disk, fail; returns how many there were."""
+    numbers = itertools.count()
+    for holder, name in ((Path, "mkdir"), (Path, "replace"), (os, "fsync"), (os, "write"), (Path, "unlink")):
+        real = getattr(holder, name)
+
+        def counted(*words: Any, _real: Any = real, **named: Any) -> Any:
+            if next(numbers) == number:
+                raise error
+            return _real(*words, **named)
+
+        patch.setattr(holder, name, counted)
+    return lambda: next(numbers)
+
+
+@pytest.mark.parametrize("error", [Killed(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))], ids=["killed", "full"])
+def test_a_copy_that_ends_at_any_of_its_writes_is_gone_on_with(
+    shelf: Shelf, tmp_path: Path, key_file: Path, said_file: Path, error: BaseException
+) -> None:
+    ended, number = 0, 0
+    while True:
+        target = tmp_path / f"copy-{number}"
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Killed):
+            calls = ends_at(number, error, patch)
+            code = run(shelf, target, key_file, said_file)
+            if calls() <= number:  # it was over before
+                assert code == 0
+                break
+            assert code in (0, 2)  # a file of local state that cannot be removed is no fault of the copy
+            assert isinstance(error, OSError)
+        assert run(shelf, target, key_file, said_file) == 0, number
+        assert_untouched(check(target)) if number == 0 else None
+        assert content_in(target) == content_in(tmp_path / "copy-0")
+        ended, number = ended + 1, number + (1 if number < FIRST_CALLS else STRIDE)
+    assert ended > FIRST_CALLS + 2
 
 
 def test_a_copy_of_another_log_is_not_gone_on_with(
