@@ -22,7 +22,6 @@ from liuhen.registry import RetentionMode
 NS_PER_SECOND = 1_000_000_000
 SKEW_LIMIT_MS = 15 * 60_000
 """Beyond this S3 refuses a signature's date."""
-SERVER_KEY = hashlib.sha256(b"the key of a store in virtual time").digest()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +94,12 @@ class VirtualStore:
     _frozen: list[Held] = field(default_factory=list)
     _made: int = 0
 
+    @property
+    def server_key(self) -> bytes:
+        """SHA-256 of the key it answers with: each host has its own."""
+        host = self.url.partition("//")[2].partition("/")[0]
+        return hashlib.sha256(f"the key of {host} in virtual time".encode()).digest()
+
     # -- the port --------------------------------------------------------------------------------------------------
 
     def nature(self) -> Nature:
@@ -133,7 +138,7 @@ class VirtualStore:
         if self.levers.swallowed_replies:
             self.levers.swallowed_replies -= 1
             raise StoreFault(FaultClass.AMBIGUOUS, "the connection ended before an answer")
-        return Put(version=held.version, store_time=self.now(), server_key=SERVER_KEY)
+        return Put(version=held.version, store_time=self.now(), server_key=self.server_key)
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """See Store."""
@@ -148,7 +153,7 @@ class VirtualStore:
         if self.levers.flipped_reads:
             self.levers.flipped_reads -= 1
             content = _flipped(content)
-        return VirtualReading(content, self.now(), self._moved)
+        return VirtualReading(content, self)
 
     def default_lock(self) -> timedelta | None:
         """See Store."""
@@ -261,11 +266,11 @@ class VirtualStore:
 class VirtualReading:
     """One version's bytes."""
 
-    def __init__(self, content: bytes, store_time: datetime, moved: Callable[[int], None]) -> None:
-        self.store_time = store_time
-        self.server_key: bytes | None = SERVER_KEY
+    def __init__(self, content: bytes, store: VirtualStore) -> None:
+        self.store_time = store.now()
+        self.server_key: bytes | None = store.server_key
         self._content = content
-        self._moved = moved
+        self._moved = store._moved  # noqa: SLF001 - the two are one
 
     def read(self, size: int, /) -> bytes:
         """See Reading."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from liuhen.entry import Entry
 from liuhen.keeping import Content, Keeping, Kept
@@ -40,6 +41,10 @@ class Bar(enum.Enum):
     NOT_WORM = ("存储不锁定内容", "the store does not lock what it holds")
     RETENTION_SHORT = ("存储的保存期短于规定期限", "the store keeps it for less than its term")
     ONE_STORE = ("长期保存须有两处存储的回执", "what is kept for good needs receipts of two stores")
+    SAME_SERVER = (
+        "长期保存的两处存储由同一服务器密钥应答，只算一处",
+        "the two stores answer with one and the same server's key, and count as one",
+    )
 
     @property
     def words_zh(self) -> str:
@@ -70,6 +75,7 @@ class _Receipt:
     store: bytes
     designated: bool
     locks: bool
+    server_key: bytes | None
     rows: bytes
 
 
@@ -92,6 +98,7 @@ class Stored:
                     store=body.store,
                     designated=bool(body.designated),
                     locks=body.mode != RetentionMode.NONE,
+                    server_key=body.server_key,
                     rows=b"".join(_pack(row[0], row[1], row[5]) for row in body.objects),
                 )
             case Order() as body:
@@ -189,14 +196,24 @@ def _judged(receipts: list[tuple[_Receipt, int | None]], term_ms: int | None, go
     locking = [(receipt, until_ms) for receipt, until_ms in designated if receipt.locks]
     if not locking:
         return Bar.NOT_WORM if designated else Bar.NOT_DESIGNATED
-    long_enough = {
-        receipt.store
+    long_enough = [
+        receipt
         for receipt, until_ms in locking
         if until_ms is not None and (term_ms is None or until_ms >= term_ms) and (good_ms is None or until_ms > good_ms)
-    }
+    ]
     if not long_enough:
         return Bar.RETENTION_SHORT
-    return Bar.ONE_STORE if good_ms is not None and len(long_enough) < STORES_FOR_GOOD else None
+    return None if good_ms is None else _in_one_place(long_enough)
+
+
+def _in_one_place(receipts: list[_Receipt]) -> Bar | None:
+    """Why these receipts are not of two stores: one name, or names of one server; None where they are."""
+    pairs = [pair for pair in combinations(receipts, STORES_FOR_GOOD) if pair[0].store != pair[1].store]
+    if not pairs:
+        return Bar.ONE_STORE
+    # Two names of one host, or two buckets of one gateway, are lost together. Without TLS nothing is known of that.
+    apart = any(one.server_key is None or one.server_key != other.server_key for one, other in pairs)
+    return None if apart else Bar.SAME_SERVER
 
 
 def _pack(what: int, digest: bytes, until_ms: int | None) -> bytes:

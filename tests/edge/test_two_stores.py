@@ -14,7 +14,7 @@ from edge.settings_store import Retention, SecondStore, Store
 from liuhen.findings import Code
 from liuhen.kinds import Receipt
 from liuhen.registry import EventCode, RecordLabel
-from liuhen.store_names import parse_store_url, store_hash
+from liuhen.store_names import StoreUrl, parse_store_url, store_hash
 from tests.edge.examined import result
 from tests.edge.ports_room import Act, Device, Room, device
 from tests.edge.test_desk_space import DAY_MS, entries, events, low, media, order, reclaimed
@@ -53,9 +53,14 @@ class Both:
 
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[Both]:
-    """A session that is to be kept for good is over; two stores are designated."""
+    """Two stores on two servers."""
+    yield from designated(tmp_path, SECOND)
+
+
+def designated(tmp_path: Path, url: StoreUrl) -> Iterator[Both]:
+    """A session that is to be kept for good is over; two stores are designated, the second of them at `url`."""
     bare = device(tmp_path)
-    archive = SecondStore(url=SECOND.text, designated=True, designated_by="市档案馆")
+    archive = SecondStore(url=url.text, designated=True, designated_by="市档案馆")
     store = Store(url=URL.text, designated=True, designated_by="市执法局", second=archive)
     config = replace(bare.config, store=store, retention=Retention(basis="long_term"))
     made = replace(bare, config=config)
@@ -63,7 +68,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
     both = Both(
         made=made,
         first=Line(made, tmp_path / "offload", nothing),
-        second=Line(made, tmp_path / "offload-second", nothing, SECOND),
+        second=Line(made, tmp_path / "offload-second", nothing, url),
     )
     Room().record(config, lambda room: room.play(12))
     yield both
@@ -108,6 +113,18 @@ def test_with_the_receipt_of_one_store_it_stays_and_with_those_of_two_it_goes(
     assert set(told) == {store_hash(URL), store_hash(SECOND)}
     assert Code.SEGMENT_RECLAIMED in both.made.findings()
     assert both.made.verify().intact
+
+
+def test_a_second_name_of_the_same_host_is_no_second_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alias = parse_store_url(f"{URL.text}-second")  # another bucket of the gateway: its key is the same
+    pair = next(designated(tmp_path, alias))
+    pair.later(1, doctors(URL.text, alias.text), order, pair.seconds(6))
+    assert len(receipts(pair.made)) == 2
+    low(monkeypatch)
+    pair.later(20, pair.seconds(8))
+    assert (len(media(pair.made)), reclaimed(pair.made)) == (2, 0)
+    pair.first.end()
+    pair.second.end()
 
 
 @pytest.mark.parametrize("lacking", ["a doctor", "a hold", "an order", "its days"])

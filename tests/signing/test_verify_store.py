@@ -296,3 +296,34 @@ def test_j26_a_record_of_no_session_is_kept_for_good() -> None:
     one = _reasons(session=None, receipts=(1, 2), witness=witness)
     assert stored.forbids([content], one) == {content: Bar.ONE_STORE}
     assert stored.forbids([content], _reasons(session=None, receipts=(1, 3), witness=witness)) == {}
+
+
+KEYS = (bytes([1]) * 32, bytes([2]) * 32)
+
+
+@pytest.mark.parametrize(
+    ("rows", "bar"),
+    [
+        (((STORE, KEYS[0]), (OTHER_STORE, KEYS[0])), Bar.SAME_SERVER),
+        (((STORE, KEYS[0]), (STORE, KEYS[1])), Bar.ONE_STORE),
+        (((STORE, KEYS[0]), (OTHER_STORE, KEYS[1])), None),
+        (((STORE, None), (OTHER_STORE, None)), None),
+        (((STORE, None), (OTHER_STORE, KEYS[0])), None),
+        (((STORE, KEYS[0]), (OTHER_STORE, KEYS[0]), (OTHER_STORE, KEYS[1])), None),
+        (((STORE, KEYS[0]), (STORE, KEYS[1]), (OTHER_STORE, KEYS[0])), None),
+    ],
+)
+def test_j26_two_names_of_one_server_are_one_store(
+    rows: tuple[tuple[bytes, bytes | None], ...], bar: Bar | None
+) -> None:
+    stored, content = Stored(Keeping()), (int(ContentKind.RECORD), bytes(32))
+    row = (0, bytes(32), bytes(32), 1, "", UTC_START_MS, 0)
+    for seq, (store, server_key) in enumerate(rows):
+        body = Receipt(store=store, designated=1, mode=2, server_key=server_key, objects=(row,), records=())
+        stored.accept(_entry(body, seq))
+    witness = (4, bytes(32), 5, bytes(32))
+    stored.accept(
+        _entry(Enrolment(public_key=signer("x").public_key, endorsements=(), spool_id=bytes(16)), 9, seen=witness)
+    )
+    reasons = _reasons(session=None, receipts=tuple(range(len(rows))), witness=witness)
+    assert stored.forbids([content], reasons).get(content) is bar
