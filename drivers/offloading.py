@@ -92,6 +92,7 @@ def _start(config: Config, access: Access, places: Places, shared: _Shared) -> O
             log_id=shared.log_id,
             store=store_hash(url),
             custodians=config.store.custodians,
+            roots=shared.disks.order,
             due=due_of(config.deadline_in_force, config.device.utc_offset_minutes, is_working_day),
         ),
         state_folder=places.state,

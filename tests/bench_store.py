@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.store_s3 import read_credential
-from edge.offload.objects import Sealed, Span, Stage, Stored, Task
+from edge.offload.objects import Sealed, Span, Stage, Stored, Task, Term
 from edge.offload.queue import Kind
 from edge.offload.sender import Dates, Kept, Sender
 from edge.offload.streams import LIMIT as STREAMS
@@ -49,7 +49,7 @@ class _Free:
     def unknown(self, number: int) -> None:
         pass
 
-    def reaches(self, number: int, stage: Stage, stored: Stored) -> None:
+    def reaches(self, number: int, stage: Stage, stored: Stored, term: Term | None = None) -> None:
         pass
 
     def differs_here(self, number: int) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.journal import entries_of, file_numbers, file_path
 from edge.journal_follow import JournalFollower, Placed
-from edge.offload.objects import Sealed, Span, Term
+from edge.offload import local
+from edge.offload.objects import Lacking, Sealed, Span, Term
 from edge.offload.queue import NO_DEADLINE_MS, Kind
 from edge.offload.state import Reached
 from edge.slices import Slice, SliceReader
@@ -52,6 +53,10 @@ class Found:
 
     reached: Reached
     sealed: list[Sealed] = field(default_factory=list)
+    lacking: list[Lacking] = field(default_factory=list)
+    """Records that the system cannot read now: to be looked at again."""
+    differing: list[str] = field(default_factory=list)
+    """Paths of records that are not what was committed to, on any disk."""
     receipted: list[tuple[bytes, int | None]] = field(default_factory=list)
     """What receipts of this store name, and until when it keeps that."""
     gone: list[bytes] = field(default_factory=list)
@@ -78,6 +83,8 @@ class Inventory:
     custodians: tuple[bytes, ...] = ()
     """Records are encrypted for these; none: they go as they are."""
     due: Due = lambda _ended_ms, _error_ms: NO_DEADLINE_MS
+    roots: Callable[[], tuple[Path, ...]] | None = None
+    """The disks that hold it, the one that leads first; None: `root` alone."""
     _slices: SliceReader | None = None
     _sliced: int = -1
     _read: Path | None = None
@@ -143,12 +150,12 @@ class Inventory:
         entry, body = placed.entry, placed.entry.body
         found.newest = entry.envelope.encoded
         for commitment in _commitments(body):
-            found.sealed.extend(self._record(commitment, entry))
+            self._record(found, commitment, entry)
         match body:
             case Segment():
                 found.sealed.append(self._segment(entry, body))
             case Recovered():
-                found.sealed.extend(self._quarantined(entry, body))
+                self._quarantined(found, entry, body)
             case Checkpoint():
                 found.sealed.append(self._checkpoint(placed, body))
             case Session() | SessionEnd() | Retention():
@@ -204,58 +211,107 @@ class Inventory:
             sealed_ms=placed.entry.common.clock[0],
         )
 
-    def _record(self, commitment: bytes, entry: Entry) -> Iterator[Sealed]:
-        """A record that is there and is what the entry commits to; one that was destroyed is not there.
-
-        Encrypted, its span still names the file, and size and digest are those of what is sent (`local.prepared`).
-        """
-        path = f"records/{commitment.hex()}.record"
+    def _record(self, found: Found, commitment: bytes, entry: Entry) -> None:
+        """A record that an entry names: what is known of it now."""
+        sealed_ms = entry.common.clock[0]
+        lacking = Lacking(commitment=commitment, session=entry.common.session_id, sealed_ms=sealed_ms)
         try:
-            content = (self.root() / path).read_bytes()
-            record = records.parse(content, where=path)
-        except (FileNotFoundError, FormatError):
-            return
-        if record.commitment != commitment:
+            self.look_again(found, lacking)
+        except OSError:
+            found.lacking.append(lacking)
+
+    def look_again(self, found: Found, lacking: Lacking) -> None:
+        """Take in a record that is there and is what was committed to; one that was destroyed is not there.
+
+        Encrypted, its span still names the file, and size and digest are those of what is sent (`local.encrypted`).
+        Raises OSError where one disk cannot be read and no other will do.
+        """
+        commitment, path = lacking.commitment, f"records/{lacking.commitment.hex()}.record"
+        content, differs = self._record_bytes(commitment, path)
+        if content is None:
+            found.differing.extend([path] if differs else [])
             return
         if self.custodians:
             content = sealed_records.seal(content, self.custodians)
         digest = sha256(content)
-        yield Sealed(
+        sealed = Sealed(
             kind=Kind.RECORD,
             key=key_of(RecordName(log_id=self.log_id, commitment=commitment, digest=digest)),
             content=commitment,
             digest=digest,
             size=len(content),
             span=Span(path=path, offset=0, size=len(content), to_end=True),
-            session=entry.common.session_id,
-            sealed_ms=entry.common.clock[0],
+            session=lacking.session,
+            sealed_ms=lacking.sealed_ms,
         )
+        found.sealed.append(sealed)
 
-    def _quarantined(self, entry: Entry, body: Recovered) -> Iterator[Sealed]:
+    def _record_bytes(self, commitment: bytes, path: str) -> tuple[bytes | None, bool]:
+        """The file from the first disk that holds it rightly; without one, whether a disk holds it wrongly.
+
+        Raises OSError.
+        """
+        differs = False
+        unreadable: OSError | None = None
+        for place, root in enumerate(self._roots()):
+            try:
+                content = local.record_bytes(root, path)
+                if records.parse(content, where=path).commitment == commitment:
+                    return content, False
+                differs = True
+            except FormatError:
+                differs = True
+            except FileNotFoundError as error:
+                # Where there is no folder there is no disk: that says nothing of the file.
+                unreadable = error if place == 0 and not (root / "records").is_dir() else unreadable
+            except OSError as error:
+                unreadable = unreadable or error
+        if unreadable is not None:
+            raise unreadable
+        return None, differs
+
+    def _roots(self) -> tuple[Path, ...]:
+        return (self.root(),) if self.roots is None else self.roots()
+
+    def _quarantined(self, found: Found, entry: Entry, body: Recovered) -> None:
         for session, number, size, digest in body.quarantined:
             path = self._set_aside(session, size, digest)
             if path is None:
                 continue
             name = QuarantineName(log_id=self.log_id, session=session, number=number, digest=digest)
-            yield Sealed(
+            sealed = Sealed(
                 kind=Kind.QUARANTINED,
                 key=key_of(name),
                 content=digest,
                 digest=digest,
                 size=size,
-                span=Span(path=f"quarantine/{path.name}", offset=0, size=size, to_end=True),
+                span=Span(path=path, offset=0, size=size, to_end=True),
                 session=session,
                 sealed_ms=entry.common.clock[0],
                 due_ms=self._due_by(entry),
             )
+            found.sealed.append(sealed)
 
-    def _set_aside(self, session: bytes, size: int, digest: bytes) -> Path | None:
-        """The file that holds these bytes: its name says where they were cut off, which no entry does."""
-        for path in sorted((self.root() / "quarantine").glob(f"{session.hex()}-*")):
-            with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size == size and hashlib.file_digest(file, "sha256").digest() == digest:
-                    return path
-        return None
+    def _set_aside(self, session: bytes, size: int, digest: bytes) -> str | None:
+        """The file that holds these bytes: its name says where they were cut off, which no entry does.
+
+        One that cannot be read now, and might be it, stands where no other is: whoever sends it reads it again.
+        """
+        perhaps = None
+        for root in self._roots():
+            for path in sorted((root / "quarantine").glob(f"{session.hex()}-*")):
+                below = f"quarantine/{path.name}"
+                try:
+                    with os.fdopen(local.opened(root, below), "rb") as file:
+                        if os.fstat(file.fileno()).st_size != size:
+                            continue
+                        perhaps = perhaps or below
+                        if hashlib.file_digest(file, "sha256").digest() == digest:
+                            return below
+                        perhaps = None if perhaps == below else perhaps
+                except OSError:
+                    continue
+        return perhaps
 
 
 def _commitments(body: EntryBody | None) -> tuple[bytes, ...]:

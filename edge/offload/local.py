@@ -42,7 +42,7 @@ class Body(io.RawIOBase):
     def __init__(self, root: Path, span: Span, pace: Callable[[int], None]) -> None:
         """Open it. Raises OSError."""
         super().__init__()
-        self._descriptor = _opened(root, span.path)
+        self._descriptor = opened(root, span.path)
         self._span = span
         self._pace = pace
         self._at = 0
@@ -119,8 +119,7 @@ def encrypted(root: Path, span: Span, custodians: tuple[bytes, ...]) -> Ready:
 
     A file that is no record any more stays as it is: its hash tells.
     """
-    with os.fdopen(_opened(root, span.path), "rb") as file:
-        content = file.read(records.RECORD_LIMIT_BYTES + 1)
+    content = record_bytes(root, span.path)
     with contextlib.suppress(FormatError):
         content = sealed_records.seal(content, custodians)
     md5 = hashlib.md5(content, usedforsecurity=False).digest()
@@ -128,10 +127,16 @@ def encrypted(root: Path, span: Span, custodians: tuple[bytes, ...]) -> Ready:
     return Ready(root=root, hashed=found, content=content)
 
 
+def record_bytes(root: Path, path: str) -> bytes:
+    """What stands in a record's place, at most a byte more than a record may have. Raises OSError."""
+    with os.fdopen(opened(root, path), "rb") as file:
+        return file.read(records.RECORD_LIMIT_BYTES + 1)
+
+
 def hashed(root: Path, span: Span) -> Hashed:
     """Read the span once. Raises OSError; a file that ends early is shorter than its span."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    descriptor = _opened(root, span.path)
+    descriptor = opened(root, span.path)
     try:
         while size < span.size:
             chunk = os.pread(descriptor, min(CHUNK_BYTES, span.size - size), span.offset + size)
@@ -148,7 +153,7 @@ def hashed(root: Path, span: Span) -> Hashed:
     return Hashed(size=size, sha256=sha256.digest(), md5=md5.digest(), ended=ended)
 
 
-def _opened(root: Path, path: str) -> int:
+def opened(root: Path, path: str) -> int:
     """A plain file below a spool: no link is followed below the root, and no way leads out of it. Raises OSError."""
     *folders, name = path.split("/")
     if not all(part and part not in (".", "..") for part in (*folders, name)):

@@ -88,6 +88,15 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """A record that an entry of this session and time names, and that the system cannot read: no object yet."""
+
+    commitment: bytes
+    session: bytes | None
+    sealed_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """What the store said of the version that holds it. Times in UTC ms by the store's own clock."""
 

@@ -42,14 +42,14 @@ from edge.offload.sender import (
     WitnessRead,
     send_beacon,
 )
-from edge.offload.state import Owner, State, StateFault, StateLost, Waiting, open_state, remove_state
+from edge.offload.state import Owner, Reached, State, StateFault, StateLost, Waiting, open_state, remove_state
 from edge.offload.streams import Broken, BudgetPace, Streams
 from edge.offload.witness import read_witness
 from edge.ports import Clock
 from edge.store import Store
 from edge.store_examined import Standing
 from liuhen.hashing import sha256
-from liuhen.registry import EVENTS, EventCode
+from liuhen.registry import EVENTS, EventCode, ObjectKind
 from liuhen.store_names import BeaconName, key_of
 
 TICK_SECONDS = 0.2
@@ -62,6 +62,8 @@ MANY = 5_000
 STATE_AGAIN_NS = 10 * NS_PER_SECOND
 FORGET_NS = 3600 * NS_PER_SECOND
 UNREADABLE_NS = 60 * NS_PER_SECOND
+LACKING_NS = 600 * NS_PER_SECOND
+LACKING_AT_ONCE = 64
 FOREIGN_KEPT = 64
 BEACON_NUMBER = -2
 """Stands for a beacon among the numbers on their way."""
@@ -311,6 +313,8 @@ class Offload:
             return
         if found.reached != reached:
             self._take_in(state, found)
+        if self._due("lacking", LACKING_NS, now_ns):
+            self._look_again(state)
         self._settled = not found.more and not state.is_anything_waiting()
         if found.more:
             self._loop.wake.set()
@@ -320,7 +324,8 @@ class Offload:
     def _take_in(self, state: State, found: Found) -> None:
         """What was in the spool before the state was new may be at the store; what comes later was never sent."""
         # How far was read is kept last: what is taken in twice is taken in once.
-        state.add(found.sealed, Stage.UNKNOWN if state.fresh else Stage.SEALED)
+        self._take_in_objects(state, found)
+        state.lack(found.lacking)
         for session, first in found.began:
             state.session_began(session, first)
         for session, due_ms, last in found.ended:
@@ -331,6 +336,31 @@ class Offload:
         state.gone(found.gone)
         state.add((), Stage.SEALED, found.reached)
         self._newest = found.newest or self._newest
+
+    def _look_again(self, state: State) -> None:
+        """At records that could not be read when an entry named them."""
+        rows = state.lacking(LACKING_AT_ONCE)
+        for lacking in rows:
+            found = Found(reached=Reached())
+            try:
+                self._start.inventory.look_again(found, lacking)
+            except OSError as error:
+                self._said("附录暂时无法读取，稍后再试", "a record cannot be read now, tried again later", error)
+                continue
+            self._take_in_objects(state, found)
+            state.found((lacking.commitment,))
+
+    def _take_in_objects(self, state: State, found: Found) -> None:
+        state.add(found.sealed, Stage.UNKNOWN if state.fresh else Stage.SEALED)
+        for path in found.differing:
+            self._not_as_signed(ObjectKind.RECORD, path)
+
+    def _not_as_signed(self, what: ObjectKind, path: str) -> None:
+        self._alarm(Alarm.LOCAL_DIFFERS, int(what), self._start.clock.boottime_ns())
+        self._start.say(
+            f"本地内容与签名不符，未入库：{path}",
+            f"local bytes are not those that were signed, nothing was sent: {path}",
+        )
 
     # -- the streams -----------------------------------------------------------------------------------------------
 
@@ -484,11 +514,7 @@ class Offload:
         task = outcome.task
         match outcome:
             case LocalDiffers():
-                self._alarm(Alarm.LOCAL_DIFFERS, int(WHAT[task.sealed.kind]), now_ns)
-                self._start.say(
-                    f"本地内容与签名不符，未入库：{task.sealed.span.path}",
-                    f"local bytes are not those that were signed, nothing was sent: {task.sealed.span.path}",
-                )
+                self._not_as_signed(WHAT[task.sealed.kind], task.sealed.span.path)
             case LocalUnreadable(code=code):
                 self._start.say(
                     f"本地文件暂时无法读取，稍后再试：{task.sealed.span.path}（{os.strerror(code)}）",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.offload.local import CHUNK_BYTES, Ready, encrypted, hashed
-from edge.offload.objects import Sealed, Stage, Stored, Task
+from edge.offload.objects import Sealed, Stage, Stored, Task, Term
 from edge.offload.queue import Kind
 from edge.offload.retry import Doing
 from edge.store import FaultClass, Put, Retained, Store, StoreFault, Version
@@ -56,8 +56,8 @@ class Steps(Protocol):
     def unknown(self, number: int) -> None:
         """It may be at the store or not."""
 
-    def reaches(self, number: int, stage: Stage, stored: Stored) -> None:
-        """It is at the store so far."""
+    def reaches(self, number: int, stage: Stage, stored: Stored, term: Term | None = None) -> None:
+        """It is at the store so far; RETAINED for a term, or for the floor alone."""
 
     def differs_here(self, number: int) -> None:
         """The local bytes are not those that were signed."""
@@ -360,7 +360,8 @@ class Sender:
                 what = f"{task.sealed.key}: kept for too short a time, although the store took a longer one"
                 raise _Short(Doing.EXTENDING, StoreFault(FaultClass.REFUSED, what), short_ms)
         until_ms = None if retained.until is None else _ms(retained.until)
-        self.steps.reaches(task.number, Stage.RETAINED, replace(stored, mode=retained.mode, until_ms=until_ms))
+        kept = replace(stored, mode=retained.mode, until_ms=until_ms)
+        self.steps.reaches(task.number, Stage.RETAINED, kept, task.sealed.term)
         self.reached("retained")
 
     def _asked(self, task: Task, stored: Stored) -> Retained:

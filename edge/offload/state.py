@@ -12,18 +12,21 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
+from typing import TypeVar
 
 from edge.journal_follow import Mark
-from edge.offload.objects import WAITING, Sealed, Span, Stage, Stored, Task, Term
+from edge.offload.objects import WAITING, Lacking, Sealed, Span, Stage, Stored, Task, Term
 from edge.offload.queue import NO_DEADLINE_MS, Heads, Kind, Place
 from liuhen.registry import RetentionMode
 
-SCHEMA = 2
+SCHEMA = 3
 FILE = "state.sqlite3"
 KEPT_RECEIPTED = 10_000
 """Done objects are forgotten beyond so many; the newest are kept for whoever asks what happened."""
 CACHE_KIB = 4096
+Code = TypeVar("Code", bound=IntEnum)
 _WAITING = ",".join(str(int(stage)) for stage in WAITING)
 
 _TABLES = f"""
@@ -39,6 +42,9 @@ CREATE TABLE objects (
 );
 CREATE TABLE sessions (
   id BLOB PRIMARY KEY, first INTEGER, last INTEGER, term_ms INTEGER, said_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE lacking (
+  commitment BLOB PRIMARY KEY, session BLOB, sealed_ms INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 CREATE INDEX slices ON objects (last) WHERE last IS NOT NULL;
 CREATE INDEX proof ON objects (kind, number) WHERE stage IN ({_WAITING}) AND kind < {int(Kind.SEGMENT)};
 CREATE INDEX media_due ON objects (due_ms, number) WHERE stage IN ({_WAITING}) AND kind >= {int(Kind.SEGMENT)};
@@ -145,7 +151,10 @@ class State:
             row = link.execute("SELECT value FROM meta WHERE name = 'reached'").fetchone()
         if row is None:
             return Reached()
-        file, offset, seq, sliced = (int(number) for number in str(row[0]).split())
+        try:
+            file, offset, seq, sliced = (int(number) for number in str(row[0]).split())
+        except ValueError as error:
+            raise StateLost("how far the journal was read is no place") from error
         return Reached(mark=Mark(file=file, offset=offset, seq=seq), sliced=sliced)
 
     def receipted(self, rows: Sequence[tuple[bytes, int | None]]) -> None:
@@ -160,6 +169,32 @@ class State:
     def gone(self, contents: Sequence[bytes]) -> None:
         """These are no longer here by order; what is not at the store yet will not get there."""
         self._all(f"UPDATE objects SET stage = {int(Stage.GONE)} WHERE content = ? AND stage IN ({_WAITING})", contents)
+        self.found(contents)
+
+    def lack(self, rows: Iterable[Lacking]) -> None:
+        """These records cannot be read now; durable, for how far the journal was read goes past them."""
+        asked = "INSERT OR IGNORE INTO lacking (commitment, session, sealed_ms) VALUES (?, ?, ?)"
+        with self._changing() as link:
+            link.executemany(asked, [(one.commitment, one.session, one.sealed_ms) for one in rows])
+
+    def lacking(self, limit: int) -> list[Lacking]:
+        """Some of them, those looked at least often first; it counts as a look."""
+        with self._changing() as link:
+            asked = "SELECT commitment, session, sealed_ms FROM lacking ORDER BY tries, commitment LIMIT ?"
+            rows = link.execute(asked, (limit,)).fetchall()
+            link.executemany("UPDATE lacking SET tries = tries + 1 WHERE commitment = ?", [(row[0],) for row in rows])
+        return [
+            Lacking(
+                commitment=_bytes(row[0]),
+                session=row[1] if isinstance(row[1], bytes) else None,
+                sealed_ms=_integer(row[2]),
+            )
+            for row in rows
+        ]
+
+    def found(self, commitments: Sequence[bytes]) -> None:
+        """These are lacking no more."""
+        self._all("DELETE FROM lacking WHERE commitment = ?", commitments)
 
     def session_began(self, session: bytes, first: int) -> None:
         """Its first entry."""
@@ -223,9 +258,10 @@ class State:
             return [_task(row) for row in link.execute(asked, (now_ns, limit))]
 
     def is_anything_waiting(self) -> bool:
-        """Whether the store is still to be asked about anything."""
+        """Whether the store is still to be asked about anything, or something is still to be read here."""
+        asked = f"SELECT EXISTS (SELECT 1 FROM objects WHERE stage IN ({_WAITING})) OR EXISTS (SELECT 1 FROM lacking)"
         with self._reading() as link:
-            return link.execute(f"SELECT 1 FROM objects WHERE stage IN ({_WAITING}) LIMIT 1").fetchone() is not None
+            return bool(link.execute(asked).fetchone()[0])
 
     def waiting(self, utc_ms: int, levels: Sequence[int]) -> Waiting:
         """What is on its way, in numbers, by one pass over it; `levels` are percentages of a term."""
@@ -244,11 +280,12 @@ class State:
                 link.execute(f"SELECT count(*) FROM objects WHERE stage = {int(stage)}").fetchone()[0]
                 for stage in (Stage.RETAINED, Stage.LOCAL_DIFFERS, Stage.RECEIPTED)
             )
+            lacking, lacking_oldest = link.execute("SELECT count(*), min(sealed_ms) FROM lacking").fetchone()
         return Waiting(
-            objects=objects,
+            objects=objects + lacking,
             size=int(size),
             proof=int(proof),
-            oldest_ms=oldest,
+            oldest_ms=min((one for one in (oldest, lacking_oldest) if one is not None), default=None),
             earliest_due_ms=None if due is None or due >= NO_DEADLINE_MS else due,
             levels=tuple(int(count) for count in counts),
             untold=untold,
@@ -266,12 +303,19 @@ class State:
             (number,),
         )
 
-    def reaches(self, number: int, stage: Stage, stored: Stored) -> None:
-        """It is at the store so far: PUT, READ_BACK or RETAINED."""
+    def reaches(self, number: int, stage: Stage, stored: Stored, term: Term | None = None) -> None:
+        """It is at the store so far: PUT, READ_BACK or RETAINED.
+
+        `term` is the one that its retention was asked for: where a longer one came meanwhile, that is asked for next.
+        """
+        asked_ms = -1 if term is None else term.until_ms
         self._one(
-            "UPDATE objects SET stage = ?, tries = 0, retry_ns = 0, version = ?, store_ms = ?, server_key = ?, "
-            f"mode = ?, until_ms = ? WHERE number = ? AND stage IN ({_WAITING})",
+            f"UPDATE objects SET stage = CASE WHEN ? = {int(Stage.RETAINED)} AND coalesce(term_ms, -1) > ? "
+            f"THEN {int(Stage.READ_BACK)} ELSE ? END, tries = 0, retry_ns = 0, version = ?, store_ms = ?, "
+            f"server_key = ?, mode = ?, until_ms = ? WHERE number = ? AND stage IN ({_WAITING})",
             (
+                int(stage),
+                asked_ms,
                 int(stage),
                 stored.version,
                 stored.store_ms,
@@ -463,13 +507,13 @@ def _task(row: Sequence[object]) -> Task:
             version=str(version),
             store_ms=_integer(store_ms),
             server_key=server_key if isinstance(server_key, bytes) else None,
-            mode=RetentionMode(_integer(mode)),
+            mode=_of(RetentionMode, mode),
             until_ms=None if until_ms is None else _integer(until_ms),
         )
     return Task(
         number=_integer(number),
         sealed=Sealed(
-            kind=Kind(_integer(kind)),
+            kind=_of(Kind, kind),
             key=str(key),
             content=_bytes(content),
             digest=_bytes(digest),
@@ -481,7 +525,7 @@ def _task(row: Sequence[object]) -> Task:
             entries=None if first is None else (_integer(first), _integer(last)),
             term=None if term_ms is None else Term(until_ms=_integer(term_ms), said_ms=_integer(said_ms)),
         ),
-        stage=Stage(_integer(stage)),
+        stage=_of(Stage, stage),
         stored=stored,
         tries=_integer(tries),
     )
@@ -491,6 +535,13 @@ def _integer(value: object) -> int:
     if not isinstance(value, int):
         raise StateLost("a number of the table is none")
     return value
+
+
+def _of(kind: type[Code], value: object) -> Code:
+    try:
+        return kind(_integer(value))
+    except ValueError as error:
+        raise StateLost("a code of the table is none") from error
 
 
 def _bytes(value: object) -> bytes:
@@ -504,4 +555,4 @@ def _place(link: sqlite3.Connection, where: str, names: dict[str, int]) -> Place
         f"SELECT kind, number, due_ms FROM objects WHERE {where} LIMIT 1",
         names,
     ).fetchone()
-    return None if row is None else Place(kind=Kind(row[0]), number=row[1], due_ms=row[2])
+    return None if row is None else Place(kind=_of(Kind, row[0]), number=row[1], due_ms=row[2])

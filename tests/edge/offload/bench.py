@@ -204,6 +204,7 @@ class Bench:
                 log_id=self.device.log_id,
                 store=store_hash(url),
                 custodians=self.custodians,
+                roots=self.disks.order,
                 due=self.due,
             ),
             state_folder=self.folder / state,
