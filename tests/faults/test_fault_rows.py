@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from edge.spool import only_for_the_group
 from tests.faults.fault_table import TABLE, check
 from tests.faults.happenings import HAPPENINGS
 from tests.faults.swapping import swaps_that_pass
@@ -14,6 +16,14 @@ from tests.faults.swapping import swaps_that_pass
 pytestmark = pytest.mark.long
 
 ROWS = {row.name: row for row in TABLE}
+
+
+@pytest.fixture(autouse=True)
+def as_every_program_begins() -> Iterator[None]:
+    """With files that nobody else may read: what another test's program left would be seen as one more event."""
+    before = only_for_the_group()
+    yield
+    os.umask(before)
 
 
 def shows(name: str) -> Callable[[Path], None]:
