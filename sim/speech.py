@@ -1,7 +1,8 @@
 """Speech as sound: Mandarin sentences of a hearing, spoken in turn by four voices over the quiet noise of a room.
 
-Owns nothing; the sentences are spoken once, at construction, by espeak-ng or, where that is not installed, by a small
-voice of our own that has vowels and tones but no words. What is read depends on the position alone, not on block sizes.
+Owns nothing but the sentences: they are spoken once in a process for each rate, when the first source of that rate is
+made, by espeak-ng or, where that is not installed, by a small voice of our own that has vowels and tones but no words.
+What is read depends on the position alone, not on block sizes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import wave
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy
@@ -91,10 +93,7 @@ class Speech:
 
     def __init__(self, rate: int, channels: int) -> None:
         self.voice = Voice.ESPEAK if shutil.which("espeak-ng") is not None else Voice.FORMANTS
-        spoken = _speak_all(rate) if self.voice is Voice.ESPEAK else [_hum(line, rate) for line in LINES]
-        pause = numpy.zeros(round(PAUSE_SECONDS * rate))
-        programme = numpy.concatenate([part for sentence in spoken for part in (pause, _levelled(sentence))])
-        self._programme = programme.round().astype(numpy.int16)
+        self._programme = _programme(self.voice, rate)
         self._noise = _room_noise(round(_NOISE_SECONDS * rate), channels)
         self._channels = channels
         self._position = 0
@@ -107,6 +106,17 @@ class Speech:
         spoken = self._programme[places % len(self._programme)]
         heard = self._noise[places % len(self._noise)] + spoken[:, None]
         return heard.astype("<i2").tobytes()
+
+
+@cache
+def _programme(voice: Voice, rate: int) -> NDArray[numpy.int16]:
+    """All sentences with their pauses, at most a few rates in a process; read-only, for every source reads it."""
+    spoken = _speak_all(rate) if voice is Voice.ESPEAK else [_hum(line, rate) for line in LINES]
+    pause = numpy.zeros(round(PAUSE_SECONDS * rate))
+    parts = numpy.concatenate([part for sentence in spoken for part in (pause, _levelled(sentence))])
+    programme: NDArray[numpy.int16] = parts.round().astype(numpy.int16)
+    programme.flags.writeable = False
+    return programme
 
 
 def _speak_all(rate: int) -> list[Signal]:
