@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from edge import slices
+from edge import durable, slices
 from edge.journal import Beliefs, Journal, Outside, find
 from edge.journal_follow import JournalFollower, Mark, Placed
 from edge.journal_state import JournalState
@@ -197,6 +198,38 @@ def test_every_entry_is_in_one_slice_although_rows_fill_many_files(
     device.turn()
     device.turn(2.1)
     assert [row.last for row in reader.take()] == [11]
+
+
+def test_a_reader_opens_no_file_where_nothing_is_new_and_misses_nothing_that_is(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "ROWS_IN_A_FILE", 2)
+    opened: list[Path] = []
+    really = durable.opened
+
+    def counted(path: Path) -> BinaryIO:
+        opened.append(path)
+        return really(path)
+
+    reader = SliceReader(device.spool.root)
+    assert reader.take() == []
+    seen = []
+    for _ in range(5):
+        device.append(gap())
+        device.turn()
+        device.turn(2.1)
+        seen += [*reader.take(), *reader.take()]  # a file that it has just come to is looked into once more
+        monkeypatch.setattr(durable, "opened", counted)
+        assert reader.take() == reader.take() == []
+        monkeypatch.setattr(durable, "opened", really)
+    assert [number for row in seen for number in range(row.first, row.last + 1)] == list(range(6))
+    assert opened == []
+    device.append(gap())
+    device.turn()
+    device.turn(2.1)
+    monkeypatch.setattr(durable, "opened", counted)
+    assert [row.last for row in reader.take()] == [6]
+    assert opened != [], "the negative control: with rows to read it opens their file"
 
 
 @pytest.mark.parametrize("harm", ["lost", "torn", "garbage", "a row of another journal", "a file in the middle gone"])
