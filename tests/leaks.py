@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-# Python's own helper of shared memory lives as long as the interpreter and ends with it.
-LASTING = ("multiprocessing.resource_tracker",)
+READINGS = 5
+LISTED = Path("/proc/thread-self/children")
+# Python's own helper of shared memory, and the parent of warm processes, live as long as the interpreter, not longer.
+LASTING = ("multiprocessing.resource_tracker", "-m tests.warm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +81,45 @@ def _ended_by(pid: int, deadline: float) -> bool:
 
 def _children() -> list[tuple[int, int]]:
     """Living direct children; one that has ended and only waits for its parent's attention is not running."""
-    own = os.getpid()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (child := _child_of(own, entry)) is not None:
-            found.append(child)
-    return found
+    return [child for pid in _child_pids() if (child := _child_of(os.getpid(), pid)) is not None]
 
 
-def _child_of(parent: int, entry: Path) -> tuple[int, int] | None:
+def _child_pids() -> set[int]:
+    """Who may be a child: what each of our threads has started or adopted (proc_tid_children(5)).
+
+    The kernel vouches for that list only while no child is reaped meanwhile, so it is read until it stays the same.
+    Where there is none, or it does not settle, every process is looked at, which takes a hundred times as long.
+    """
+    before: set[int] | None = None
+    for _ in range(READINGS if LISTED.exists() else 0):
+        now = _listed_children()
+        if now is not None and now == before:
+            return now
+        before = now
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+
+
+def _listed_children() -> set[int] | None:
+    """One reading; None where a thread ended during it, for its children went to another."""
     try:
-        fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in _children_of(task)}
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _children_of(task: Path) -> list[str]:
+    return (task / "children").read_text(encoding="ascii").split()
+
+
+def _child_of(parent: int, pid: int) -> tuple[int, int] | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # proc_pid_stat(5), counted from the field after the command: 0 state, 1 parent, 19 start time in clock ticks.
     if int(fields[1]) != parent or fields[0] in {"Z", "X"}:
         return None
-    return int(entry.name), int(fields[19])
+    return pid, int(fields[19])
 
 
 def command_line(pid: int) -> str:
