@@ -22,6 +22,7 @@ from edge.spool import open_spool
 from liuhen import keys
 from liuhen.kinds import Refusal, Session, Stop
 from liuhen.registry import Purpose, RefusalCode, StopCause
+from tests import warm
 from tests.edge.ports_room import UTC_MS, Refused, Room, RoomClock, device
 from tests.required import unavailable
 from tests.test_help import every_parser
@@ -29,6 +30,8 @@ from tests.test_help import every_parser
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parent.parent
+COLD = ("env",)
+"""What a command line begins with that is to import everything itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,10 @@ class Said:
 
 
 def liuhen(*arguments: str | Path, module: str = "edge", before: tuple[str, ...] = ()) -> Said:
-    """Run the command line as a person would."""
+    """Run the command line as a person would: a process of its own, whose imports most cases share (tests/warm.py)."""
+    if module == "edge" and not before:
+        warm_done = warm.run(module, arguments)
+        return Said(code=warm_done.returncode, words=warm_done.stderr + warm_done.stdout)
     done = subprocess.run(
         [*before, sys.executable, "-m", module, *map(str, arguments)],
         cwd=ROOT,
@@ -114,7 +120,8 @@ def check_refusal(spool: Path, code: RefusalCode) -> None:
 
 def test_a_missing_spool_names_the_way_to_make_one(place: Place) -> None:
     place.spool.rename(place.folder / "elsewhere")
-    place.run().check(4, "无法继续", "not a spool", "liuhen spool init")
+    for before in ((), COLD):
+        place.run(before=before).check(4, "无法继续", "not a spool", "liuhen spool init")
 
 
 def test_a_file_in_place_of_the_spool_is_refused(place: Place) -> None:

@@ -10,7 +10,6 @@ import argparse
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -27,9 +26,9 @@ from liuhen import archive
 from liuhen import keys as key_files
 from liuhen import verify as verifier
 from liuhen.report import Report
+from tests import warm
 from tests.edge.ports_room import START_NS, UTC_MS, Act, Device, Room, RoomClock, device
 
-ROOT = Path(__file__).resolve().parents[2]
 MINUTE_NS = 60 * 10**9
 DIED = -signal.SIGKILL
 
@@ -119,8 +118,7 @@ class Person:
 
 def dies_at_flush(folder: Path, number: int, line: str, now_ns: int) -> int:
     """Type a command in a process of its own that is killed at this flush; returns how the process ended."""
-    words = [sys.executable, "-m", "tests.edge.key_person", str(folder), str(number), str(now_ns), line]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, check=False, timeout=60).returncode
+    return warm.run("tests.edge.key_person", [folder, str(number), str(now_ns), line]).returncode
 
 
 def _killing(flush: Callable[[int], None], left: list[int]) -> Callable[[int], None]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests import warm
 from tests.edge.media import RATE_HZ, pictures, sound
 from tests.edge.ports_room import BOOT_ID, GOP, START_NS, UTC_MS, Room, RoomClock, device
 
 ACKNOWLEDGEMENTS = "acknowledgements"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +37,7 @@ class Killed:
 
 def run_all(plan: list[Killed]) -> list[int]:
     """Run them one after another; returns how many durable writes each made. One that should die and did not fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.edge.killed"],
-        input=json.dumps([asdict(killed) for killed in plan]),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    done = warm.run("tests.edge.killed", told=json.dumps([asdict(killed) for killed in plan]))
     assert done.returncode == 0, done.stderr
     counts: list[int] = json.loads(done.stdout)
     return counts
