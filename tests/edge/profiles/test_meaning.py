@@ -8,6 +8,7 @@ from the documents and not from the data.
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import re
 from collections.abc import Iterator, Mapping
@@ -885,3 +886,58 @@ def test_the_title_of_a_profile_is_its_documents(name: str) -> None:
     assert profile.name == name
     assert profile.origin.document in profile.title.translate(dict.fromkeys(map(ord, "《》")))
     assert profile.title_en.isascii()
+
+
+NEUTRAL_ROOMS = {
+    Procedure.HEARING: ("书记员", "听证场所"),
+    Procedure.LICENCE_HEARING: ("书记员", "听证场所"),
+    Procedure.WINDOW: ("工作人员", "受理窗口"),
+    Procedure.INTERVIEW: ("记录人", "询问场所"),
+    Procedure.STATEMENT: ("执法人员", "陈述申辩场所"),
+    Procedure.SERVICE: ("执法人员", "送达场所"),
+}
+
+
+def _sources(value: object) -> Iterator[str]:
+    """Every source within a part of a profile."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _sources(one)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            inner = getattr(value, field.name)
+            yield from (inner,) if field.name == "source" else _sources(inner)
+
+
+def test_the_neutral_default_is_nobodys_rule_and_as_strict_as_any() -> None:
+    neutral = load_named("neutral")
+    assert set(filter(None, _sources(neutral))) == {"本规则"}
+    assert (neutral.origin.document, neutral.origin.issuer) == ("留痕通用默认规则", "无")
+    assert (neutral.name, neutral.title) == ("neutral", "通用默认规则（不属于任何辖区）")
+    assert (neutral.items, neutral.articles, neutral.archive, neutral.access) == ((), (), None, ())
+    assert {one.procedure: (one.recorder, one.place) for one in neutral.templates} == NEUTRAL_ROOMS
+    for template in neutral.templates:
+        assert (template.obligation, template.span) == (Obligation.MUST, Span.WHOLE)
+        assert template.begin is (Begin.AT if template.procedure is Procedure.WINDOW else Begin.BEFORE)
+    assert neutral.store is not None
+    assert neutral.store.limit == Limit(
+        amount=24, unit=Unit.HOURS, trigger=Trigger.SESSION_END, words="场次结束后24小时内"
+    )
+
+
+def test_what_the_neutral_default_asks_of_the_room_and_the_papers_is_jiaozuos() -> None:
+    """Where nobody chose a rule, the fullest of the five is taken, and 国家秘密 (Jiaozuo Art. 19) for 军事秘密."""
+    neutral, jiaozuo = load_named("neutral"), load_named("jiaozuo")
+    for name in ("notice.text", "place.plate_required", "place.spoken_otherwise", "store.destination"):
+        ours, theirs = (operator.attrgetter(name)(one) for one in (neutral, jiaozuo))
+        assert (ours.rstrip("。") if isinstance(ours, str) else ours) == theirs, name
+    for name in ("evidence_sheet.fields", "disc_label.fields", "custodian.role", "retention.words"):
+        ours, theirs = (operator.attrgetter(name)(one) for one in (neutral, jiaozuo))
+        assert ours == theirs or ours.endswith(theirs) or ours in theirs, name
+    assert [one.cause for one in neutral.interruptions] == [one.cause for one in jiaozuo.interruptions]
+    assert [(one.kind, one.cites) for one in neutral.prohibitions] == [
+        (one.kind, one.cites) for one in jiaozuo.prohibitions
+    ]
+    assert list(neutral.grounds()) == ["国家秘密", *SECRETS[1:], "法律法规规定"]
+    assert [one.text for one in neutral.key_moments] == ["出示证据", "当事人提出异议", jiaozuo.key_moments[-1].text]
+    assert [one.code for one in neutral.long_term] == [LongTermCode.OTHER]
