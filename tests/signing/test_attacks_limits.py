@@ -17,7 +17,7 @@ from liuhen import merkle
 from liuhen.entry import Entry
 from liuhen.errors import FormatError
 from liuhen.findings import Code, Severity, Verdict
-from liuhen.kinds import Checkpoint, EntryBody, Event, Gap, GapEnd, Mark, SessionEnd
+from liuhen.kinds import Amend, Checkpoint, EntryBody, Event, Gap, GapEnd, Mark, SessionEnd
 from liuhen.registry import EndCause, EventCode, GapCause
 from liuhen.report import Language, Report, to_json, to_text
 from tests.signing.archives import (
@@ -388,6 +388,42 @@ def test_rows_15_and_17_a_journal_signed_again_is_contradicted_by_the_seals_of_m
     device = with_gap(tmp_path / "archive")
     rewrite(device.root, change, key=device.key)
     assert Code.SEAL_HEAD_WRONG in codes(check(device.root))
+
+
+def into_a_correction_of(kind: type[EntryBody]) -> Callable[[Entry], EntryBody | None]:
+    """A verb of the key holder: an event becomes a correction of the cause of the newest entry of this kind."""
+    named: list[int] = []
+
+    def change(old: Entry) -> EntryBody | None:
+        if isinstance(old.body, kind):
+            named.append(old.common.seq)
+        if not isinstance(old.body, Event) or not named:
+            return old.body
+        return Amend(
+            refers_to=named.pop(), refers_to_hash=bytes(32), length_ns=None, cause=GapCause.WEATHER, records=()
+        )
+
+    return change
+
+
+@pytest.mark.parametrize(("kind", "found"), [(GapEnd, True), (Gap, False)], ids=["no-gap", "a-gap"])
+def test_a_correction_that_the_key_holder_signs_of_what_is_no_gap_corrects_nothing_and_is_told(
+    tmp_path: Path, kind: type[EntryBody], found: bool
+) -> None:
+    """Behind the last seal, so that no media contradicts him."""
+    device = begun(tmp_path / "archive")
+    since_ns, gap = device.now_ns, device.gap()
+    device.pass_ns(2 * SECOND_NS)
+    device.gap_end(gap, since_ns=since_ns)
+    device.mark(refers_to=gap)
+    device.segment(3, cause=EndCause.STOPPED)
+    device.event(EventCode.PICTURE_COVERED)
+    device.end()
+    device.checkpoint()
+    device.stop()
+    rewrite(device.root, into_a_correction_of(kind), key=device.key)
+    told = {one.code for one in check(device.root).findings}
+    assert (Code.AMEND_WITHOUT_GAP in told) is found
 
 
 def test_row_15_a_history_made_again_with_its_media_is_believed_and_the_report_names_that_limit(tmp_path: Path) -> None:
