@@ -59,10 +59,6 @@ class Notifier:
         """The end has begun."""
         self._send("STOPPING=1")
 
-    def extend(self, seconds: float) -> None:
-        """A start or an end that makes progress may take so much longer from now on."""
-        self._send(f"EXTEND_TIMEOUT_USEC={max(1, int(seconds * 1_000_000))}")
-
     def close(self) -> None:
         """Give the socket back."""
         if self._socket is not None:

@@ -255,8 +255,5 @@ class _Nobody:
     def stopping(self) -> None:
         """Nobody hears."""
 
-    def extend(self, seconds: float) -> None:
-        """Nobody hears."""
-
 
 _NOBODY = _Nobody()

@@ -30,9 +30,6 @@ class Supervisor(Protocol):
     def stopping(self) -> None:
         """The end in order has begun."""
 
-    def extend(self, seconds: float) -> None:
-        """A start or an end needs so much longer from now on."""
-
 
 class Duty(enum.Enum):
     """What has to become durable now."""

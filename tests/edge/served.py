@@ -110,9 +110,6 @@ class Service:
     def stopping(self) -> None:
         pass
 
-    def extend(self, seconds: float) -> None:
-        pass
-
 
 def _nobody(_message: Asked | SensorsTold) -> None:
     """The service is not there yet."""

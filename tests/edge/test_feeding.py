@@ -123,8 +123,6 @@ class Counting:
 
     def stopping(self) -> None: ...
 
-    def extend(self, seconds: float) -> None: ...
-
 
 def test_a_turn_beyond_its_limit_is_told_once_by_the_next() -> None:
     clock, supervisor = SteppedClock(), Counting()

@@ -359,9 +359,6 @@ class Pulse:
     def stopping(self) -> None:
         pass
 
-    def extend(self, seconds: float) -> None:
-        pass
-
 
 def serve_idle(made: Device, room: Room, pulse: Pulse) -> int:
     return serve(

@@ -64,9 +64,6 @@ class Hours:
     def stopping(self) -> None:
         pass
 
-    def extend(self, seconds: float) -> None:
-        pass
-
 
 def interrupted(made: Device) -> Room:
     """A session that a killed process left open; the room is the next process's."""
