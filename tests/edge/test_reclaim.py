@@ -19,7 +19,7 @@ from edge.destruction import Carried
 from edge.journal_follow import JournalFollower
 from edge.opening import maintenance
 from edge.ports import SyncState
-from edge.reclaim import Backing, Believed, Local, Plan, ReclaimBooks, checked_witness, plan
+from edge.reclaim import Backing, Believed, Local, Plan, ReclaimBooks, _local, checked_witness, plan
 from edge.reclaiming import PENDING_FILE, read_books
 from edge.spool import open_spool
 from edge.store_examined import Standings
@@ -229,6 +229,15 @@ def test_what_is_to_be_kept_for_good_needs_two_stores_that_are_both_fit(tmp_path
     ):
         made = planned(kept, backing=Backing(standings=Standings(outcomes=outcomes)))
         assert (made.parts, set(made.kept.values())) == ((), {why})
+
+
+@pytest.mark.parametrize(("now_ms", "why"), [(DAY_MS + 11, None), (DAY_MS + 10, Local.TOO_YOUNG)])
+def test_the_minimum_days_run_from_the_latest_possible_end_to_the_earliest_possible_now(
+    now_ms: int, why: Local | None
+) -> None:
+    books, session = ReclaimBooks(), bytes(16)
+    books.ended[session] = (0, 0, bytes(16), SYNCHRONISED, 4)
+    assert _local(books, session, (now_ms, 0, bytes(16), SYNCHRONISED, 7), 1) is why
 
 
 # -- the witness -------------------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ def test_a_store_that_keeps_every_promise_is_fit_and_every_row_says_so() -> None
         ({"reads_back": False}, Item.READ_BACK),
         ({"refuses_wrong_md5": False, "refuses_wrong_payload": False}, Item.DIGEST),
         ({"default": Retained(mode=RetentionMode.NONE, until=None), "default_seconds": None}, Item.DEFAULT_RETENTION),
+        ({"marked_is_intact": False, "marker_is_listed": False}, Item.MARKER),
         ({"default": Retained(mode=RetentionMode.GOVERNANCE, until=NOW)}, Item.DEFAULT_RETENTION),
         ({"overwritten_is_intact": False}, Item.OVERWRITE),
         ({"marked_is_intact": False}, Item.MARKER),

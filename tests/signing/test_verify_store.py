@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,5 @@ def test_j26_two_names_of_one_server_are_one_store(
     )
     reasons = _reasons(session=None, receipts=tuple(range(len(rows))), witness=witness)
     assert stored.forbids([content], reasons).get(content) is bar
+    at_the_end = replace(reasons, utc_ms=UTC_START_MS)
+    assert stored.forbids([content], at_the_end)[content] is Bar.RETENTION_SHORT, "kept until now is not kept"

@@ -106,10 +106,18 @@ def test_a_clock_that_the_store_refuses_is_worked_around_with_the_stores_own_tim
     assert ahead == 20 * 60_000
     verdict = after(Line(), Fault(fault=FaultClass.CLOCK, doing=Doing.SENDING, store_ahead_ms=ahead), 0, 0.5)
     assert (verdict.sign_ahead_ms, verdict.alarm, verdict.line.closed) == (ahead, Alarm.CLOCK, True)
-    again = verdict.line
-    for _ in range(3):
-        again = after(again, Fault(fault=FaultClass.CLOCK, doing=Doing.SENDING, store_ahead_ms=ahead), 0, 0.5).line
-    assert not again.closed
+    lines = [verdict.line]
+    for _ in range(2):
+        lines.append(
+            after(lines[-1], Fault(fault=FaultClass.CLOCK, doing=Doing.SENDING, store_ahead_ms=ahead), 0, 0.5).line
+        )
+    assert [line.closed for line in lines] == [True, True, False], "twice by the store's own time, and then it waits"
+
+
+def test_a_store_that_refused_and_is_then_away_is_not_asked_more_often_than_one_that_was_away_for_long() -> None:
+    refused = after(Line(), Fault(fault=FaultClass.DENIED, doing=Doing.LOOKING), 0, 0.0).line
+    away = after(begun(refused), Fault(fault=FaultClass.UNREACHABLE, doing=Doing.LOOKING), 0, 0.999)
+    assert away.line.probe_at_ns > LONGEST_WAIT_NS * 0.99
 
 
 def test_a_version_that_vanished_is_looked_for_and_an_absent_bucket_is_an_alarm() -> None:
@@ -119,7 +127,10 @@ def test_a_version_that_vanished_is_looked_for_and_an_absent_bucket_is_an_alarm(
     assert (bucket.alarm, bucket.line.closed) == (Alarm.DENIED, False)
 
 
-def test_a_retention_that_cannot_be_lengthened_is_an_alarm_about_the_object_and_no_reason_to_stop_the_others() -> None:
-    verdict = after(Line(), Fault(fault=FaultClass.REFUSED, doing=Doing.EXTENDING), 0, 0.5)
+@pytest.mark.parametrize("fault", [FaultClass.REFUSED, FaultClass.DENIED, FaultClass.UNTRUSTED, FaultClass.FULL])
+def test_a_retention_that_cannot_be_lengthened_is_an_alarm_about_the_object_and_no_reason_to_stop_the_others(
+    fault: FaultClass,
+) -> None:
+    verdict = after(Line(), Fault(fault=fault, doing=Doing.EXTENDING), 0, 0.5)
     assert (verdict.alarm, verdict.line.closed) == (Alarm.RETENTION_SHORT, True)
     assert verdict.object_wait_ns == LONGEST_WAIT_NS
