@@ -69,6 +69,11 @@ class Limited(FileIO):
         """Whether something lies beyond the limit."""
         return os.fstat(self.fileno()).st_size > self.limit_bytes
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it has below the limit."""
+        return min(os.fstat(self.fileno()).st_size, self.limit_bytes)
+
     def read(self, size: int | None = -1, /) -> bytes:
         """At most what is left below the limit."""
         left = max(0, self.limit_bytes - self.tell())

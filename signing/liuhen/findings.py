@@ -70,6 +70,7 @@ class Code(enum.StrEnum):
 
     JOURNAL_FILE_MISSING = "journal-file-missing"
     ENVELOPE_REFUSED = "envelope-refused"
+    JOURNAL_UNSEARCHED = "journal-unsearched"
     JOURNAL_TORN_TAIL = "journal-torn-tail"
     KEY_UNKNOWN = "key-unknown"
     KEY_RETIRED_USED = "key-retired-used"
@@ -290,6 +291,12 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     Code.ENVELOPE_REFUSED: Meaning(
         _B, "J2", "条目不符合唯一允许的编码：{}", "an entry is not in the one allowed encoding: {}"
+    ),
+    Code.JOURNAL_UNSEARCHED: Meaning(
+        _B,
+        "J2",
+        "日志中无法识别的字节过多，文件其余部分未再查找条目：{}",
+        "too much of the journal is no entry; the rest of a file was not searched for more: {}",
     ),
     Code.JOURNAL_TORN_TAIL: Meaning(
         _W,

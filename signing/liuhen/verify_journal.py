@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 from liuhen import archive, cose
@@ -26,6 +25,9 @@ PIECE_BYTES = 256 * 1024
 AHEAD_BYTES = 2 * cose.ENTRY_LIMIT_BYTES
 RECENT_ENTRIES = 1024
 MOST_DISBELIEVED = 64
+SEARCHED_LIMIT_BYTES = 256 * 1024 * 1024
+"""So many bytes of a journal that are no entry are searched for the next one (FORMAT.md 10, J2): files full of holes
+cost their maker nothing."""
 UTC_SLACK_MS = 250
 UTC_DRIFT_DIVISOR = 1000
 STEP_EVENT_WITHIN_NS = 60 * 10**9
@@ -42,7 +44,7 @@ class Item:
     """Bytes of the journal that are one entry, or (`entry` None) bytes that are refused and `why`.
 
     `tail`: the bytes reach the end of the journal and could be the beginning of an entry. `zeroed`: it is an entry, the
-    last one, and zeros that a power cut may have left stand in place of its end.
+    last one, and zeros that a power cut may have left stand in place of its end. `unsearched`: entries may stand in it.
     """
 
     file: int
@@ -53,20 +55,32 @@ class Item:
     why: str = ""
     tail: bool = False
     zeroed: bool = False
+    unsearched: bool = False
 
 
 def items(files: Sequence[tuple[int, Path]], root: Path, on_read: Callable[[int], None]) -> Iterator[Item]:
-    """Steps J1, J2: everything the journal's files hold, in order. After refused bytes it looks for the next entry."""
+    """Steps J1, J2: everything the journal's files hold, in order. After refused bytes it looks for the next entry.
+
+    That costs at most `SEARCHED_LIMIT_BYTES` in all files together; from then on a file is read up to its first bytes
+    that are no entry, and the rest of it is one refused item.
+    """
+    search_bytes = SEARCHED_LIMIT_BYTES
     for position, (number, path) in enumerate(files):
         with archive.opened(path, root=root) as file:
-            yield from _FileItems(file, number, last=position == len(files) - 1, on_read=on_read).items()
+            last = position == len(files) - 1
+            found = _FileItems(file, number, last=last, on_read=on_read, search_bytes=search_bytes)
+            yield from found.items()
+            search_bytes = found.search_bytes
 
 
 class _FileItems:
     """The entries of one journal file, through a window that holds at least one whole entry."""
 
-    def __init__(self, file: FileIO, number: int, *, last: bool, on_read: Callable[[int], None]) -> None:
+    def __init__(
+        self, file: archive.Limited, number: int, *, last: bool, on_read: Callable[[int], None], search_bytes: int
+    ) -> None:
         self._file = file
+        self.search_bytes = search_bytes
         self._number = number
         self._last = last
         self._on_read = on_read
@@ -88,21 +102,42 @@ class _FileItems:
     def items(self) -> Iterator[Item]:
         while self._more():
             start = self._at
-            try:
-                end = cose.item_end(self._window, start, where=self._where(start))
-            except FormatError as error:
-                yield self._refused(start, error.what, cut=False)
-                continue
-            if end is None or end - start > cose.ENTRY_LIMIT_BYTES:
-                yield self._refused(start, "the entry ends outside the file or is too long", cut=end is None)
-                continue
-            encoded = self._window[start:end]
-            try:
-                parsed = entries.parse(encoded, where=self._where(start))
-            except FormatError as error:
-                yield self._skip(start, end, str(error), cut=False)
-                continue
-            yield self._whole_entry(start, end, parsed)
+            item = self._next(start)
+            if item is not None and item.entry is None:
+                self.search_bytes -= item.size
+            elif item is None:
+                item = self._unsearched(start)
+            yield item
+
+    def _next(self, start: int) -> Item | None:
+        """What stands there; None where it is no entry and nothing more is searched."""
+        try:
+            end = cose.item_end(self._window, start, where=self._where(start))
+        except FormatError as error:
+            return self._refused(start, error.what, cut=False)
+        if end is None or end - start > cose.ENTRY_LIMIT_BYTES:
+            return self._refused(start, "the entry ends outside the file or is too long", cut=end is None)
+        try:
+            parsed = entries.parse(self._window[start:end], where=self._where(start))
+        except FormatError as error:
+            return self._skip(start, end, str(error), cut=False) if self.search_bytes > 0 else None
+        return self._whole_entry(start, end, parsed)
+
+    def _unsearched(self, start: int) -> Item:
+        """The rest of the file as one item; its hash is that of the bytes in view, which no entry names."""
+        offset = self._base + start
+        seen = self._window[start:]
+        size = self._file.size_bytes - offset
+        self._at, self._whole = len(self._window), True
+        return Item(
+            file=self._number,
+            offset=offset,
+            size=size,
+            hash=sha256(seen),
+            entry=None,
+            why="not searched",
+            unsearched=True,
+        )
 
     def _whole_entry(self, start: int, end: int, parsed: Entry) -> Item:
         self._at = end
@@ -113,7 +148,9 @@ class _FileItems:
     def _where(self, at: int) -> str:
         return f"{self._number:08d}.cbor@{self._base + at}"
 
-    def _refused(self, start: int, why: str, *, cut: bool) -> Item:
+    def _refused(self, start: int, why: str, *, cut: bool) -> Item | None:
+        if self.search_bytes <= 0:
+            return None
         return self._skip(start, self._next_envelope(start + 1), why, cut=cut)
 
     def _skip(self, start: int, end: int, why: str, *, cut: bool) -> Item:
@@ -259,8 +296,15 @@ class Chain:
             self._tear(item)
             return
         self.refused.append((item.file, item.offset, item.size))
-        words = f"{item.why} ({item.size} bytes)"
-        self._findings.add(Code.ENVELOPE_REFUSED, Place(entry=self.next_seq, offset=item.offset), en=words)
+        place = Place(entry=self.next_seq, offset=item.offset)
+        if item.unsearched:
+            name, mib = f"{item.file:08d}.cbor", SEARCHED_LIMIT_BYTES >> 20
+            zh = f"{name} 的 {item.size} 字节，此前已有 {mib} MiB"
+            self._findings.add(
+                Code.JOURNAL_UNSEARCHED, place, zh=zh, en=f"{item.size} bytes of {name}, after {mib} MiB like that"
+            )
+        else:
+            self._findings.add(Code.ENVELOPE_REFUSED, place, en=f"{item.why} ({item.size} bytes)")
         self._begun = True
         self._disbelieve(item)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from liuhen import cbor, cose, entry
+from liuhen import archive, cbor, cose, entry
 from liuhen.findings import MEANINGS, Code
 from liuhen.hashing import ZERO_HASH, sha256
 from liuhen.keys import Trust
@@ -450,6 +450,15 @@ def _(root: Path) -> Case:
     changed = entries(closed_archive(root).root)
     changed.insert(4, b"garbage")
     put_entries(root, changed)
+    return Case(path=root)
+
+
+@story(Code.JOURNAL_UNSEARCHED)
+def _(root: Path) -> Case:
+    device = closed_archive(root)
+    for number in range(1, 7):
+        with (device.root / "journal" / f"{number:08d}.cbor").open("wb") as file:
+            file.truncate(archive.JOURNAL_FILE_LIMIT_BYTES)  # a hole: it takes no room
     return Case(path=root)
 
 

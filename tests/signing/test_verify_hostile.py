@@ -24,6 +24,7 @@ from liuhen.registry import EndCause, GapCause
 from liuhen.report import Language, Report, to_json, to_text
 from liuhen.verify import Request, verify
 from liuhen.verify_gaps import FOREVER_NS, Coverage, GapSummary
+from liuhen.verify_journal import PIECE_BYTES, SEARCHED_LIMIT_BYTES, items
 from tests.signing.archives import SECOND_NS, Device, box, closed_archive, open_archive, segments
 from tests.signing.checking import NOW_MS, TRUST, check, codes, only
 from tests.signing.test_verify_findings import begun, ended
@@ -90,6 +91,45 @@ def test_a_hostile_journal_costs_no_more_than_its_size(tmp_path: Path, name: str
     assert not report.intact
     assert report.complete_up_to is not None
     assert report.complete_up_to.entry == 1
+
+
+def with_holes_between(root: Path, count: int) -> Path:
+    """An archive that goes on in its last journal file, behind so many of 64 MiB that are nothing but holes."""
+    device = begun(root)
+    for _ in range(count):
+        device.rotate_journal()
+        with (root / "journal" / f"{device.journal_file:08d}.cbor").open("wb") as file:
+            file.truncate(archive.JOURNAL_FILE_LIMIT_BYTES)
+    device.rotate_journal()
+    device.session(segments=2)
+    device.stop()
+    return root
+
+
+def read_bytes_of(root: Path) -> int:
+    read = [0]
+
+    def on_read(size: int) -> None:
+        read[0] += size
+
+    for _ in items(archive.journal_files(root), root, on_read):
+        pass
+    return read[0]
+
+
+def test_journal_files_full_of_holes_are_searched_up_to_a_limit_and_what_follows_them_is_still_read(
+    tmp_path: Path,
+) -> None:
+    few, many = (with_holes_between(tmp_path / str(count), count) for count in (3, 300))
+    assert read_bytes_of(few) > 3 * archive.JOURNAL_FILE_LIMIT_BYTES, "below the limit everything is searched"
+    assert read_bytes_of(many) < SEARCHED_LIMIT_BYTES + archive.JOURNAL_FILE_LIMIT_BYTES + 300 * 2 * PIECE_BYTES
+    assert Code.JOURNAL_UNSEARCHED not in codes(check(few))
+    report = check(many)
+    assert codes(report) == {Code.ENVELOPE_REFUSED, Code.JOURNAL_UNSEARCHED}
+    assert report.sessions[0].segments == 2, "entries of the last file are believed"
+    told = [finding for finding in report.findings if finding.code is Code.JOURNAL_UNSEARCHED]
+    assert "bytes of 00000004.cbor, after 256 MiB like that" in told[0].what_en
+
 
 
 def test_entries_behind_refused_bytes_are_found_and_believed(tmp_path: Path) -> None:
