@@ -4,25 +4,26 @@ CONTROL only. A hearing counts as recorded when media was captured between its b
 any session that names no other case: where the calendar and the session's header both give a case number, they are the
 same. What was not recorded has to be explained in writing, and stays owed until it is. What was scheduled stands in a
 record of the entry that took it in, and beside the journal in `device/schedule.json`, local state with the rows that
-were judged already.
+were judged already. An entry is written before the file: what a power cut leaves out of the file, or of the duty, is
+read back from the newest entries.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge import durable
-from edge.durable import StorageFault
-from edge.journal import JournalError, entries_of, file_numbers, file_path
+from edge.journal import JournalError, entries_of, file_numbers, file_path, newest_entries
 from edge.record_text import record_text
 from edge.requests import Answer
 from edge.room import Room
 from edge.schedule import BYTES_LIMIT, Hearing, ScheduleError, due_ms, is_of_another_case, parse, to_bytes
 from edge.session.state import Mode
 from liuhen.entry import Entry
-from liuhen.kinds import Header, Segment
+from liuhen.kinds import Duty, Event, Header, Segment
 from liuhen.registry import EVENTS, DutyCode, EventCode, RecordLabel
 
 LOOK_EVERY_NS = 5 * 10**9
@@ -30,6 +31,8 @@ FILE = "device/schedule.json"
 MS_PER_SECOND = 1000
 NS_PER_MS = 1_000_000
 SHOWN = 3
+RECALLED_BYTES = 256 * 1024
+"""So much of the journal's end is read back after a start: what is not in the file yet was written just before."""
 WITHOUT = Answer(ok=False, words_zh="请附上日程", words_en="attach the schedule")
 
 
@@ -86,6 +89,8 @@ class ScheduleClerk:
         self._room = room
         self._kept: _Kept | None = None
         self._read = False
+        self._unowed: list[int] = []
+        """Events that a power cut has left without the duty they open."""
         self._due_ns = 0
 
     # -- asked --------------------------------------------------------------------------------------------------------
@@ -103,16 +108,19 @@ class ScheduleClerk:
         measured = (len(hearings), ends[0] // MS_PER_SECOND, ends[1] // MS_PER_SECOND)
         entry = self._room.event(EventCode.SCHEDULE_SET, measured, records=(record,))
         now_ms = self._now()[0]
-        past = frozenset(
-            row for row, one in enumerate(hearings) if due_ms(one, self._grace_minutes) <= now_ms
-        )  # what was over when it was written down was not to be recorded by it
-        self._keep(_Kept(entry=entry, hearings=hearings, judged=past))
-        coming = len(hearings) - len(past)
+        kept = self._taken_in(entry, hearings, now_ms)
+        self._keep(kept)
+        coming = len(hearings) - len(kept.judged)
         return Answer(
             ok=True,
             words_zh=f"日程已导入：{coming} 场待录（日志条目 {entry}）",
             words_en=f"the schedule is taken in: {coming} hearings to come (entry {entry})",
         )
+
+    def _taken_in(self, entry: int, hearings: tuple[Hearing, ...], at_ms: int) -> _Kept:
+        """A new schedule: what was over when it was written down was not to be recorded by it."""
+        past = (row for row, one in enumerate(hearings) if due_ms(one, self._grace_minutes) <= at_ms)
+        return _Kept(entry=entry, hearings=hearings, judged=frozenset(past))
 
     def facts(self) -> dict[str, Any]:
         """For `status`: the next hearings. Titles are for the room's own people, and stand in no entry."""
@@ -202,17 +210,68 @@ class ScheduleClerk:
         self._kept, self._read = kept, True
 
     def _recall(self) -> None:
+        """After a start: the file, and what the newest entries say beyond it. Raises StorageFault."""
         self._read = True
-        path = self._room.tools.spool.root / FILE
+        found, damaged = self._file()
+        self._kept = found
         try:
-            if not path.is_file():
-                return
-            with durable.opened(path) as file:
-                self._kept = _Kept.parse(file.read(2 * BYTES_LIMIT))
-        except (OSError, StorageFault, ScheduleError):
+            caught_up = self._caught_up(found)
+        except ScheduleError:
+            caught_up, damaged = found, True
+        for event in self._unowed:
+            self._room.open_duty(DutyCode.WRITTEN_STATEMENT, event)
+        if caught_up is not None and caught_up != found:
+            self._keep(caught_up)
+        elif damaged:
             words_zh = "日程无法读取，请重新导入（liuhen schedule import）"
             self._room.warnings["schedule"] = words_zh
             self._room.tools.say(words_zh, "the schedule cannot be read; import it again (liuhen schedule import)")
+
+    def _file(self) -> tuple[_Kept | None, bool]:
+        """What the local file holds, and whether something stands there that cannot be read."""
+        path = self._room.tools.spool.root / FILE
+        try:
+            if not path.exists():
+                return None, False
+            with durable.opened(path) as file:
+                return _Kept.parse(file.read(2 * BYTES_LIMIT)), False
+        except (OSError, ScheduleError):
+            return None, True
+
+    def _caught_up(self, kept: _Kept | None) -> _Kept | None:
+        """With what was taken in or judged after the file was written. Raises ScheduleError: its record is no more."""
+        judged: set[tuple[int | None, int]] = set()
+        owed: set[int | None] = set()
+        for entry in self._newest():
+            body = entry.body
+            if isinstance(body, Duty):
+                owed.add(body.refers_to)
+            if kept is not None and entry.common.seq <= kept.entry:
+                break
+            if isinstance(body, Event) and body.code == EventCode.SCHEDULED_NOT_RECORDED:
+                judged.add((body.refers_to, body.measured[0]))
+                self._unowed += [entry.common.seq] if entry.common.seq not in owed else []
+            elif isinstance(body, Event) and body.code == EventCode.SCHEDULE_SET:
+                kept = self._read_back(entry, body)
+                break
+        if kept is None:
+            return None
+        rows = {row for of, row in judged if of == kept.entry}
+        return replace(kept, judged=kept.judged | rows)
+
+    def _newest(self) -> Iterator[Entry]:
+        try:
+            yield from newest_entries(self._room.tools.spool.journal_directory, RECALLED_BYTES)
+        except JournalError:
+            return  # told by the start that found it
+
+    def _read_back(self, entry: Entry, body: Event) -> _Kept:
+        """A schedule from the record of the entry that took it in. Raises ScheduleError."""
+        root = self._room.tools.spool.root
+        texts = [text for _, named in body.records if (text := record_text(root, named)) is not None]
+        if not texts:
+            raise ScheduleError("日程的附录不在本机", "the schedule's record is not here")
+        return self._taken_in(entry.common.seq, parse(texts[0].encode()), entry.common.clock[0])
 
     @property
     def _grace_minutes(self) -> int:

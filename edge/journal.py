@@ -473,6 +473,25 @@ def entry_at(directory: Path, seq: int) -> entry.Entry | None:
     return None
 
 
+def newest_entries(directory: Path, limit_bytes: int) -> Iterator[entry.Entry]:
+    """The newest entries, the last one first, each the one before it in the chain, from so many bytes at most.
+
+    Raises JournalError. However long the journal is, no more of it is read.
+    """
+    following: entry.Entry | None = None
+    for number in reversed(file_numbers(directory)):
+        path = file_path(directory, number)
+        content = _last_bytes(path, limit_bytes)
+        for _, found in reversed([*entries_in(content, path)]):
+            if following is not None and following.common.prev != found.hash:
+                return
+            following = found
+            yield found
+        limit_bytes -= len(content)
+        if limit_bytes <= 0:
+            return
+
+
 def entries_in(content: bytes, where: Path) -> Iterator[tuple[int, entry.Entry]]:
     """Every whole entry in some bytes, with the offset of its end, wherever something else lies between."""
     at = 0
@@ -491,6 +510,15 @@ def _content(path: Path, start: int) -> bytes:
             size_bytes = os.fstat(source.fileno()).st_size - start
             source.seek(start)
             return source.read(min(READ_LIMIT_BYTES, max(0, size_bytes)))
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+
+
+def _last_bytes(path: Path, count: int) -> bytes:
+    try:
+        with durable.opened(path) as source:
+            source.seek(max(0, os.fstat(source.fileno()).st_size - count))
+            return source.read(count)
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}") from error
 

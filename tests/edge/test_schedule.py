@@ -17,6 +17,7 @@ from edge.__main__ import main
 from edge.calendar_file import FILE_LIMIT_BYTES, MOST_EVENTS, read_calendar
 from edge.header import SessionHeader
 from edge.header import to_bytes as header_bytes
+from edge.journal import newest_entries
 from edge.requests import Verb
 from edge.schedule import (
     BYTES_LIMIT,
@@ -369,12 +370,64 @@ def test_what_was_over_when_it_was_taken_in_is_not_owed(made: Device) -> None:
     assert not_recorded(made) == []
 
 
+UNREADABLE: tuple[bytes | None, ...] = (b"{", b"", None, b"[" * 100_000, b"\xff\xfe")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("left", UNREADABLE, ids=["half", "empty", "none", "deep", "no text"])
+def test_a_schedule_whose_file_is_lost_is_read_back_from_its_record(left: bytes | None, made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    leave(made, left)
+    room = run_at(made, 80)
+    assert len(not_recorded(made)) == 1
+    assert not any("日程无法读取" in words for words in room.onlooker.words)
+    run_at(made, 90)
+    assert len(not_recorded(made)) == 1
+
+
+def leave(made: Device, content: bytes | None) -> None:
+    path = made.spool / "device" / "schedule.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+
+
 @pytest.mark.long
 def test_a_schedule_that_cannot_be_read_any_more_is_said_and_hinders_nothing(made: Device) -> None:
     run_at(made, 0, take_in(60))
-    (made.spool / "device" / "schedule.json").write_bytes(b"{")
+    leave(made, b"{")
+    for record in (made.spool / "records").iterdir():
+        record.unlink()
     room = run_at(made, 80)
     assert any("日程无法读取" in words for words in room.onlooker.words)
+    assert not_recorded(made) == []
+
+
+@pytest.mark.long
+def test_what_was_judged_or_taken_in_just_before_a_power_cut_is_neither_said_twice_nor_lost(made: Device) -> None:
+    """The entry is on the disk, the file is as it was before it."""
+    path = made.spool / "device" / "schedule.json"
+    run_at(made, 0, take_in(60))
+    before = path.read_bytes()
+    run_at(made, 80)
+    path.write_bytes(before)
+    run_at(made, 90)
+    assert len(not_recorded(made)) == 1
+    run_at(made, 91, take_in(120))
+    path.write_bytes(before)
+    run_at(made, 140)
+    assert [event.measured[1] for event in not_recorded(made)] == [
+        (UTC_MS + at * MINUTE_MS) // 1000 for at in (60, 120)
+    ]
+
+
+def test_the_newest_entries_are_read_from_the_end_whatever_lies_before_them(made: Device) -> None:
+    run_at(made, 0)
+    every, directory = journal(made), made.spool / "journal"
+    assert [*newest_entries(directory, 1 << 20)] == [*reversed(every)]
+    some = [*newest_entries(directory, 4096)]
+    assert 1 < len(some) < len(every)
+    assert some == [*reversed(every)][: len(some)]
 
 
 @pytest.mark.long
