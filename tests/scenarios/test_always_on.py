@@ -7,6 +7,7 @@ the piece that the campaign plays for a whole day; continuous integration plays 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -45,6 +46,9 @@ TURN_NS = NS
 VISITS = 50
 FORGOTTEN, UNTOLD = 7, 11
 """Every seventh visit is never ended by anybody; every eleventh visitor is told of the recording by nobody."""
+QUARTERS = 4
+LARGEST_GROWTH = 2.0
+"""The last quarter of a day may cost so many times the first one: what grows with the day behind it would cost more."""
 
 
 def _no_pace(_at_ns: int, _stop: threading.Event) -> None:
@@ -88,6 +92,8 @@ class Lived:
     config: Config
     trust_file: Path
     answers: list[Answer]
+    spent_seconds: list[float]
+    """Processor time of the recorder at the beginning of each quarter, and at the end."""
 
     def entries(self) -> Iterator[Entry]:
         for path in sorted((self.config.spool.directory / "journal").glob("*.cbor")):
@@ -131,8 +137,13 @@ def script(counter: Counter, seconds: float) -> tuple[Act, ...]:
 
 def live(folder: Path, *, hours: float) -> Lived:
     """Record an always-on day of this length below an empty folder."""
-    counter = Counter()
-    casting = Casting(seconds=hours * 3600, microphone=False, picture=Changing, script=script(counter, hours * 3600))
+    counter, spent = Counter(), list[float]()
+    looks = tuple(
+        Act(at_seconds=hours * 3600 * quarter / QUARTERS, happens=lambda _: spent.append(time.process_time()))
+        for quarter in range(QUARTERS)
+    )
+    acts = sorted((*looks, *script(counter, hours * 3600)), key=lambda act: act.at_seconds)
+    casting = Casting(seconds=hours * 3600, microphone=False, picture=Changing, script=tuple(acts))
     config = small_config(folder, casting)
     config = replace(
         config,
@@ -157,7 +168,14 @@ def live(folder: Path, *, hours: float) -> Lived:
 
     hardware = Hardware(camera=room.camera, microphone=None, clock=room.clock)
     start = Start(config=config, hardware=hardware, watcher=Onlooker(), stop=threading.Event(), conduct=conduct)
-    return Lived(ended=run(start), config=config, trust_file=folder / "keys" / "trust.file", answers=counter.answers)
+    ended = run(start)
+    return Lived(
+        ended=ended,
+        config=config,
+        trust_file=folder / "keys" / "trust.file",
+        answers=counter.answers,
+        spent_seconds=[*spent, time.process_time()],
+    )
 
 
 def faults(lived: Lived) -> list[str]:
@@ -171,7 +189,20 @@ def faults(lived: Lived) -> list[str]:
     totals = [session.totals for session in report.sessions]
     found += [f"the verifier's totals: {one}" for one in totals if one is None or one.agrees is not True]
     found += [f"refused: {answer.words_en}" for answer in lived.answers if not answer.ok]
+    found += list(_growth_faults(lived.spent_seconds))
     return found
+
+
+def quarters(spent_seconds: list[float]) -> list[float]:
+    """Processor seconds of each quarter."""
+    return [after - before for before, after in pairwise(spent_seconds)]
+
+
+def _growth_faults(spent_seconds: list[float]) -> Iterator[str]:
+    """What a minute costs does not grow with the day behind it."""
+    took = quarters(spent_seconds)
+    if len(took) != QUARTERS or took[-1] > LARGEST_GROWTH * took[0]:
+        yield f"processor seconds of the day's quarters: {[round(one, 1) for one in took]}"
 
 
 def _time_faults(lived: Lived, day: Day) -> Iterator[str]:
@@ -237,3 +268,9 @@ def test_a_day_of_fifty_visits_is_media_and_gaps_to_a_frame_and_each_visit_is_fo
     ends = [entry.body.cause for entry in lived.entries() if isinstance(entry.body, Visit)]
     assert ends.count(VisitEnd.NEXT_VISIT) == VISITS // FORGOTTEN
     assert len([entry for entry in lived.entries() if isinstance(entry.body, Segment)]) >= 86
+
+
+def test_a_day_whose_minutes_cost_more_and_more_is_told() -> None:
+    assert list(_growth_faults([3.0, 13.0, 22.0, 33.0, 43.0])) == []
+    growing = [hour * hour / 10 for hour in (0, 6, 12, 18, 24)]
+    assert list(_growth_faults(growing)) == ["processor seconds of the day's quarters: [3.6, 10.8, 18.0, 25.2]"]

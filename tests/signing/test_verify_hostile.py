@@ -131,7 +131,6 @@ def test_journal_files_full_of_holes_are_searched_up_to_a_limit_and_what_follows
     assert "bytes of 00000004.cbor, after 256 MiB like that" in told[0].what_en
 
 
-
 def test_entries_behind_refused_bytes_are_found_and_believed(tmp_path: Path) -> None:
     """The control of the test above: cheap does not mean that nothing is looked for."""
     device = begun(tmp_path / "archive")
