@@ -29,6 +29,7 @@ def main() -> int:
     run.add_argument("--mutant", choices=[mutant.name for mutant in Mutant], default=Mutant.NONE.name)
     run.add_argument("--stop-at-first", action="store_true", help="end with the first failing state")
     run.add_argument("--every-prefix", action="store_true", help="also every prefix of the first recording")
+    run.add_argument("--only", default="", help="the slices that have this in their names")
     run.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
     run.add_argument("--keep", type=Path, default=harness.KEPT_FOLDER, help="where recordings of failing states stay")
     run.add_argument("--json", action="store_true", help="one JSON object as the last line")
@@ -62,6 +63,7 @@ def _states(asked: argparse.Namespace) -> int:
         stop_at_first=asked.stop_at_first,
         every_prefix=asked.every_prefix,
         at_once=asked.at_once,
+        only=asked.only,
         keep=asked.keep,
     )
     summary = harness.run(order, lambda line: print(line, flush=True))

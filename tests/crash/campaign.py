@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.crash.next_start import NONE_LEFT
+from tests.crash.next_start import NONE_LEFT, PEOPLE
 
 STATES = 5_000
 STATES_VARIABLE = "CRASH_STATES"
@@ -35,6 +35,7 @@ def crash(_: Path) -> Outcome:
         f"states with an acknowledged fragment or entry lost, a false authentic, a refused start, a session that did "
         f"not record, or an archive that does not verify: {summary['failing']}",
         f"by kind: {', '.join(f'{kind} {number}' for kind, number in sorted(kinds.items()))}",
+        f"{PEOPLE}: {notes.get(PEOPLE, 0)}",
         f"fragments reported authentic and compared with what was recorded: {notes['fragments authentic']}",
         f"file systems that e2fsck had to repair before they could be mounted: {notes.get('repaired by e2fsck', 0)}",
         f"starts on a disk that had lied until no entry was left, recorded on all the same: {notes.get(NONE_LEFT, 0)}",

@@ -16,11 +16,14 @@ from liuhen.errors import FormatError
 from liuhen.reader import Initialisation, SealedFragment, read_segment
 
 FRAGMENT, ENTRY = "F", "E"
+ANSWER, LIFE = "A", "L"
+"""What is no piece of a file: a command of this number was answered; a run of this number has begun."""
+PIECES = frozenset({FRAGMENT, ENTRY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """One line of the recorder's pipe: fragment (segment, number, running hash) or entry (seq, 0, hash)."""
+    """One line of the recorder's pipe: fragment (segment, number, running hash), entry (seq, 0, hash), or no piece."""
 
     kind: str
     first: int
@@ -109,7 +112,7 @@ def kept(acknowledged: list[Acknowledgement], spool: Path) -> tuple[list[Kept], 
     """What these acknowledgements stand for in a spool, and those for which nothing is there."""
     where = places(spool)
     found, lost = [], []
-    for what in acknowledged:
+    for what in (one for one in acknowledged if one.kind in PIECES):
         place = where.get((what.kind, what.digest))
         if place is None:
             lost.append(what)

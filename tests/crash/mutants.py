@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,8 @@ class Mutant(enum.Enum):
     ACK_BEFORE_SYNC = "says that it is durable, then flushes"
     NO_DIRECTORY_SYNC = "flushes files and not the directories their names are in"
     RETRY_FLUSH = "flushes the same file again after a flush that failed, and believes it"
+    NO_RECORD_SYNC = "names a record that was written and not flushed"
+    NO_STATE_SYNC = "puts a small file of its own state in place that was written and not flushed"
     TRUNCATE_ROT = "takes whatever it cannot read for a torn tail, and cuts there"
     REUSE_SEQ = "goes on after the last entry it can read, whatever was sent before"
     DROP_LAST_FRAGMENT = "takes the last sealed fragment of an unclean end for a torn one"
@@ -63,6 +66,17 @@ class _LateFlushes(_OtherOs):
         if self._owed is not None:
             os.close(self._owed)
         self._owed = os.dup(descriptor)
+
+
+class _UnflushedFiles(_OtherOs):
+    """A new file of this name is not flushed; the directory it is in is."""
+
+    def __init__(self, named: re.Pattern[str]) -> None:
+        self._named = named
+
+    def fsync(self, descriptor: int) -> None:
+        if not self._named.search(str(Path(f"/proc/self/fd/{descriptor}").readlink())):
+            os.fsync(descriptor)
 
 
 class _RepeatedFlushes(_OtherOs):
@@ -126,6 +140,8 @@ _BREAKS: dict[Mutant, Callable[[], None]] = {
     Mutant.ACK_BEFORE_SYNC: lambda: _put_os(_LateFlushes()),
     Mutant.NO_DIRECTORY_SYNC: lambda: _put(durable, "sync_directory", _no_sync),
     Mutant.RETRY_FLUSH: lambda: _put_os(_RepeatedFlushes()),
+    Mutant.NO_RECORD_SYNC: lambda: _put_os(_UnflushedFiles(re.compile(r"\.record$"))),
+    Mutant.NO_STATE_SYNC: lambda: _put_os(_UnflushedFiles(re.compile(r"\.new$"))),
     Mutant.TRUNCATE_ROT: _truncate_rot,
     Mutant.REUSE_SEQ: lambda: _forget_heads(lambda _: True),
     Mutant.DROP_LAST_FRAGMENT: _drop_last_fragment,

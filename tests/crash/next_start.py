@@ -17,12 +17,12 @@ from pathlib import Path
 from edge.journal import entries_of
 from edge.opening import Refused
 from liuhen.findings import Code, Verdict
-from tests.crash import recording, states
-from tests.crash.evidence import ENTRY, FRAGMENT, Acknowledgement, Kept, Truth, piece, sealed
+from tests.crash import people, recording, states
+from tests.crash.evidence import ANSWER, ENTRY, FRAGMENT, LIFE, Acknowledgement, Kept, Truth, piece, sealed
 from tests.crash.mutants import Mutant, apply
 from tests.crash.recording import Recording
 from tests.crash.states import Kind, State
-from tests.edge.ports_room import Device
+from tests.edge.ports_room import Act, Device, Room
 
 SECONDS = 1.2
 EXPECTED = frozenset({Code.GAP_UNEXPLAINED, Code.RECORD_FOREIGN})
@@ -30,6 +30,7 @@ EXPECTED = frozenset({Code.GAP_UNEXPLAINED, Code.RECORD_FOREIGN})
 record whose entry was cut off, since a record is on the disk before anything names it."""
 FAULTS_TOLD = 8
 NOTHING = Truth(content=b"", fragments=())
+PEOPLE = "states of a hearing, visits, two stores, a longer term and a destruction"
 NONE_LEFT = "started where no entry is left of a log whose head was acknowledged"
 
 
@@ -47,10 +48,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promised:
-    """What the recorder had said before the cut. `held` must be there; `sent` binds its numbers whatever is there."""
+    """What the recorder had said before the cut. `held` must be there; `sent` binds its numbers whatever is there.
+
+    `answered` are the numbers of commands whose answer must be true; `life` is the run that was cut.
+    """
 
     held: tuple[Kept, ...]
     sent: frozenset[tuple[int, bytes]]
+    answered: frozenset[int] = frozenset()
+    life: int = 0
 
     @classmethod
     def of(cls, kept: Sequence[Kept], said: Sequence[bytes], held: int, inherited: Sequence[Kept] = ()) -> Promised:
@@ -60,6 +66,8 @@ class Promised:
         return cls(
             held=(*inherited, *(by_line[line] for line in said[:held] if line in by_line)),
             sent=frozenset((what.first, what.digest) for what in sent if what.kind == ENTRY),
+            answered=frozenset(one.first for one in map(Acknowledgement.from_line, said[:held]) if one.kind == ANSWER),
+            life=max((what.first for what in sent if what.kind == LIFE), default=0),
         )
 
 
@@ -73,6 +81,8 @@ class Case:
     promised: Promised
     truth: Mapping[str, Truth]
     mutant: Mutant = Mutant.NONE
+    people: bool = False
+    """What was cut are the runs of `tests.crash.people`."""
 
 
 def check(made: Recording, state: State, folder: Path) -> Outcome:
@@ -95,6 +105,7 @@ def case_of(made: Recording, state: State) -> Case:
         promised=promised,
         truth=made.truth,
         mutant=made.plan.mutant,
+        people=made.plan.people,
     )
 
 
@@ -213,9 +224,14 @@ def _start(started: _Started, root: Path, outcome: Outcome) -> None:
     generation = started.case.generation + 1
     clock = recording.clock_at(generation, generation if chance.getrandbits(1) else started.case.boot)
     said: list[Acknowledgement] = []
+    words: list[str] = []
     made = recording.device_at(root)
+    acts: tuple[Act, ...] = (_play,)
+    if started.case.people:
+        life = started.case.promised.life
+        made, clock, acts = people.device_at(root), people.next_clock(life, chance), people.next_acts(root, life)
     try:
-        ended = recording.record(made.config, clock, said.append, (lambda room: room.play(SECONDS),))
+        ended = recording.record(made.config, clock, said.append, acts, words)
     except Refused as refused:
         outcome.faults.append(f"the next start was refused: {refused.what}")
         ended = None
@@ -228,6 +244,13 @@ def _start(started: _Started, root: Path, outcome: Outcome) -> None:
     _used_twice(started.case.promised.sent, said, outcome)
     _rot_kept(started, spool, outcome)
     _verify(started, made, said, outcome)
+    if started.case.people:
+        outcome.notes[PEOPLE] += 1
+        outcome.faults += people.faults(root, started.case.promised.answered, words)
+
+
+def _play(room: Room) -> None:
+    room.play(SECONDS)
 
 
 def _used_twice(sent: frozenset[tuple[int, bytes]], said: list[Acknowledgement], outcome: Outcome) -> None:
@@ -252,7 +275,8 @@ def _verify(started: _Started, made: Device, said: list[Acknowledgement], outcom
     report = made.verify()
     codes = {finding.code for finding in report.findings}
     if started.must_verify:
-        unexpected = sorted(set(made.findings()) - EXPECTED)
+        expected = EXPECTED | people.EXPECTED if started.case.people else EXPECTED
+        unexpected = sorted(set(made.findings()) - expected)
         if not report.intact or report.vouched is None or unexpected:
             outcome.faults.append(f"does not verify: intact {report.intact}, {', '.join(unexpected)}")
     elif report.intact and Code.KNOWN_MISSING not in codes and _rots_still(started.before, made.spool):

@@ -14,10 +14,11 @@ import random
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from edge.app import Start
 from edge.app import run as run_recorder
@@ -57,12 +58,16 @@ class Trouble(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How to record. `keys_apart`: the key's folder, with its memory of the head, is on a disk that is not cut."""
+    """How to record. `keys_apart`: the key's folder, with its memory of the head, is on a disk that is not cut.
+
+    `people`: what is recorded are the runs of `tests.crash.people`.
+    """
 
     seed: int
     keys_apart: bool = False
     trouble: Trouble = Trouble.NONE
     mutant: Mutant = Mutant.NONE
+    people: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +157,13 @@ def unmount_all(folder: Path, disks: int) -> None:
 # -- one recorder ------------------------------------------------------------------------------------------------------
 
 
+Say = Callable[[Acknowledgement], None]
+
+
 class PipedOnlooker(Onlooker):
     """Says each acknowledgement through a pipe, and goes on when it has been heard."""
 
-    def __init__(self, say: Callable[[Acknowledgement], None]) -> None:
+    def __init__(self, say: Say) -> None:
         super().__init__()
         self._say = say
 
@@ -168,10 +176,11 @@ class PipedOnlooker(Onlooker):
         self._say(Acknowledgement(kind=ENTRY, first=seq, second=0, digest=digest))
 
 
-def record(config: Config, clock: RoomClock, say: Callable[[Acknowledgement], None], acts: tuple[Act, ...]) -> Ended:
-    """One run of the recorder in a prepared room. Raises what `edge.app.run` raises."""
+def record(config: Config, clock: RoomClock, say: Say, acts: tuple[Act, ...], words: list[str] | None = None) -> Ended:
+    """One run of the recorder in a prepared room; `words` gets what it said. Raises what `edge.app.run` raises."""
     room = Room(clock)
     room.onlooker = PipedOnlooker(say)
+    room.onlooker.words = [] if words is None else words
     return run_recorder(
         Start(
             config=config,
@@ -183,7 +192,7 @@ def record(config: Config, clock: RoomClock, say: Callable[[Acknowledgement], No
     )
 
 
-def _in_a_process(life: Callable[[Callable[[Acknowledgement], None]], None], hear: Callable[[bytes], None]) -> int:
+def _in_a_process(life: Callable[[Say], None], hear: Callable[[bytes], None]) -> int:
     """Run a recorder in a fork; `hear` is called with each line before the recorder goes on. Returns its exit code."""
     said, tell = os.pipe()
     heard, answer = os.pipe()
@@ -212,7 +221,7 @@ def _in_a_process(life: Callable[[Callable[[Acknowledgement], None]], None], hea
     return os.waitstatus_to_exitcode(status)
 
 
-def _body(life: Callable[[Callable[[Acknowledgement], None]], None], say: Callable[[Acknowledgement], None]) -> int:
+def _body(life: Callable[[Say], None], say: Say) -> int:
     try:
         life(say)
     except Exception as error:  # noqa: BLE001 - a process's top: the recording says how it ended
@@ -224,8 +233,11 @@ def _body(life: Callable[[Callable[[Acknowledgement], None]], None], say: Callab
 # -- recording ---------------------------------------------------------------------------------------------------------
 
 
-def make(folder: Path, plan: Plan) -> Recording:
-    """Two sessions of several segments on a new device; the folder then holds the recording. Needs an own namespace."""
+def make(folder: Path, plan: Plan, lives: Sequence[Life] = ()) -> Recording:
+    """These runs, or else two sessions of several segments, on a new device; the folder then holds the recording.
+
+    Needs an own namespace.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     disks = tuple(folder / name for name in DISKS[: 1 + plan.keys_apart])
     for disk in disks:
@@ -238,7 +250,7 @@ def make(folder: Path, plan: Plan) -> Recording:
         mounts.mount(disks[1], mount_point / "keys")
     device_at(mount_point)
     unmount_all(mount_point, len(disks))
-    return _record_on(folder, plan, (0, 0), two_sessions(plan.seed))
+    return _record_on(folder, plan, (0, 0), lives or two_sessions(plan.seed))
 
 
 def make_next(folder: Path, before: Recording, images: tuple[Path, ...], acknowledged: tuple[Kept, ...]) -> Recording:
@@ -254,24 +266,34 @@ def make_next(folder: Path, before: Recording, images: tuple[Path, ...], acknowl
     chance = random.Random(before.plan.seed)  # noqa: S311 - a test's choices, repeatable
     generation = before.generation + 1
     boot = before.boot_after(rebooted=bool(chance.getrandbits(1)))
-    life = Life(clock=clock_at(generation, boot), acts=(lambda room: room.play(3.2),))
+    life = Recorded(clock=clock_at(generation, boot), acts=(lambda room: room.play(3.2),))
     return _record_on(folder, before.plan, (generation, boot), [life], acknowledged)
 
 
+class Life(Protocol):
+    """What one process does with the device below a folder."""
+
+    def lead(self, root: Path, say: Say) -> None:
+        """All of it; each promise is said."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
-    """One run of the recorder: when, and what happens in its session."""
+class Recorded:
+    """One run of the recorder (implements `Life`): when, and what happens in its session."""
 
     clock: RoomClock
     acts: tuple[Act, ...]
+
+    def lead(self, root: Path, say: Say) -> None:
+        record(device_at(root).config, self.clock, say, self.acts)
 
 
 def two_sessions(seed: int) -> list[Life]:
     """A session of three segments with trouble in it, an orderly stop, a second one of two segments."""
     chance = random.Random(seed)  # noqa: S311 - a test's choices, repeatable
     return [
-        Life(clock=clock_at(0, 0), acts=_first_session(chance)),
-        Life(clock=RoomClock(now_ns=START_NS + 60 * 10**9), acts=_second_session(chance)),
+        Recorded(clock=clock_at(0, 0), acts=_first_session(chance)),
+        Recorded(clock=RoomClock(now_ns=START_NS + 60 * 10**9), acts=_second_session(chance)),
     ]
 
 
@@ -292,7 +314,7 @@ def _second_session(chance: random.Random) -> tuple[Act, ...]:
 
 
 def _record_on(
-    folder: Path, plan: Plan, when: tuple[int, int], lives: list[Life], inherited: tuple[Kept, ...] = ()
+    folder: Path, plan: Plan, when: tuple[int, int], lives: Sequence[Life], inherited: tuple[Kept, ...] = ()
 ) -> Recording:
     """Record these lives on served copies of the folder's images, which stay as they were."""
     bases = tuple(folder / name for name in DISKS if (folder / name).exists())
@@ -319,7 +341,7 @@ def _record_on(
     wrong = [f"acknowledged and not there at the end of the recording: {what}" for what in lost]
     wrong += [f"recorder {number} ended with exit code {code}" for number, code in enumerate(codes) if code]
     story = {
-        "plan": [plan.seed, plan.keys_apart, plan.trouble.name, plan.mutant.name],
+        "plan": [plan.seed, plan.keys_apart, plan.trouble.name, plan.mutant.name, plan.people],
         "when": when,
         "inherited": [row_of(kept) for kept in inherited],
         "kept": [row_of(kept) for kept in found],
@@ -345,9 +367,9 @@ def _live(disk: BlockDisk, plan: Plan, mount_point: Path, life: Life) -> int:
 def live(root: Path, life: Life, hear: Callable[[bytes], None], mutant: Mutant) -> int:
     """One run of a recorder in a process of its own, on the device below this folder. Returns its exit code."""
 
-    def body(say: Callable[[Acknowledgement], None]) -> None:
+    def body(say: Say) -> None:
         apply(mutant)
-        record(device_at(root).config, life.clock, say, life.acts)
+        life.lead(root, say)
 
     return _in_a_process(body, hear)
 
@@ -361,12 +383,12 @@ TROUBLE_AFTER = 9
 def load(folder: Path) -> Recording:
     """A recording from its folder. The truth is what the whole log makes of the base images."""
     story = json.loads((folder / STORY).read_text(encoding="ascii"))
-    seed, keys_apart, trouble, mutant = story["plan"]
+    seed, keys_apart, trouble, mutant, people = story["plan"]
     log = tuple(_log(folder))
     bases = tuple(Base.read(folder / name) for name in DISKS if (folder / name).exists())
     return Recording(
         folder=folder,
-        plan=Plan(seed=seed, keys_apart=keys_apart, trouble=Trouble[trouble], mutant=Mutant[mutant]),
+        plan=Plan(seed=seed, keys_apart=keys_apart, trouble=Trouble[trouble], mutant=Mutant[mutant], people=people),
         generation=story["when"][0],
         boot=story["when"][1],
         bases=bases,

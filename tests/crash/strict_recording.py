@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.crash import evidence, recording
 from tests.crash.evidence import Acknowledgement, Kept, Truth
 from tests.crash.mutants import Mutant
 from tests.crash.next_start import Case, Outcome, Promised, judge
+from tests.crash.recording import Life
 from tests.crash.states import Kind, State
 from tests.crash.strict_folder import Noted, StrictFolder, Tree, read_log
 
@@ -29,10 +31,11 @@ class StrictRecording:
     lost: tuple[str, ...]
     truth: dict[str, Truth]
     mutant: Mutant
+    people: bool
 
 
-def make(folder: Path, seed: int, mutant: Mutant) -> StrictRecording:
-    """The same two sessions as on a block disk; the folder then holds the recording. Needs an own namespace."""
+def make(folder: Path, seed: int, mutant: Mutant, lives: Sequence[Life] = ()) -> StrictRecording:
+    """The same runs as on a block disk; the folder then holds the recording. Needs an own namespace."""
     behind, base, served = folder / "behind", folder / "base", folder / "served"
     for path in (behind, served):
         path.mkdir(parents=True)
@@ -40,13 +43,14 @@ def make(folder: Path, seed: int, mutant: Mutant) -> StrictRecording:
     shutil.copytree(behind, base)
     server = StrictFolder(served, folder / "log", behind)
     try:
-        codes = [recording.live(served, life, server.mark, mutant) for life in recording.two_sessions(seed)]
+        codes = [recording.live(served, life, server.mark, mutant) for life in lives or recording.two_sessions(seed)]
     finally:
         server.close()
     heard = [Acknowledgement.from_line(noted[4]) for noted in read_log(folder / "log") if noted[0] == "mark"]
     kept, lost = evidence.kept(heard, behind / "spool")
     story = {
         "mutant": mutant.name,
+        "people": bool(lives),
         "kept": [recording.row_of(one) for one in kept],
         "lost": [
             *(f"acknowledged and not there at the end of the recording: {what}" for what in lost),
@@ -69,6 +73,7 @@ def load(folder: Path) -> StrictRecording:
         lost=tuple(story["lost"]),
         truth={str(path.relative_to(spool)): Truth.of(path) for path in spool.glob("sessions/*/*.mp4")},
         mutant=Mutant[story["mutant"]],
+        people=story["people"],
     )
 
 
@@ -89,7 +94,15 @@ def check(made: StrictRecording, state: State, folder: Path) -> Outcome:
     promised = Promised.of(made.kept, said, len(said))
     outcome = Outcome()
     judge(
-        Case(state=state, generation=0, boot=0, promised=promised, truth=made.truth, mutant=made.mutant),
+        Case(
+            state=state,
+            generation=0,
+            boot=0,
+            promised=promised,
+            truth=made.truth,
+            mutant=made.mutant,
+            people=made.people,
+        ),
         folder,
         outcome,
     )

@@ -13,6 +13,7 @@ import pytest
 from tests import leaks
 from tests.crash import mounts
 from tests.crash.mutants import Mutant
+from tests.crash.next_start import PEOPLE
 from tests.required import unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,7 @@ def test_in_three_hundred_states_nothing_acknowledged_is_lost_or_invented_and_re
     assert isinstance(notes, dict)
     assert set(kinds) == {"subset", "prefix", "rot", "rollback", "strict"}
     assert notes["fragments authentic"] > STATES
+    assert notes[PEOPLE] > STATES / 10
 
 
 BROKEN = (
@@ -77,6 +79,21 @@ def test_a_recorder_that_breaks_one_promise_is_caught_and_the_printed_command_sh
     )
     assert (done.returncode, fault in done.stdout) == (1, True), done.stderr
     assert left_mounted(summary["process"]) == []
+
+
+UNFLUSHED = {
+    Mutant.NO_RECORD_SYNC: ("hearings, visits", "names a record that is not there"),
+    Mutant.NO_STATE_SYNC: ("the same where only", "its doctor was heard, and it counts as UNFIT"),
+}
+"""In which slice one flush less shows soonest, and as what."""
+
+
+@pytest.mark.parametrize("mutant", UNFLUSHED, ids=lambda mutant: mutant.name.lower())
+def test_one_flush_less_of_what_people_were_promised_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    only, fault = UNFLUSHED[mutant]
+    summary, code = crash_states(tmp_path, "--mutant", mutant.name, "--only", only, "--stop-at-first")
+    assert code == 1
+    assert fault in str(summary["failed"])
 
 
 SAID_TO_BE_OTHERS = """

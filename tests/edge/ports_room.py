@@ -522,6 +522,8 @@ class Device:
 
     config: Config
     trust_file: Path
+    now_ms: int = UTC_MS
+    """When it is verified."""
 
     @property
     def spool(self) -> Path:
@@ -532,7 +534,7 @@ class Device:
         target = archive.locate(path or self.spool)
         assert target is not None
         trust = keys.parse_trust(self.trust_file.read_bytes(), where="trust file")
-        return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=UTC_MS))
+        return verifier.verify(verifier.Request(target=target, trust=trust, now_ms=self.now_ms))
 
     def findings(self) -> list[Code]:
         """Codes of the verifier's findings, without what the device told itself and that this is a demo."""
