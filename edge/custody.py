@@ -253,7 +253,7 @@ class Custody:
         if self._fresh is None:
             return
         path = beside(self.held.path, EMERGENCY)
-        if path.exists():  # of an emergency that is over, or that never got as far as its entry
+        if durable.exists(path):  # of an emergency that is over, or that never got as far as its entry
             _set_aside(path, self.held.path)
         durable.create_file(path, keys.private_pem(self._fresh), mode=0o600)
 
@@ -436,7 +436,7 @@ def _set_aside(path: Path, file: Path) -> None:
 def _keep(file: Path, content: bytes, source: Path | None = None) -> None:
     kid = cose.key_id(keys.load_signer(source or file).public_key)
     path = beside(file, LEFT + kid.hex()[:KID_DIGITS])
-    if not path.exists():
+    if not durable.exists(path):
         durable.create_file(path, content, mode=0o600)
 
 

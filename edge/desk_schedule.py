@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge import durable
+from edge.durable import StorageFault
 from edge.journal import JournalError, entries_of, file_numbers, file_path, newest_entries
 from edge.record_text import record_text
 from edge.requests import Answer
@@ -91,6 +92,7 @@ class ScheduleClerk:
         self._read = False
         self._unowed: list[int] = []
         """Events that a power cut has left without the duty they open."""
+        self._unsaved = False
         self._due_ns = 0
 
     # -- asked --------------------------------------------------------------------------------------------------------
@@ -139,6 +141,8 @@ class ScheduleClerk:
         self._due_ns = now_ns + LOOK_EVERY_NS
         if not self._read:
             self._recall()
+        if self._unsaved and self._kept is not None:
+            self._keep(self._kept)
         utc_ms, error_ms = self._now()
         for row, hearing in self._open():
             if utc_ms - error_ms < due_ms(hearing, self._grace_minutes):
@@ -205,12 +209,25 @@ class ScheduleClerk:
         return [(row, one) for row, one in enumerate(self._kept.hearings) if row not in self._kept.judged]
 
     def _keep(self, kept: _Kept) -> None:
-        spool = self._room.tools.spool
-        spool.write(durable.Replace(path=spool.root / FILE, content=kept.to_bytes()))
+        """In force at once, and in the file. One that cannot be written is told once and tried again: entry and record
+        are durable, and no recording ends for a file of local state.
+        """
         self._kept, self._read = kept, True
+        spool = self._room.tools.spool
+        try:
+            spool.write(durable.Replace(path=spool.root / FILE, content=kept.to_bytes()))
+        except StorageFault as fault:
+            if not self._unsaved:
+                self._room.tools.say(
+                    f"日程文件暂时无法写入（{fault}），将继续重试",
+                    f"the schedule's file cannot be written now ({fault}) and is tried again",
+                )
+            self._unsaved = True
+        else:
+            self._unsaved = False
 
     def _recall(self) -> None:
-        """After a start: the file, and what the newest entries say beyond it. Raises StorageFault."""
+        """After a start: the file, and what the newest entries say beyond it."""
         self._read = True
         found, damaged = self._file()
         self._kept = found

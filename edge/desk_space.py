@@ -153,9 +153,13 @@ class SpaceClerk:
     def _backing(self) -> Backing:
         tools = self._room.tools
         root = tools.spool.root
+        try:
+            contradicted = witnessing.is_contradicted(root)
+        except StorageFault:
+            contradicted = True  # the disk does not say: nothing goes by a witness's word
         return Backing(
             witnesses=tuple(self._believed),
-            contradicted=witnessing.is_contradicted(root),
+            contradicted=contradicted,
             standings=store_examined.standings(root),
         )
 

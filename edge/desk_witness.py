@@ -38,12 +38,12 @@ class WitnessClerk:
             return
         self._recalled = True
         root = self._room.tools.spool.root
-        if self._is_contradicted():
-            self._warn()
         try:
+            if self._is_contradicted():
+                self._warn()
             newest = witnessing.names(root)[-1:]
             encoded = [witnessing.read(root / witnessing.FOLDER / name) for name in newest]
-        except OSError as error:  # what is local state only costs no recording: the store has it still
+        except (OSError, StorageFault) as error:  # what is local state only costs no recording: the store has it still
             self._room.tools.say(f"见证记录无法读取：{error}", f"what witnesses said cannot be read: {error}")
             return
         if encoded and self._room.tools.journal.seen is None:
@@ -79,7 +79,7 @@ class WitnessClerk:
 
     def _take(self, statement: Witness, encoded: bytes, *, known: bool) -> Answer:
         tools, name = self._room.tools, witnessing.name_of(statement, encoded)
-        if not known and (tools.spool.root / witnessing.FOLDER / name).exists():
+        if not known and durable.exists(tools.spool.root / witnessing.FOLDER / name):
             return Answer(ok=True)
         before = tools.journal.seen
         if before is not None and statement.size < before[0]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,8 +58,8 @@ def keep_record(spool: Spool, content: bytes, *, salt: bytes) -> Record:
     try:
         spool.write(durable.Create(path=path, content=record.to_bytes()))
     except StorageFault:
-        if path.exists():
-            spool.write(durable.Remove(path=path))  # nothing ever named it
+        with suppress(StorageFault):  # a record nobody names is harmless; what is told is the first fault
+            spool.write(durable.Remove(path=path, missing_ok=True))
         raise
     return record
 
@@ -79,7 +80,7 @@ def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed,
     The entries bear the reading that the decision rests on: a clock that is lost in between would unfound them.
     """
     pending = spool.root / PENDING_FILE
-    if not pending.exists():
+    if not durable.exists(pending):
         spool.write(durable.Create(path=pending, content=b""))
     named = ((RecordLabel.APPROVAL, order.commitment),)
     for start in range(0, len(allowed.contents), ROWS_LIMIT):
@@ -98,7 +99,7 @@ def finish(spool: Spool, ledger: Ledger) -> Carried:
     """
     carried = remove_contents(spool, ledger, ledger.still_to_go()) if ledger.whole else Carried()
     pending = spool.root / PENDING_FILE
-    if pending.exists():
+    if durable.exists(pending):
         spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried
 
@@ -108,7 +109,7 @@ def finish_destructions(spool: Spool) -> Carried:
 
     Reads the whole journal then, and only then. Raises StorageFault, JournalError.
     """
-    if not (spool.root / PENDING_FILE).exists():
+    if not durable.exists(spool.root / PENDING_FILE):
         return Carried()
     return finish(spool, read_ledger(spool.root))
 
@@ -169,7 +170,7 @@ def _found(root: Path, ledger: Ledger, content: Content, session: bytes) -> _Fou
 
 
 def _files(root: Path, ledger: Ledger, content: Content, session: bytes) -> Iterator[tuple[Path, bytes]]:
-    """The files that may hold this content, with the hash of what they hold."""
+    """The files that may hold this content, with the hash of what they hold. Raises StorageFault."""
     what, digest = content
     held = ledger.sessions.get(session)
     paths: list[Path] = []
@@ -179,11 +180,17 @@ def _files(root: Path, ledger: Ledger, content: Content, session: bytes) -> Iter
         paths = [archive.segment_path(archive.session_path(root, session), held.segments[digest])]
     elif what == ContentKind.QUARANTINED and held is not None and digest in held.quarantined:
         size = held.quarantined[digest]
-        named = (root / "quarantine").glob(f"{session.hex()}-*")  # another session's may hold the same bytes
-        paths = [path for path in sorted(named) if _size_bytes(path) == size]
+        with durable.reading(root / "quarantine"):
+            named = (root / "quarantine").glob(f"{session.hex()}-*")  # another session's may hold the same bytes
+            paths = [path for path in sorted(named) if _size_bytes(path) == size]
     for path in paths:
-        if path.is_file() and not path.is_symlink():
+        if _is_plain(path):
             yield path, _hash_of(path, b"\x03" if what == ContentKind.RECORD else b"")
+
+
+def _is_plain(path: Path) -> bool:
+    with durable.reading(path):
+        return path.is_file() and not path.is_symlink()
 
 
 def _size_bytes(path: Path) -> int:

@@ -236,6 +236,12 @@ def content_of(path: Path) -> bytes:
         return file.read()
 
 
+def exists(path: Path) -> bool:
+    """Whether something has this name. Raises StorageFault where the disk does not say."""
+    with reading(path):
+        return path.exists()
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """What the system cannot read in here is a StorageFault too, of the file it names or else of `path`."""

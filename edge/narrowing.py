@@ -45,7 +45,8 @@ def close_to_others(paths: Iterable[Path]) -> int:
         except OSError:
             left += 1
         finally:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # nothing was written through it
+                os.close(descriptor)
     return left
 
 

@@ -39,7 +39,7 @@ def reclaim(spool: Spool, journal: Journal, books: ReclaimBooks, planned: Plan, 
     if not planned.parts:
         return Carried()
     pending = spool.root / PENDING_FILE
-    if not pending.exists():
+    if not durable.exists(pending):
         spool.write(durable.Create(path=pending, content=b""))
     for part in planned.parts:
         body = Reclaimed(
@@ -58,7 +58,7 @@ def finish_reclaims(spool: Spool) -> Carried:
     Reads the whole journal then, and only then. Raises StorageFault, JournalError.
     """
     pending = spool.root / PENDING_FILE
-    if not pending.exists():
+    if not durable.exists(pending):
         return Carried()
     books = read_books(spool.root)
     carried = remove_contents(spool, books.ledger, books.still_to_go()) if books.ledger.whole else Carried()

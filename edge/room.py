@@ -13,6 +13,7 @@ from typing import Protocol
 
 from edge.config import Config
 from edge.destruction import keep_record
+from edge.durable import StorageFault
 from edge.journal import Journal
 from edge.ports import Clock
 from edge.session.effects import (
@@ -337,9 +338,16 @@ class Room:
         )
 
     def keep(self, label: RecordLabel, text: str | bytes) -> tuple[int, bytes]:
-        """A detached record, durable, and how an entry names it. Raises StorageFault."""
+        """A detached record, durable, and how an entry names it. Raises StorageFault.
+
+        One failed write costs nothing: the record is written again under another name, as an entry into another file.
+        """
         content = text.encode() if isinstance(text, str) else text
-        record = keep_record(self.tools.spool, content, salt=self.tools.salt())
+        try:
+            record = keep_record(self.tools.spool, content, salt=self.tools.salt())
+        except StorageFault as fault:
+            record = keep_record(self.tools.spool, content, salt=self.tools.salt())
+            self.event(EventCode.STORAGE_FAULT, (fault.code,))
         return (label, record.commitment)
 
     def said(self, label: RecordLabel, text: str, actor: str) -> Commitments:

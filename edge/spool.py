@@ -306,13 +306,15 @@ def _locked(root: Path, lock: int) -> Identity:
 def _take_lock(root: Path, lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise SpoolError(
             f"{root} 正被另一录制程序使用 / is in use by another recorder",
             remedy_zh="已有录制程序在使用此目录；请先结束它，切勿同时启动两个",
             remedy_en="another recorder uses this spool; end it first, never run two",
             busy=True,
         ) from error
+    except OSError as error:
+        raise _unwritable(root / LOCK_FILE, error.errno or errno.EIO) from error
 
 
 def _check_writable(root: Path) -> None:

@@ -54,8 +54,8 @@ def known(root: Path) -> list[str]:
 
 
 def is_settled(root: Path, name: str) -> bool:
-    """Whether somebody has found out why this statement saw another history."""
-    return (root / SETTLED_FOLDER / name).exists()
+    """Whether somebody has found out why this statement saw another history. Raises StorageFault."""
+    return durable.exists(root / SETTLED_FOLDER / name)
 
 
 def settle(spool: Spool) -> None:
@@ -72,8 +72,11 @@ def settle(spool: Spool) -> None:
 
 
 def is_contradicted(root: Path) -> bool:
-    """Whether the file says so; that it is not there proves nothing (`ReclaimBooks.contradicted` does)."""
-    return (root / CONTRADICTION_FILE).exists()
+    """Whether the file says so; that it is not there proves nothing (`ReclaimBooks.contradicted` does).
+
+    Raises StorageFault.
+    """
+    return durable.exists(root / CONTRADICTION_FILE)
 
 
 def keep(spool: Spool, name: str, encoded: bytes) -> None:

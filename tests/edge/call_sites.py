@@ -26,6 +26,13 @@ MODULES = (
     "mirror_opening",
     "scrub",
     "read_back",
+    "destruction",
+    "reclaiming",
+    "slices",
+    "witnessing",
+    "custody",
+    "narrowing",
+    "desk_schedule",
 )
 NO_FILES = {"clock", "camera", "microphone", "recorder", "_gaps", "_sources", "neighbours"}
 """What is opened or read under these names is no file."""
@@ -34,16 +41,28 @@ PATH_METHODS = {
     "open",
     "read",
     "read_bytes",
+    "read_text",
+    "write_bytes",
+    "write_text",
     "seek",
     "exists",
     "is_file",
+    "is_dir",
+    "is_symlink",
     "stat",
+    "lstat",
     "iterdir",
     "glob",
+    "rglob",
     "unlink",
+    "rmdir",
     "replace",
+    "rename",
     "mkdir",
+    "touch",
     "chmod",
+    "symlink_to",
+    "hardlink_to",
 }
 OURS = {
     "open",
@@ -74,15 +93,20 @@ def _sites(node: ast.AST, where: str) -> Iterator[str]:
         inside = where
         if isinstance(child, ast.FunctionDef | ast.ClassDef):
             inside = f"{where}.{child.name}"
-        elif isinstance(child, ast.Call) and (called := _called(child.func)) is not None:
+        elif isinstance(child, ast.Call) and (called := _called(child.func)) is not None and not _is_of_text(child):
             yield f"{where}: {called}"
         yield from _sites(child, inside)
+
+
+def _is_of_text(call: ast.Call) -> bool:
+    """Whether it is `str.replace`: a path is put in the place of one other."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "replace" and len(call.args) > 1
 
 
 def _called(function: ast.expr) -> str | None:
     """The name of a call that reaches the disk, or None."""
     match function:
-        case ast.Attribute(value=ast.Name(id="os" | "fcntl" | "durable" as owner), attr=name):
+        case ast.Attribute(value=ast.Name(id="os" | "fcntl" | "durable" | "shutil" as owner), attr=name):
             called = f"{owner}.{name}"
             return None if called in PURE else called
         case ast.Attribute(value=ast.Attribute(attr=owner) | ast.Name(id=owner), attr="append" | "close" as name) if (

@@ -19,14 +19,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge import header as headers
 from edge import journal
 from edge.app import Start
+from edge.destruction import PENDING_FILE as DESTROYING
+from edge.reclaiming import PENDING_FILE as RECLAIMING
+from edge.requests import Verb
+from edge.schedule import Hearing, to_bytes
 from edge.terminal import record
 from liuhen.reader import SealedFragment, read_segment
 from tests.edge.failing_calls import Failing, Fault, failing
 from tests.edge.killed import Killed, run_all
 from tests.edge.media import RATE_HZ, pictures, sound
-from tests.edge.ports_room import GOP, START_NS, Act, Device, Room, RoomClock, device
+from tests.edge.ports_room import GOP, START_NS, UTC_MS, Act, Device, Room, RoomClock, device
+from tests.edge.test_header import FULL
 
 SECONDS = 2.2
 STALL_NS = 2_500_000_000
@@ -66,6 +72,16 @@ class Outcome:
     exit_code: int = -1
     next_exit_code: int = -1
     wrong: list[str] = field(default_factory=list)
+
+
+def _asked(room: Room) -> None:
+    """People tell what the session is about and what is to come: records, entries and a file of local state."""
+    room.ask(Verb.HEADER, attachment=headers.to_bytes(FULL))
+    begin_ms = UTC_MS + LATER_NS // 1_000_000
+    room.ask(Verb.SCHEDULE, attachment=to_bytes((Hearing(begin_ms=begin_ms, end_ms=begin_ms, title="张三案"),)))
+
+
+ACTS: tuple[Act, ...] = (lambda room: room.play(SECONDS / 2), _asked, lambda room: room.play(SECONDS / 2))
 
 
 # -- one process ------------------------------------------------------------------------------------------------------
@@ -129,7 +145,7 @@ def run_case(case: Case, templates: dict[str, Path], scratch: Path) -> Outcome:
 
     def faulty() -> int:
         with failing(plan):
-            code = recorder(made, room, (lambda r: r.play(SECONDS),))
+            code = recorder(made, room, ACTS)
         (folder / "fired").write_text(json.dumps([*plan.fired[:1], len(plan.fired)]), encoding="utf-8")
         return code
 
@@ -205,12 +221,14 @@ def judge_archive(made: Device) -> list[str]:
 
 
 def templates(folder: Path) -> dict[str, Path]:
-    """An orderly device with one session behind it, and one that was killed inside a session."""
+    """An orderly device with one session behind it, and one that was killed inside a session and two acts to finish."""
     made = {"fresh": folder / "fresh", "cut": folder / "cut"}
     for name, path in made.items():
         path.mkdir(parents=True)
         run_all([Killed(folder=str(path), seconds=2.2, kill_after=None if name == "fresh" else 9)])
         (path / "acknowledgements").write_bytes(b"")
+    for name in (DESTROYING, RECLAIMING):
+        (made["cut"] / "spool" / name).touch()
     return made
 
 

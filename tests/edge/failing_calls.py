@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import errno
+import fcntl
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -31,6 +32,13 @@ CALLS = (
     "stat",
     "statvfs",
     "posix_fallocate",
+    "pread",
+    "access",
+    "scandir",
+    "listdir",
+    "fchmod",
+    "link",
+    "rename",
 )
 
 
@@ -44,7 +52,7 @@ class Fault(enum.Enum):
     STALL = -2
 
 
-ONLY_READS = ("fstat", "stat", "statvfs", "lseek", "close", "read")
+ONLY_READS = ("fstat", "stat", "statvfs", "lseek", "close", "read", "pread", "access", "scandir", "listdir", "flock")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -85,14 +93,15 @@ def _possible(call: str, fault: Fault) -> bool:
 def failing(plan: Failing) -> Iterator[Failing]:
     """Wrap the calls; the plan says afterwards which of them failed."""
     before = {name: getattr(os, name) for name in CALLS}
-    open_before = io.open
+    open_before, flock_before = io.open, fcntl.flock
     try:
         for name in CALLS:
             setattr(os, name, _wrapped(name, before[name], plan))
         io.open = _wrapped("read", open_before, plan)  # what pathlib opens files with
+        fcntl.flock = _wrapped("flock", flock_before, plan)
         yield plan
     finally:
-        io.open = open_before
+        io.open, fcntl.flock = open_before, flock_before
         for name, call in before.items():
             setattr(os, name, call)
 
@@ -109,6 +118,8 @@ def _wrapped(name: str, call: Callable[..., Any], plan: Failing) -> Callable[...
                 return call(*arguments, **named)
             case Fault.SHORT:
                 return call(arguments[0], bytes(arguments[1])[: (len(arguments[1]) + 1) // 2])
+            case _ if name == "access":
+                return False  # access(2) as Python tells it: whatever the error is, it is a no
             case _:
                 if name == "close":
                     call(*arguments)  # the kernel gives the number back even where it reports an error

@@ -136,6 +136,43 @@ OUTCOMES: dict[str, Outcome] = {
         "one message, exit 4; what was copied whole stays and is not fetched again",
         stall="the command takes longer",
     ),
+    "kept": _same(
+        "A record that an entry is to name: what somebody says in a session, or an order between sessions.",
+        "no entry names it; in a session it is written once more under another name, event STORAGE_FAULT, and where "
+        "that fails too the session ends `storage`, exit 1; between sessions one message, exit 4",
+    ),
+    "removal": _same(
+        "A destruction or a reclaim: its mark, the files it names, the mark's end.",
+        "between sessions one message, exit 4, and the next start finishes it; at a start one line, and recording goes "
+        "on; what of it is done stays done",
+        stall="the start or the command takes longer",
+    ),
+    "slices": _same(
+        "The boundaries of what is sent of the journal, and what the offload process reads of them.",
+        "recording: no entry waits for it; told once, and tried again after 30 s from the newest boundary",
+        stall="CONTROL waits; media goes on into the queue (20 s)",
+    ),
+    "local": _same(
+        "The schedule's file and the end of the journal it is read back from.",
+        "recording: the schedule is in force from memory, the file is told once and tried again every 5 s; what cannot "
+        "be read is read back from its record, or the operator is told to import it again",
+    ),
+    "witnesses": _same(
+        "What pinned witnesses said, kept beside the journal.",
+        "recording: nothing goes by a witness's word until it can be read; a statement that cannot be kept is told "
+        "again by the offload process. An order to settle one that contradicts: as for a record",
+    ),
+    "key files": _same(
+        "The files beside the key at a rotation, an emergency and their end.",
+        "refused, exit 5 for what cannot be read and exit 4 for what cannot be written; each step is repeated by the "
+        "next start",
+        stall="the start or the command takes longer",
+    ),
+    "rights": _same(
+        "Closing what of a spool is open to other users.",
+        "recording: told once how many are left open, and tried again by the next start",
+        stall="the start takes longer",
+    ),
     "one of two": Outcome(
         says="With a mirror: a write on one of the two disks, while the other takes it.",
         eio="recording: the disk is left (MIRROR_LOST with side and errno), the other goes on, no frame is lost; after "
@@ -186,6 +223,95 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 SITES: dict[str, tuple[str, ...]] = {
+    "key files": (
+        "custody.Custody.prepare: durable.create_file",
+        "custody.Custody.prepare: durable.exists",
+        "custody._keep: durable.create_file",
+        "custody._keep: durable.exists",
+        "custody._keep: load_signer",
+        "custody._load: load_signer",
+        "custody._load_patiently: load_signer",
+        "custody._set_aside: durable.remove_file",
+        "custody.promote: durable.remove_file",
+        "custody.promote: durable.replace_file",
+        "custody.read_endorsements: .open",
+        "custody.read_endorsements: .read",
+    ),
+    "local": (
+        "desk_schedule.ScheduleClerk._file: .exists",
+        "desk_schedule.ScheduleClerk._file: .read",
+        "desk_schedule.ScheduleClerk._file: durable.opened",
+        "desk_schedule.ScheduleClerk._keep: durable.Replace",
+        "journal._last_bytes: .read",
+        "journal._last_bytes: .seek",
+        "journal._last_bytes: durable.opened",
+        "journal._last_bytes: os.fstat",
+    ),
+    "removal": (
+        "destruction._files: .glob",
+        "destruction._hash_of: .read",
+        "destruction._hash_of: durable.opened",
+        "destruction._is_plain: .is_file",
+        "destruction._is_plain: .is_symlink",
+        "destruction._size_bytes: .stat",
+        "destruction.destroy: durable.Create",
+        "destruction.destroy: durable.Remove",
+        "destruction.destroy: durable.exists",
+        "destruction.finish: durable.Remove",
+        "destruction.finish: durable.exists",
+        "destruction.finish_destructions: durable.exists",
+        "destruction.remove_contents: durable.Remove",
+        "reclaiming.finish_reclaims: durable.Remove",
+        "reclaiming.finish_reclaims: durable.exists",
+        "reclaiming.reclaim: durable.Create",
+        "reclaiming.reclaim: durable.Remove",
+        "reclaiming.reclaim: durable.exists",
+    ),
+    "kept": (
+        "destruction.keep_record: durable.Create",
+        "destruction.keep_record: durable.Remove",
+    ),
+    "rights": (
+        "narrowing._is_open: .lstat",
+        "narrowing.close_to_others: os.close",
+        "narrowing.close_to_others: os.fchmod",
+        "narrowing.close_to_others: os.fstat",
+        "narrowing.close_to_others: os.open",
+        "narrowing.open_to_others: .is_file",
+        "narrowing.open_to_others: os.scandir",
+    ),
+    "slices": (
+        "slices.SliceCutter._cut: .read",
+        "slices.SliceCutter._cut: .seek",
+        "slices.SliceCutter._cut: durable.opened",
+        "slices.SliceCutter._keep: durable.Replace",
+        "slices.SliceCutter._take_over: durable.Remove",
+        "slices.SliceCutter.turn: .read",
+        "slices.SliceReader._rest: .exists",
+        "slices.SliceReader._rest: .read",
+        "slices.SliceReader._rest: durable.opened",
+        "slices._numbers: .glob",
+        "slices._rows_of: .exists",
+        "slices._rows_of: .read",
+        "slices._rows_of: durable.opened",
+        "slices.slice_bytes: .read",
+        "slices.slice_bytes: .seek",
+        "slices.slice_bytes: durable.opened",
+    ),
+    "witnesses": (
+        "witnessing._in: .iterdir",
+        "witnessing.is_contradicted: durable.exists",
+        "witnessing.is_settled: durable.exists",
+        "witnessing.keep: durable.MakeDirectory",
+        "witnessing.keep: durable.Remove",
+        "witnessing.keep: durable.Replace",
+        "witnessing.read: .read",
+        "witnessing.read: durable.opened",
+        "witnessing.settle: .exists",
+        "witnessing.settle: durable.MakeDirectory",
+        "witnessing.settle: durable.Remove",
+        "witnessing.settle: durable.Replace",
+    ),
     "scrub": (
         "scrub.remembered: durable.content_of",
         "scrub.ScrubRunner._save: durable.Replace",
@@ -213,6 +339,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "mirror_side.SideThread.open_file: AppendFile",
     ),
     "catch up": (
+        "mirror_catch_up.CatchUp._renew: .is_dir",
         "mirror_catch_up._put: .exists",
         "mirror_catch_up.CatchUp._renew: .exists",
         "mirror_catch_up.CatchUp._copy_everything: .exists",
@@ -257,6 +384,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "spool.kept_free: os.close",
     ),
     "watch": (
+        "disk_watch._device_there: .is_dir",
         "disk_watch._device_of: .stat",
         "disk_watch._device_there: .exists",
         "disk_watch._read_uncached: os.close",
@@ -270,6 +398,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "disk_watch.probe: os.statvfs",
     ),
     "step": (
+        "durable.exists: .exists",
         "durable.AppendFile.__init__: os.close",
         "durable.AppendFile.__init__: os.fstat",
         "durable.AppendFile.__init__: open_plain",
@@ -360,6 +489,7 @@ SITES: dict[str, tuple[str, ...]] = {
         "recovery.set_torn_journal_aside: durable.Shorten",
     ),
     "read segment": (
+        "recovery._unstated: .is_symlink",
         "recovery._never_sealed: read_segment",
         "recovery._sealed: read_segment",
         "recovery._statement: durable.opened",
