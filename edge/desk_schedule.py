@@ -152,20 +152,26 @@ class ScheduleClerk:
     def _judge(self, row: int, hearing: Hearing) -> None:
         if self._kept is None:
             return
-        if not self._recorded(hearing):
-            code = EventCode.SCHEDULED_NOT_RECORDED
-            title = self._room.keep(RecordLabel.OTHER, hearing.title)
-            measured = (row, hearing.begin_ms // MS_PER_SECOND, self._grace_minutes)
-            seq = self._room.event(code, measured, refers_to=self._kept.entry, records=(title,))
+        recorded, kept = self._recorded(hearing), self._kept
+        seq = None if recorded else self._not_recorded(row, hearing, kept.entry)
+        self._keep(replace(kept, judged=kept.judged | {row}))
+        if seq is not None:
             self._room.open_duty(DutyCode.WRITTEN_STATEMENT, seq)
-            self._room.warnings[code.name] = EVENTS[code].words_zh
-            self._room.tools.say(
-                f"{EVENTS[code].words_zh}，须书面说明：liuhen ctl statement {seq} --file 文件",
-                f"{EVENTS[code].words_en}; why is owed in writing: liuhen ctl statement {seq} --file FILE",
-            )
         elif self._recording_now:
             self._room.warnings.pop(EventCode.SCHEDULED_NOT_RECORDED.name, None)
-        self._keep(_Kept(entry=self._kept.entry, hearings=self._kept.hearings, judged=self._kept.judged | {row}))
+
+    def _not_recorded(self, row: int, hearing: Hearing, schedule: int) -> int:
+        """The event; why is owed in writing. Raises StorageFault."""
+        code = EventCode.SCHEDULED_NOT_RECORDED
+        title = self._room.keep(RecordLabel.OTHER, hearing.title)
+        measured = (row, hearing.begin_ms // MS_PER_SECOND, self._grace_minutes)
+        seq = self._room.event(code, measured, refers_to=schedule, records=(title,))
+        self._room.warnings[code.name] = EVENTS[code].words_zh
+        self._room.tools.say(
+            f"{EVENTS[code].words_zh}，须书面说明：liuhen ctl statement {seq} --file 文件",
+            f"{EVENTS[code].words_en}; why is owed in writing: liuhen ctl statement {seq} --file FILE",
+        )
+        return seq
 
     @property
     def _recording_now(self) -> bool:

@@ -37,6 +37,7 @@ from liuhen.kinds import (
     Case,
     Check,
     Destroyed,
+    Duty,
     Event,
     Header,
     LateMark,
@@ -403,6 +404,10 @@ def _schedule_faults(every: list[Entry], spool: Path, words: Sequence[str]) -> I
     )
     if any(count > 1 for count in missed.values()):
         yield f"a hearing is told as not recorded more than once: {dict(missed)}"
+    owed = {one.body.refers_to for one in every if isinstance(one.body, Duty)}
+    told = {seq for seq, body in events if body.code == EventCode.SCHEDULED_NOT_RECORDED}
+    if not told <= owed:
+        yield f"a hearing is told as not recorded, and no statement is owed: entry {min(told - owed)}"
     if not taken_in:
         return
     unreadable = any("日程无法读取" in one for one in words)

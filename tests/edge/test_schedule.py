@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 
 from edge.__main__ import main
 from edge.calendar_file import FILE_LIMIT_BYTES, MOST_EVENTS, read_calendar
+from edge.durable import StorageFault
 from edge.header import SessionHeader
 from edge.header import to_bytes as header_bytes
 from edge.journal import newest_entries
 from edge.requests import Verb
+from edge.room import Room as RecorderRoom
 from edge.schedule import (
     BYTES_LIMIT,
     MOST_HEARINGS,
@@ -419,6 +422,24 @@ def test_what_was_judged_or_taken_in_just_before_a_power_cut_is_neither_said_twi
     assert [event.measured[1] for event in not_recorded(made)] == [
         (UTC_MS + at * MINUTE_MS) // 1000 for at in (60, 120)
     ]
+
+
+@pytest.mark.long
+def test_a_statement_is_owed_also_where_the_power_went_between_the_event_and_the_duty(
+    made: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes(*_: object) -> int:
+        raise StorageFault(made.spool, errno.EIO)
+
+    run_at(made, 0, take_in(60))
+    with monkeypatch.context() as patched:
+        patched.setattr(RecorderRoom, "open_duty", goes)
+        run_at(made, 80)
+    for at in (90, 100):
+        run_at(made, at)
+        owed = [one.body.refers_to for one in journal(made) if isinstance(one.body, Duty)]
+        told = [one.common.seq for one in journal(made) if one.body in not_recorded(made)]
+        assert owed.count(told[0]) == len(told) == 1
 
 
 def test_the_newest_entries_are_read_from_the_end_whatever_lies_before_them(made: Device) -> None:
