@@ -288,6 +288,8 @@ SITES: dict[str, tuple[str, ...]] = {
         "slices.SliceCutter._take_over: durable.Remove",
         "slices.SliceCutter.turn: .read",
         "slices.SliceReader._rest: .exists",
+        "slices.SliceReader._version: .exists",
+        "slices.SliceReader._version: .stat",
         "slices.SliceReader._rest: .read",
         "slices.SliceReader._rest: durable.opened",
         "slices._numbers: .glob",
