@@ -88,6 +88,9 @@ def _stored(case: Case, thing: _Stored, rule: Rule) -> tuple[Outcome, Said]:
         zh = f"{due}，到期未入库：{cause.zh}（{time_words(missed.utc_ms)} 记载，第 {missed.entry} 号条目）"
         later = "" if met is None else f"；{time_words(met.utc_ms)} 前补入库（第 {met.entry} 号条目）"
         return Outcome.NOT_MET, said(f"{zh}{later}", f"not stored when due: {cause.en} (entry {missed.entry})")
+    if met is not None:
+        zh = f"{due}；{time_words(met.utc_ms)} 记载已入库（第 {met.entry} 号条目），是否在期限内须由人核对"
+        return Outcome.FOR_A_PERSON, said(zh, f"stored by entry {met.entry}; whether in time is for a person to judge")
     if facts.read_until_ms < term.due_ms:
         return Outcome.OPEN, said(f"{due}，{_as_of(facts.read_until_ms)}尚未记载入库", "not stored yet, not yet due")
     return Outcome.FOR_A_PERSON, said(

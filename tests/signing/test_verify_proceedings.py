@@ -168,7 +168,7 @@ def test_a_procedure_that_changes_after_a_step_and_a_header_that_names_another_b
     assert len(told_of(report).steps()) == len(STEPS)
 
 
-@pytest.mark.parametrize("wrong", ["another hash", "another frame", "an old segment"])
+@pytest.mark.parametrize("wrong", ["another hash", "another frame", "the frame after its last", "an old segment"])
 def test_a_plate_that_names_no_sealed_frame_breaks_the_archive(tmp_path: Path, wrong: str) -> None:
     device = begun(tmp_path / "archive")
     device.segment()
@@ -179,6 +179,11 @@ def test_a_plate_that_names_no_sealed_frame_breaks_the_archive(tmp_path: Path, w
             show_plate(device, seal_hash=bytes(32))
         case "another frame":
             show_plate(device, frame=1_000)
+        case "the frame after its last":
+            device.fragment(1, end_cause=EndCause.ROTATED)
+            show_plate(device, frame=1)
+            device.state()
+            device.open_segment()
         case _:
             show_plate(device, segment=0)
     device.fragment(1, end_cause=EndCause.ROTATED)

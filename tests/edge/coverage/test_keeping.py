@@ -43,6 +43,13 @@ def wait(nanoseconds: int) -> Act:
     return lambda held: held.device.pass_ns(nanoseconds)
 
 
+def off_by(error_ms: int) -> Act:
+    def act(held: Held) -> None:
+        held.device.error_ms = error_ms
+
+    return act
+
+
 def say(code: EventCode, *measured: int, about: int | None = None) -> Act:
     def act(held: Held) -> None:
         refers_to = held.opening if about is None else about
@@ -99,7 +106,17 @@ def report(root: Path, profile: str, *acts: Act) -> Coverage:
         ((wait(23 * HOUR_NS),), Outcome.OPEN, "期限 2026-09-22 22:13:00，日志截至 2026-09-22 21:13"),
         ((wait(25 * HOUR_NS),), Outcome.FOR_A_PERSON, "日志没有记载是否入库"),
         ((wait(HOUR_NS), say(EventCode.DEADLINE_MET, 1)), Outcome.MET, "已于 2026-09-21 23:13"),
-        ((wait(25 * HOUR_NS), say(EventCode.DEADLINE_MET, 1)), Outcome.FOR_A_PERSON, "没有记载"),
+        ((wait(25 * HOUR_NS), say(EventCode.DEADLINE_MET, 1)), Outcome.FOR_A_PERSON, "是否在期限内"),
+        (
+            (wait(DAY_NS - 22 * SECOND_NS), off_by(0), say(EventCode.DEADLINE_MET, 0)),
+            Outcome.MET,
+            "已于 2026-09-22 22:13",
+        ),
+        (
+            (wait(DAY_NS - 22 * SECOND_NS), off_by(1), say(EventCode.DEADLINE_MET, 0)),
+            Outcome.FOR_A_PERSON,
+            "是否在期限内",
+        ),
         (
             (wait(25 * HOUR_NS), say(EventCode.DEADLINE_MISSED, MissedCause.STORE_UNREACHABLE, 9)),
             Outcome.NOT_MET,
@@ -113,7 +130,18 @@ def report(root: Path, profile: str, *acts: Act) -> Coverage:
             "；2026-09-23 00:13:22 前补入库",
         ),
     ],
-    ids=["runs", "over and silent", "met", "met late", "missed", "strange cause", "of another", "stored afterwards"],
+    ids=[
+        "runs",
+        "over and silent",
+        "met",
+        "met late",
+        "met at the last",
+        "by its clock's error",
+        "missed",
+        "strange cause",
+        "of another",
+        "stored afterwards",
+    ],
 )
 def test_jiaozuo_stores_within_twenty_four_hours(
     tmp_path: Path, acts: tuple[Act, ...], answer: Outcome, words: str
@@ -133,6 +161,11 @@ def test_the_same_session_has_two_working_days_under_nongan_and_no_term_under_a_
     assert "第二十五条" in (requirement.ground or pytest.fail("no ground")).cited
     assert outcome(report_of(tmp_path / "a", "zezhou"), Topic.STORING) is Outcome.NOT_ASKED
     assert outcome(report_of(tmp_path / "a", "zezhou"), Topic.ARCHIVING) is Outcome.NOT_ASKED
+
+
+def test_what_was_missed_by_a_shorter_term_is_still_open_by_a_longer_one(tmp_path: Path) -> None:
+    missed = (wait(25 * HOUR_NS), say(EventCode.DEADLINE_MISSED, MissedCause.TOO_SLOW, 9))
+    assert outcome(report(tmp_path, "nongan", *missed), Topic.STORING) is Outcome.OPEN
 
 
 SEPTEMBER, NOVEMBER = date(2026, 9, 21), date(2026, 11, 9)
