@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.journal_follow import Mark
-from edge.offload.objects import Sealed, Span, Stage, Stored
+from edge.offload.objects import Sealed, Span, Stage, Stored, Term
 from edge.offload.queue import Heads, Kind, Place, choose, heads_of
 from edge.offload.state import FILE, KEPT_RECEIPTED, Owner, Reached, State, StateFault, open_state
 from liuhen.registry import RetentionMode
@@ -188,3 +189,14 @@ def test_case_24_a_hundred_thousand_waiting_objects_take_less_than_100_mb(tmp_pa
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < RSS_LIMIT_KIB, done.stdout
+
+
+@pytest.mark.parametrize(("first", "has"), [(4, True), (7, True), (8, False)])
+def test_a_slice_that_holds_but_the_first_entry_of_a_session_gets_its_term(state: State, first: int, has: bool) -> None:
+    state.add([replace(sealed(1, Kind.SLICE), session=None, entries=(5, 7))], Stage.SEALED)
+    state.session_began(b"t" * 16, first)
+    term = Term(until_ms=9, said_ms=1)
+    state.session_term(b"t" * 16, term)
+    task = state.task(1)
+    assert task is not None
+    assert task.sealed.term == (term if has else None)
