@@ -67,11 +67,11 @@ def say(code: EventCode, *measured: int, about: int | None = None) -> Act:
     return act
 
 
-def case(stage: CaseStage, day: date, *, last: date | None = None) -> Act:
+def case(stage: CaseStage, day: date, *, last: date | None = None, session: bytes | None = None) -> Act:
     def act(held: Held) -> None:
         body = Case(
             stage=stage,
-            session=held.session,
+            session=held.session if session is None else session,
             day=(day - EPOCH).days,
             due=None if last is None else (last - EPOCH).days,
             records=(),
@@ -104,7 +104,7 @@ def report(root: Path, profile: str, *acts: Act) -> Coverage:
     ("acts", "answer", "words"),
     [
         ((wait(23 * HOUR_NS),), Outcome.OPEN, "期限 2026-09-22 22:13:00，日志截至 2026-09-22 21:13"),
-        ((wait(25 * HOUR_NS),), Outcome.FOR_A_PERSON, "日志没有记载是否入库"),
+        ((wait(DAY_NS - 21 * SECOND_NS),), Outcome.FOR_A_PERSON, "日志没有记载是否入库"),
         ((wait(HOUR_NS), say(EventCode.DEADLINE_MET, 1)), Outcome.MET, "已于 2026-09-21 23:13"),
         ((wait(25 * HOUR_NS), say(EventCode.DEADLINE_MET, 1)), Outcome.FOR_A_PERSON, "是否在期限内"),
         (
@@ -193,12 +193,42 @@ SEPTEMBER, NOVEMBER = date(2026, 9, 21), date(2026, 11, 9)
         ),
         (
             "nongan",
+            (case(CaseStage.EXECUTION_ENDED, date(2026, 8, 1)), case(CaseStage.EXECUTION_ENDED, SEPTEMBER)),
+            Outcome.OPEN,
+            "期限为 2026-10-21 当日终了",
+        ),
+        (
+            "jiaozuo",
+            (case(CaseStage.ENFORCEMENT_ENDED, SEPTEMBER, last=date(2026, 9, 22)), wait(2 * DAY_NS)),
+            Outcome.OPEN,
+            "尚未登记归档",
+        ),
+        (
+            "nongan",
+            (case(CaseStage.EXECUTION_ENDED, SEPTEMBER), case(CaseStage.ARCHIVED, SEPTEMBER, session=bytes(16))),
+            Outcome.OPEN,
+            "尚未登记归档",
+        ),
+        (
+            "nongan",
             (case(CaseStage.EXECUTION_ENDED, SEPTEMBER, last=NOVEMBER), case(CaseStage.ARCHIVED, NOVEMBER)),
             Outcome.MET,
             "依有特殊规定的法律法规",
         ),
     ],
-    ids=["not begun", "of another trigger", "runs", "days", "over", "last day", "a day late", "special law"],
+    ids=[
+        "not begun",
+        "of another trigger",
+        "runs",
+        "days",
+        "over",
+        "last day",
+        "a day late",
+        "said again",
+        "no special law",
+        "of another session",
+        "special law",
+    ],
 )
 def test_a_case_is_archived_by_the_term_of_its_own_trigger(
     tmp_path: Path, profile: str, acts: tuple[Act, ...], answer: Outcome, words: str
