@@ -44,7 +44,7 @@ from liuhen.verify_proceedings import ProceedingsCheck
 from liuhen.verify_promises import Promises
 from liuhen.verify_segment import Outcome
 from liuhen.verify_told import Told, event_words
-from liuhen.verify_totals import Totals, totals
+from liuhen.verify_totals import MediaSpan, Totals, recorded, totals
 from liuhen.verify_visits import VisitsCheck
 
 ALLOWED_HOLE_NS = 250 * NS_PER_MS
@@ -75,17 +75,29 @@ class SessionSummary:
     ended: bool = False
     gaps: list[GapSummary] = field(default_factory=list)
     marks: Marks = field(default_factory=Marks)
-    recorded_ns: int = 0
-    media: tuple[Instant, Instant] | None = None
-    """Where the session's media begins and ends."""
+    spans: list[MediaSpan] = field(default_factory=list)
+    """Where there is media, ascending; what follows without a break is one span, so there are few."""
     totals: Totals | None = None
+    """None until the session's first and last entries are known."""
+
+    @property
+    def recorded_ns(self) -> int:
+        """How long there was media of either stream."""
+        return recorded(self.spans, self.gaps)
+
+    @property
+    def media(self) -> MediaSpan | None:
+        """Where the session's media begins and ends."""
+        return (self.spans[0][0], self.spans[-1][1]) if self.spans else None
 
     def hold(self, since: Instant, until: Instant) -> None:
         """Media from here to there, within one boot; what overlaps the media before it counts once."""
-        first, last = self.media or (since, since)
-        begin_ns = max(since[1], last[1]) if last[0] == since[0] else since[1]
-        self.recorded_ns += max(0, until[1] - begin_ns)
-        self.media = (first, max(last, until) if last[0] == until[0] else until)
+        if self.spans and self.spans[-1][1][0] == since[0]:
+            first, last = self.spans[-1]
+            if since[1] <= last[1]:
+                self.spans[-1] = (first, max(last, until))
+                return
+        self.spans.append((since, until))
 
 
 def _within(recovered: GapSummary, gap: GapSummary) -> bool:
@@ -611,8 +623,7 @@ class Sessions:
                 state.opened_clock,
                 chain.last.common.clock,
                 gaps=summary.gaps,
-                media=summary.media,
-                recorded_ns=summary.recorded_ns,
+                spans=summary.spans,
                 alone=next(iter(state.rates)) if len(state.rates) == 1 else None,
             )
 

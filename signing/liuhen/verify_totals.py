@@ -18,6 +18,8 @@ SEAM_NS = 250 * NS_PER_MS
 BOTH_STREAMS = 2
 _FOLLOWS_REFERENCE = (2, 3)
 Bounds = tuple[int, int]
+MediaSpan = tuple[Instant, Instant]
+"""From here to there, within one boot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +48,15 @@ def totals(
     closed: Clock,
     *,
     gaps: Sequence[GapSummary],
-    media: tuple[Instant, Instant] | None,
-    recorded_ns: int,
+    spans: Sequence[MediaSpan],
     alone: int | None = None,
 ) -> Totals:
-    """Of one session: its first and last clock, its gaps, where media begins and ends and how long it is.
+    """Of one session: its first and last clock, its gaps, and where there is media, ascending and without overlap.
 
     `alone` is the stream of a session that promised no other: without it there is no media at all.
     """
+    recorded_ns = recorded(spans, gaps, alone=alone)
+    media = (spans[0][0], spans[-1][1]) if spans else None
     if alone is not None:
         gaps = [replace(gap, stream=None) if gap.stream == alone else gap for gap in gaps]
     session = _between(opened, closed)
@@ -66,6 +69,37 @@ def totals(
         rest = (session[0] - absent[1] - edges - recorded_ns, session[1] - absent[0] - edges - recorded_ns)
     seams = 1 + sum(gap.stream is None for gap in gaps)
     return Totals(session=session, recorded=recorded_ns, gaps=absent, edges=edges, rest=rest, allowed=seams * SEAM_NS)
+
+
+def recorded(spans: Sequence[MediaSpan], gaps: Sequence[GapSummary], *, alone: int | None = None) -> int:
+    """Nanoseconds with media of either stream.
+
+    A segment goes on through a gap of each stream; where gaps of both streams lie over one another it holds nothing,
+    and that time is one of the gaps'. A gap of both at once takes nothing away: no media may lie in it.
+    """
+    held: dict[bytes, list[Bounds]] = {}
+    for since, until in spans:
+        held.setdefault(since[0], []).append((since[1], until[1]))
+    streams = (Stream.PICTURE, Stream.SOUND) if alone is None else (alone,)
+    lost = [[gap for gap in gaps if gap.stream == stream] for stream in streams]
+    total = 0
+    for boot, media in held.items():
+        left = _merged(media)
+        total += _length(left)
+        for gaps_of_one in lost:
+            left = _overlap(left, _merged(_part(gap, boot) for gap in gaps_of_one))
+        total -= _length(left)
+    return total
+
+
+def _part(gap: GapSummary, boot: bytes) -> Bounds:
+    """What of a gap lies in a boot, nothing being an empty span; a gap that nothing ended goes on."""
+    if gap.since is None:
+        return (0, 0)
+    last = FOREVER_NS if gap.until is None or gap.until[0] != boot else gap.until[1]
+    if gap.since[0] == boot:
+        return (gap.since[1], max(gap.since[1], last))
+    return (0, last) if gap.until is not None and gap.until[0] == boot else (0, 0)
 
 
 def _between(opened: Clock, closed: Clock) -> Bounds | None:
@@ -137,7 +171,7 @@ def _without_either(
         if depth >= BOTH_STREAMS:
             total += at - since
         depth, since = depth + sign * weight, at
-    return total - sum(last - first for first, last in outside)
+    return total - _length(outside)
 
 
 def _merged(spans: Iterable[Bounds]) -> list[Bounds]:
@@ -148,3 +182,22 @@ def _merged(spans: Iterable[Bounds]) -> list[Bounds]:
         else:
             merged.append((first, last))
     return merged
+
+
+def _overlap(these: Sequence[Bounds], those: Sequence[Bounds]) -> list[Bounds]:
+    """Where both cover; each is merged."""
+    common: list[Bounds] = []
+    here = there = 0
+    while here < len(these) and there < len(those):
+        first, last = max(these[here][0], those[there][0]), min(these[here][1], those[there][1])
+        if first < last:
+            common.append((first, last))
+        if these[here][1] < those[there][1]:
+            here += 1
+        else:
+            there += 1
+    return common
+
+
+def _length(spans: Iterable[Bounds]) -> int:
+    return sum(last - first for first, last in spans)
