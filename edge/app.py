@@ -21,6 +21,7 @@ from edge.config import Config
 from edge.custody import OpenToken, no_token
 from edge.desk import Desk
 from edge.desk_disks import DisksClerk
+from edge.desk_starts import journal_refusal, refusal_code
 from edge.destruction import keep_record
 from edge.disk_watch import DiskWatcher, Known, Side, Watched, known_disk, probe
 from edge.durable import StorageFault
@@ -57,7 +58,6 @@ from edge.revival import Revived, Reviver, ReviverAtOnce
 from edge.room import REFUSING_WORDS, Room, RoomTools, lamp_of
 from edge.segmenter import Cutting, Segmenter
 from edge.self_check import SelfCheck, SourcesSeen, every_source, seen_by_refusal
-from edge.session.effects import Refusing
 from edge.session.signals import SessionEnded, StartAsked
 from edge.session.state import Inhibition, Mode
 from edge.slices import SliceCutter
@@ -69,12 +69,11 @@ from edge.waiting import Waiting, follow
 from edge.writer import Acknowledge, Resumption, SessionFacts, Writer, WriterPorts
 from liuhen import keys
 from liuhen.keys import UnusableKey
-from liuhen.kinds import Choice, Refusal, Session, Software, Stop
+from liuhen.kinds import Choice, Session, Software, Stop
 from liuhen.registry import (
     EVENTS,
     CheckCode,
     ChoiceCode,
-    DutyCode,
     EventCode,
     Purpose,
     RecordLabel,
@@ -204,7 +203,7 @@ class Running:
         )
         newest = self.log.state
         self._clock_watch = ClockWatch.at_start(newest.clock[0] if newest.head is not None else None)
-        self.desk = Desk.of(self.room, self._facts)
+        self.desk = Desk.of(self.room, self._facts, partial(self.check_before_recording, SourcesSeen()))
         self.disks = DisksClerk(self.room)
         self._self_check = SelfCheck(self.room, self.desk, opening, start.hardware)
         self.ladder = LadderKeeper(
@@ -497,7 +496,7 @@ def conduct_session(running: Running) -> Ended:
         running.begun(resume=opening.may_stay_open(start.hardware.clock))
         running.disks.turn()
         running.check_before_recording(seen)
-        running.follow_cause((_journal_refusal(running.room, refusal.code), refusal.code))
+        running.follow_cause((journal_refusal(running.room, refusal.code), refusal.code))
         running.room.signal(SessionEnded(at_ns=running.room.now_ns))
         raise refusal.refused from None
     _warn_of_clock(start)
@@ -522,7 +521,7 @@ def _ask_the_room(running: Running, plan: _Plan) -> None:
     for why in room.signal(StartAsked(at_ns=room.now_ns)):
         words_zh, words_en = REFUSING_WORDS[why]
         refused = Refused(f"{words_zh} / {words_en}", remedy_zh=words_zh, remedy_en=words_en, exit_code=EXIT_HARDWARE)
-        raise _RefusedWithCode(refused, RefusalCode.INTERLOCK if why is Refusing.TRIPPED else RefusalCode.OTHER)
+        raise _RefusedWithCode(refused, refusal_code(room.state, why) or RefusalCode.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -913,13 +912,6 @@ def _warn_of_clock(start: Start) -> None:
             "系统时间明显不对（早于本程序发布）；照常录制，但画面上的时间不可信，请校时",
             "the clock is plainly wrong; recording goes on, but the time shown is not to be believed; set the clock",
         )
-
-
-def _journal_refusal(room: Room, code: RefusalCode) -> int:
-    """A refused start is an entry, and opens the duty to report (Jiaozuo Art. 11, 20(1)); returns its number."""
-    seq = room.append(Refusal(code=code, measured=(), records=()))
-    room.open_duty(DutyCode.REPORT, seq)
-    return seq
 
 
 def _journal_choices(config: Config, log: Journal) -> None:

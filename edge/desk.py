@@ -17,6 +17,7 @@ from edge.desk_panel import PanelClerk
 from edge.desk_requests import RequestClerk
 from edge.desk_schedule import ScheduleClerk
 from edge.desk_sensors import SensorsClerk
+from edge.desk_starts import StartClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
 from edge.guard_link import GuardBack, GuardLost, GuardSaid
@@ -29,6 +30,7 @@ from edge.room import Room
 class Desk:
     """See the module."""
 
+    starts: StartClerk
     guard: GuardClerk
     sensors: SensorsClerk
     panel: PanelClerk
@@ -39,9 +41,10 @@ class Desk:
     schedule: ScheduleClerk
 
     @classmethod
-    def of(cls, room: Room, facts: Callable[[], dict[str, Any]]) -> Desk:
-        """The clerks of one run; `facts` is what `status` answers of the session."""
-        guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room)
+    def of(cls, room: Room, facts: Callable[[], dict[str, Any]], check: Callable[[], None]) -> Desk:
+        """The clerks of one run; `facts` is what `status` answers of the session, `check` journals what is known."""
+        starts = StartClerk(room, check)
+        guard, sensors, panel = GuardClerk(room), SensorsClerk(room), PanelClerk(room, starts)
         store, visits = StoreClerk(room), VisitClerk(room)
         archive, schedule = ArchiveClerk(room, store.books), ScheduleClerk(room)
 
@@ -56,8 +59,9 @@ class Desk:
                 | store.facts()
             )
 
-        requests = RequestClerk(room, panel, store, (visits, archive, schedule), all_facts)
+        requests = RequestClerk(room, panel, store, (starts, visits, archive, schedule), all_facts)
         return cls(
+            starts=starts,
             guard=guard,
             sensors=sensors,
             panel=panel,
@@ -84,6 +88,7 @@ class Desk:
 
     def turn(self) -> None:
         """Once in each of CONTROL's turns. Raises StorageFault."""
+        self.starts.turn()
         self.sensors.turn()
         self.panel.turn()
         self.store.turn()

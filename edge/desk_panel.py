@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.buttons import Act, Button, PanelBack, PanelFailed, PanelMessage, Pressed
+from edge.desk_starts import StartClerk
 from edge.prompts import LoudspeakerMessage, Prompt, PromptFailed, PromptPlayed, PromptsReady, PromptVoice
 from edge.room import REFUSING_WORDS, Moment, Room
 from edge.session.effects import Refusing
-from edge.session.signals import GapExplained, StartAsked, StopAsked
+from edge.session.signals import GapExplained, StopAsked
 from edge.session.state import Mode
 from liuhen.kinds import Commitments
 from liuhen.registry import EVENTS, EventCode, MarkCode
@@ -36,9 +37,10 @@ class _Talk:
 class PanelClerk:
     """See the module."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, starts: StartClerk) -> None:
         """Nobody speaks."""
         self._room = room
+        self._starts = starts
         self._talk: _Talk | None = None
 
     def handle(self, message: PanelMessage | LoudspeakerMessage) -> None:
@@ -85,7 +87,7 @@ class PanelClerk:
         at_ns = pressed.boottime_ns
         match pressed.button:
             case Button.START:
-                return self._room.signal(StartAsked(at_ns=at_ns))
+                return self._starts.ask(at_ns)
             case Button.STOP:
                 return self._stop(pressed)
             case Button.MARK:

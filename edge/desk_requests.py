@@ -15,6 +15,7 @@ from edge.desk_duties import DutyClerk
 from edge.desk_hearing import HearingClerk
 from edge.desk_panel import PanelClerk
 from edge.desk_schedule import ScheduleClerk
+from edge.desk_starts import StartClerk
 from edge.desk_store import StoreClerk
 from edge.desk_visits import VisitClerk
 from edge.header import SessionHeader
@@ -24,7 +25,7 @@ from edge.record_text import record_text
 from edge.requests import Answer, BadRequest, MarkKind, Request, Role, Verb, may
 from edge.room import REFUSING_WORDS, Room
 from edge.session.effects import Refusing
-from edge.session.signals import ApprovalGiven, StartAsked, StopAsked, WithholdingEnded
+from edge.session.signals import ApprovalGiven, StopAsked, WithholdingEnded
 from edge.session.state import Session
 from liuhen.entry import Entry
 from liuhen.kinds import Amend, Commitments, EntryBody, Gap, Inhibition, Maintenance
@@ -56,12 +57,12 @@ class RequestClerk:
         room: Room,
         panel: PanelClerk,
         store: StoreClerk,
-        others: tuple[VisitClerk, ArchiveClerk, ScheduleClerk],
+        others: tuple[StartClerk, VisitClerk, ArchiveClerk, ScheduleClerk],
         facts: Callable[[], dict[str, Any]],
     ) -> None:
         """`facts` is what `status` answers."""
         self._room = room
-        self._visits, self._archive, self._schedule = others
+        self._starts, self._visits, self._archive, self._schedule = others
         self.hearing = HearingClerk(room)
         self._store = store
         self._panel = panel
@@ -121,7 +122,7 @@ class RequestClerk:
                 asked.answer(examined)
                 return
             header = examined
-        refused = self._room.signal(StartAsked(at_ns=self._room.now_ns))
+        refused = self._starts.ask(self._room.now_ns)
         if refused:
             self._refused(asked.request, asked.role)
             words_zh, words_en = REFUSING_WORDS[refused[0]]

@@ -103,7 +103,7 @@ def _session(state: State, signal: StartAsked | StopAsked | CannotResume | Sessi
 
 
 def _start(state: State) -> Outcome:
-    """A second press changes nothing; a start that is forbidden is refused, and the duty to report is open."""
+    """A second press changes nothing; a start that is forbidden is refused, which `edge.desk_starts` writes down."""
     if state.session is Session.OPEN:
         return state, ()
     refused = _what_hinders(state)

@@ -628,6 +628,7 @@ class RefusalCode(enum.IntEnum):
     CLOCK_UNPROVEN = 16
     JOURNAL_INCOMPLETE = 17
     KEY_SUCCESSION = 18
+    POWER = 19
 
     @property
     def words_zh(self) -> str:
@@ -659,6 +660,7 @@ _REFUSAL_WORDS = {
     RefusalCode.CLOCK_UNPROVEN: ("时钟未与基准同步，期限是否届满无法确认", "the clock is not synchronised"),
     RefusalCode.JOURNAL_INCOMPLETE: ("日志有缺失，可能漏看期限或保全", "entries of the journal are missing"),
     RefusalCode.KEY_SUCCESSION: ("密钥未经原密钥交接", "the key was not handed over by the one before it"),
+    RefusalCode.POWER: ("电量不足", "power low"),
 }
 
 DESTRUCTION_REFUSALS = frozenset(

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from edge.guard.words import Reason
 from edge.sensors.readings import PowerReading, PowerState, Readings
-from liuhen.kinds import Check, Event, Gap, Inhibition, Session
-from liuhen.registry import CheckCode, CheckItem, CheckOutcome, EventCode
-from tests.edge.ports_room import Room, device
+from edge.surroundings import Surroundings
+from liuhen.kinds import Check, Duty, Event, Gap, Inhibition, Refusal, Session
+from liuhen.registry import CheckCode, CheckItem, CheckOutcome, DutyCode, EventCode, RefusalCode
+from tests.edge.ports_room import Room, device, guard_word
 from tests.edge.served import Service, Step, answered, journal, rest, start
-from tests.edge.test_room import withhold
+from tests.edge.test_room import SilentGuard, guarded, withhold
 
 pytestmark = pytest.mark.long
 
@@ -70,4 +72,46 @@ def test_jiaozuo_article_16_a_start_on_a_low_battery_is_refused_and_with_mains_i
     assert isinstance(check, Check)
     assert check.code == CheckCode.BEFORE_RECORDING
     assert {CheckItem(item): outcome for item, outcome, _ in check.rows}[CheckItem.POWER] == CheckOutcome.WELL
+    assert made.verify().intact
+
+
+def test_a_start_that_is_refused_between_sessions_is_checked_and_owed_a_report_once_for_each_reason(
+    tmp_path: Path,
+) -> None:
+    """Who presses again is refused again, without a second duty; a battery that runs low again is another reason."""
+    made = device(tmp_path)
+    steps = (told(PowerState.LOW), rest, start, answered(), start, answered(2), told(PowerState.MAINS), rest)
+    service = Service(made, Room())
+    assert service.serve(*steps, told(PowerState.LOW), rest, start, answered(3)) == 0
+    assert [answer.ok for answer in service.answers] == [False] * 3
+    entries = journal(made)
+    numbers = [number for number, entry in enumerate(entries) if isinstance(entry.body, Refusal)]
+    for number in numbers:
+        check, refusal, duty = (entries[at] for at in (number - 1, number, number + 1))
+        assert isinstance(check.body, Check)
+        assert check.body.code == CheckCode.BEFORE_RECORDING
+        assert {CheckItem(item): outcome for item, outcome, _ in check.body.rows}[CheckItem.POWER] != CheckOutcome.WELL
+        assert isinstance(refusal.body, Refusal)
+        assert refusal.body.code == RefusalCode.POWER
+        assert isinstance(duty.body, Duty)
+        assert (duty.body.code, duty.body.refers_to) == (DutyCode.REPORT, refusal.common.seq)
+    assert len(numbers) == 2
+    events = [entry.body.code for entry in entries if isinstance(entry.body, Event)]
+    assert events.count(EventCode.REFUSED_REQUEST) == 3
+    assert made.verify().intact
+
+
+def test_a_start_under_the_interlock_between_sessions_is_owed_a_report(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    room = Room()
+    guard = SilentGuard(guard_word(room.clock.now_ns, permit=False, reason=Reason.TRIPPED))
+    service = Service(made, room)
+    around = Surroundings(guard=guard)
+    assert service.serve(rest, start, answered(), config=guarded(made.config), around=around) == 0
+    assert [answer.ok for answer in service.answers] == [False]
+    (refusal,) = (entry for entry in journal(made) if isinstance(entry.body, Refusal))
+    assert isinstance(refusal.body, Refusal)
+    assert refusal.body.code == RefusalCode.INTERLOCK
+    (duty,) = (entry.body for entry in journal(made) if isinstance(entry.body, Duty))
+    assert (duty.code, duty.refers_to) == (DutyCode.REPORT, refusal.common.seq)
     assert made.verify().intact
