@@ -121,6 +121,13 @@ class _Hole:
     until: Instant
     allowed_ns: int = ALLOWED_HOLE_NS
     media_ns: int = 0
+    shared_ns: int = 0
+    """How much of this time a neighbouring segment has in its span too: there the one stream is ahead of the other."""
+
+    @property
+    def left_ns(self) -> int:
+        """What a segment has and misses of a stream beyond its own time: it was missing before the next began."""
+        return max(0, self.media_ns + self.shared_ns - (self.until[1] - self.since[1]))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,6 +144,12 @@ class _Open:
     stated: Ranges = field(default_factory=Ranges)
     position: tuple[int, int, bytes] | None = None
     stream_ends: dict[int, Instant] = field(default_factory=dict)
+    thin: dict[int, _Hole] = field(default_factory=dict)
+    """The newest segment's time for each of its streams, until the next one tells how far it reaches."""
+    last_until: Instant | None = None
+    """Until when the newest segment lasts."""
+    left_ns: dict[int, int] = field(default_factory=dict)
+    """Of each stream what its newest segment misses beyond its own time."""
     holes: list[_Hole] = field(default_factory=list)
     recovered: list[GapSummary] = field(default_factory=list)
     unbounded: deque[GapSummary] = field(default_factory=lambda: deque(maxlen=MOST_UNBOUNDED))
@@ -360,10 +373,12 @@ class Sessions:
         """Note where a stream was absent between two segments; gaps may be closed later, so it is judged at the end."""
         boot = self._boot_of(entry, body, outcome)
         if boot is None:
+            self._judge_thin(state, None)
             state.stream_ends.clear()
-            state.opened = None
+            state.opened = state.last_until = None
             return
         since, until = (boot, body.span_ns[0]), (boot, body.span_ns[1])
+        shared_ns = self._judge_thin(state, since)
         self._bound_recovered(state, since)
         sealed = outcome.last_seal.span_ns[1] if outcome is not None and outcome.last_seal is not None else 0
         self._hold(state, body.number, since, (boot, max(until[1], sealed)))
@@ -377,9 +392,12 @@ class Sessions:
             begun, allowed_ns = (state.opened, ALLOWED_EDGE_NS) if first else (before, ALLOWED_HOLE_NS)
             if begun is not None and (begun[0] != boot or since[1] - begun[1] > allowed_ns):
                 hole = _Hole(number=body.number, stream=stream, since=begun, until=since, allowed_ns=allowed_ns)
+                hole.media_ns = state.left_ns.get(stream, 0)
                 state.holes.append(hole)
-            self._check_thin(state, body, _Hole(number=body.number, stream=stream, since=since, until=until))
+            hole = _Hole(number=body.number, stream=stream, since=since, until=until, shared_ns=shared_ns)
+            self._check_thin(state, body, hole)
             state.stream_ends[stream] = until
+        state.last_until = until
         state.summary.last_media_utc_ms = self._utc_ms((boot, body.span_ns[1]))
 
     def _hold(self, state: _Open, number: int, since: Instant, until: Instant) -> None:
@@ -393,6 +411,7 @@ class Sessions:
     @staticmethod
     def _check_thin(state: _Open, body: Segment, span: _Hole) -> None:
         """A segment's span holds as much of a stream as it lasts, but for what it states as missing."""
+        state.left_ns.pop(span.stream, None)
         rate = state.rates.get(span.stream, 0)
         if not rate or body.end_cause == EndCause.RECOVERED:
             return
@@ -402,8 +421,25 @@ class Sessions:
         span.allowed_ns = ALLOWED_THIN_NS + lasted_ns // THIN_DIVISOR
         if span.stream not in state.stream_ends:
             span.allowed_ns += ALLOWED_EDGE_NS
-        if lasted_ns - span.media_ns > span.allowed_ns:
-            state.holes.append(span)
+        state.thin[span.stream] = span
+
+    @staticmethod
+    def _judge_thin(state: _Open, since: Instant | None) -> int:
+        """The newest segment is followed by one that begins here; returns how much time lies in both.
+
+        A stream that is behind the other begins a segment before the one before it ends: what a span holds of it is
+        shorter by that much, and nothing is missing. Neither span is longer than what it shares with one neighbour.
+        """
+        last = state.last_until
+        shared_ns = max(0, last[1] - since[1]) if since is not None and last is not None and last[0] == since[0] else 0
+        for stream, span in state.thin.items():
+            span.shared_ns = max(span.shared_ns, min(shared_ns, span.until[1] - span.since[1]))
+            state.left_ns[stream] = span.left_ns
+            if span.until[1] - span.since[1] - span.media_ns - span.shared_ns > span.allowed_ns:
+                span.media_ns += span.shared_ns
+                state.holes.append(span)
+        state.thin.clear()
+        return shared_ns
 
     @staticmethod
     def _bound_recovered(state: _Open, since: Instant) -> None:
@@ -436,6 +472,7 @@ class Sessions:
         return None if body.end_cause == EndCause.RECOVERED else entry.common.clock[2]
 
     def _judge_holes(self, state: _Open) -> None:
+        self._judge_thin(state, None)
         gaps = state.summary.gaps
         covers = {
             stream: Coverage([gap for gap in gaps if gap.stream in (None, stream)], state.recovered)

@@ -7,6 +7,7 @@ The spool, the keys, the encoded packets and everything between are the real one
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +110,9 @@ class RoomCamera:
     gop: int = GOP
     gop_position: int = 0
     sent: int = 0
+    lag_ns: int = 0
+    """How long an overloaded encoder holds a picture back."""
+    held: deque[PicturePacket] = field(default_factory=deque)
     stops: int = 0
     caption: str = ""
 
@@ -146,11 +150,15 @@ class RoomCamera:
         payload = pictures(count=2 * GOP)[self.gop_position and 1 + (self.gop_position - 1) % (GOP - 1)]
         keyframe = self.gop_position == 0
         self.gop_position += 1
-        if self.deliver is not None:
+        if self.deliver is None:
+            self.held.clear()
+            return
+        self.held.append(
+            PicturePacket(payload=payload, boottime_ns=boottime_ns, keyframe=keyframe, missed_frames=missed_frames)
+        )
+        while self.held and self.held[0].boottime_ns <= boottime_ns - self.lag_ns:
             self.sent += 1
-            self.deliver(
-                PicturePacket(payload=payload, boottime_ns=boottime_ns, keyframe=keyframe, missed_frames=missed_frames)
-            )
+            self.deliver(self.held.popleft())
 
 
 @dataclass(slots=True)
@@ -285,6 +293,15 @@ class Room:
     def play_before_anything_is_written(self, seconds: float) -> None:
         """Let time pass while neither WRITER nor CONTROL turns: recovery runs."""
         self._pass_time(seconds, writes=False, appends=False)
+
+    def play_with_a_slow_encoder(self, seconds: float, *, until_it_lags_seconds: float) -> None:
+        """Let time pass while the encoder falls behind, or catches up; no picture is lost."""
+        assert self.camera is not None
+        turns = 4 * max(1, int(seconds))
+        step_ns = (int(until_it_lags_seconds * 10**9) - self.camera.lag_ns) // turns
+        for _ in range(turns):
+            self.camera.lag_ns += step_ns
+            self.play(seconds / turns)
 
     def miss_frames(self, count: int) -> None:
         """The sensor skips this many frame times."""

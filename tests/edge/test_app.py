@@ -228,6 +228,60 @@ def test_pictures_that_an_overloaded_encoder_never_gave_out_are_a_gap_to_the_end
     assert Code.HOLE_UNEXPLAINED not in {finding.code for finding in report.findings}
 
 
+def test_an_encoder_that_falls_behind_and_catches_up_leaves_no_hole(tmp_path: Path) -> None:
+    """Its pictures come late and none is missing: a segment then holds sound that is newer than its last picture."""
+    made, room = device(tmp_path), Room()
+    room.record(
+        made.config,
+        lambda r: r.play(10),
+        lambda r: r.play_with_a_slow_encoder(20, until_it_lags_seconds=8),
+        lambda r: r.play(70),
+        lambda r: r.play_with_a_slow_encoder(20, until_it_lags_seconds=0),
+        lambda r: r.play(40),
+    )
+    assert room.camera is not None
+    assert not room.camera.held
+    (end,) = bodies(made, SessionEnd)
+    assert isinstance(end, SessionEnd)
+    assert end.frames == room.camera.sent
+    assert made.findings() == []
+
+
+@pytest.mark.parametrize("skipped", [0, 200])
+def test_what_an_encoder_that_is_behind_loses_is_told_all_the_same(tmp_path: Path, skipped: int) -> None:
+    """The control: nobody says that these pictures are missing, and lateness does not excuse them."""
+    made, room = device(tmp_path), Room()
+
+    def lose_pictures(room: Room) -> None:
+        assert room.camera is not None
+        for _ in range(skipped):
+            room.camera.held.pop()
+
+    room.record(
+        made.config,
+        lambda r: r.play_with_a_slow_encoder(30, until_it_lags_seconds=10),
+        lambda r: r.play(8),
+        lose_pictures,
+        lambda r: r.play(70),
+        lambda r: r.play_with_a_slow_encoder(30, until_it_lags_seconds=0),
+        lambda r: r.play(40),
+    )
+    assert made.findings() == ([Code.HOLE_UNEXPLAINED] if skipped else [])
+
+
+def test_frames_that_the_sensor_skipped_where_a_segment_ends_are_accounted_for(tmp_path: Path) -> None:
+    """They are stated as missing in the segment before; here no sound fills the time to the next."""
+    made, room = device(tmp_path), Room()
+    room.record(
+        made.config,
+        lambda r: r.play(20),
+        lambda r: r.lose(Stream.SOUND),
+        lambda r: r.play(30.2),
+        *(act for _ in range(30) for act in (lambda r: r.miss_frames(23), lambda r: r.play(1.02))),
+    )
+    assert made.verify().intact
+
+
 def test_a_clock_step_is_an_event_and_moves_no_media(tmp_path: Path) -> None:
     made = device(tmp_path)
     Room().record(made.config, lambda r: r.play(3), lambda r: r.set_clock_by(60_000), lambda r: r.play(3))
