@@ -571,7 +571,12 @@ EVENTS: dict[EventCode, EventMeaning] = {
     EventCode.DEADLINE_MISSED: _meaning(
         Severity.FAULT, "未在规定期限内入库", "not stored within the time the law allows", "cause", "bytes_left"
     ),
-    EventCode.DEADLINE_MET: _meaning(Severity.NOTICE, "已按期入库", "stored in time", "minutes_left"),
+    EventCode.DEADLINE_MET: _meaning(
+        Severity.NOTICE,
+        "已存入指定存储（余下分钟为负：登记时期限已过）",
+        "in the designated store (minutes left below zero: entered after the due moment)",
+        "minutes_left",
+    ),
     EventCode.DEADLINE_NO_CALENDAR: _meaning(
         Severity.WARNING,
         "当年没有调休日历，每一天都按工作日计算",
