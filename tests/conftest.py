@@ -23,7 +23,7 @@ from tests.ceph import cluster as ceph_cluster
 from tests.ceph import store as ceph_store
 from tests.outcomes import Outcomes
 from tests.required import REQUIRED, in_ci, shortfalls, unavailable
-from tests.side_by_side import SideBySide, give_way, turn_of
+from tests.side_by_side import SideBySide, turn_of
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS_LIMIT = 8
@@ -79,16 +79,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: turn_of(item.nodeid) if item.get_closest_marker("beside") else -1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Beside others, a worker of xdist gives way to the recording before its fixtures start anything."""
-    if item.get_closest_marker("beside") and hasattr(item.config, "workerinput"):
-        give_way(item.nodeid)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide | None:
-    """Of `--dist=loadfile`: file by file, but for those that share the store or the recording."""
+    """Of `--dist=loadfile`: file by file, but for those that share the store."""
     return SideBySide(config, log) if config.getoption("dist") == "loadfile" else None
 
 

@@ -2,10 +2,9 @@
 
 What asks nothing of the clock runs on every core, two workers to a core because most of it waits for a flush. What
 runs by the clock with room to spare (`beside`) follows, four groups side by side (`tests/side_by_side.py`): these tests
-wait, for a lamp, a lease, a store or the end of the long recording, and leave a machine of two cores idle half the
-time. The long recording begins first and the other three workers give way to it, as the services of a device do: it is
-held to every frame and sample there too. What has limits of milliseconds comes last, one test at a time and alone on
-the machine. Every session runs even where an earlier one failed, and the last words say what each came to.
+wait, for a lamp, a lease or a store, and leave a machine of two cores idle half the time. What must not lose a frame of
+three minutes, or has limits of milliseconds, comes last, one test at a time and alone on the machine. Every session
+runs even where an earlier one failed, and the last words say what each came to.
 """
 
 from __future__ import annotations

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from _pytest.mark.expression import Expression, ExpressionMatcher
 
-from tests.side_by_side import A_STORE_OF_ITS_OWN, GIVES_WAY, THE_RECORDING, THE_STORE, give_way, scope_of, turn_of
+from tests.side_by_side import A_STORE_OF_ITS_OWN, THE_STORE, scope_of, turn_of
 from tests.stages import NO_TESTS, PASSED, Ended, Stage, command, verdict
 
 FOLDER = Path("books")
@@ -48,41 +47,20 @@ ASKING_THE_STORE = (
     "tests/edge/test_court_ceph.py",
 )
 KEEPING_A_STORE = ("tests/realtime/test_store_kills.py", "tests/edge/offload/test_thin_line.py")
-OF_THE_RECORDING = (
-    "tests/realtime/test_real_time.py",
-    "tests/realtime/test_browser.py",
-    "tests/realtime/test_footage.py",
-)
 
 
-def test_side_by_side_a_file_stays_together_and_so_does_all_that_shares_the_store_or_the_recording() -> None:
+def test_side_by_side_a_file_stays_together_and_so_does_all_that_shares_the_store() -> None:
     assert "--dist=loadfile" in command(Stage.BESIDE, FOLDER, also_marked=None, arguments=())
     assert {scope_of(f"{file}::test_a[x::y]") for file in ASKING_THE_STORE} == {THE_STORE}
-    assert {scope_of(f"{file}::test_a[x::y]") for file in OF_THE_RECORDING} == {THE_RECORDING}
     assert {scope_of(f"{file}::test_a[x::y]") for file in KEEPING_A_STORE} == {A_STORE_OF_ITS_OWN}
     assert scope_of("tests/test_stages.py::test_a[x::y]") == "tests/test_stages.py"
 
 
-def test_side_by_side_the_recording_begins_first_then_the_stores_and_whole_rooms_come_last() -> None:
+def test_side_by_side_the_stores_begin_first_and_whole_rooms_come_last() -> None:
     assert "--no-loadscope-reorder" in command(Stage.BESIDE, FOLDER, also_marked=None, arguments=())
     rooms = "tests/realtime/test_lamp_never_lies.py"
-    files = [rooms, "tests/drivers/test_held_calls.py", ASKING_THE_STORE[0], KEEPING_A_STORE[0], OF_THE_RECORDING[0]]
+    files = [rooms, "tests/drivers/test_held_calls.py", ASKING_THE_STORE[0], KEEPING_A_STORE[0]]
     assert sorted(files, key=turn_of) == files[::-1]
-
-
-def test_every_worker_but_that_of_the_recording_gives_way_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    niceness = [0]
-
-    def nice(more: int) -> int:
-        niceness.append(niceness[-1] + more)
-        return niceness[-1]
-
-    monkeypatch.setattr(os, "nice", nice)
-    give_way(f"{OF_THE_RECORDING[0]}::test_a")
-    assert niceness == [0]
-    give_way(f"{ASKING_THE_STORE[0]}::test_a")
-    give_way("tests/drivers/test_held_calls.py::test_a")
-    assert niceness[-1] == GIVES_WAY
 
 
 def test_each_session_leaves_its_outcomes_and_the_last_one_judges_all() -> None:

@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from edge.provision import demo_identity
-from liuhen import reader
-from liuhen.kinds import Seal
 from tests.decoded import SegmentFacts, TrueFrame, decode_segment, true_frames
 
 BIN = Path(sys.executable).parent
@@ -104,12 +102,6 @@ class Recording:
         since: int = number - last["sample"]
         began_ns: int = last["boottime_ns"]
         return began_ns + since * NS / (RATE_HZ * (1 + self.microphone_ppm / 1e6))
-
-
-def seals_of(path: Path) -> list[Seal]:
-    """The seals of a segment in order."""
-    sealed = (item.seal for item in reader.read_segment(path) if isinstance(item, reader.SealedFragment))
-    return [seal for seal in sealed if seal is not None]
 
 
 def _decoded(path: Path) -> tuple[SegmentFacts, bytes]:

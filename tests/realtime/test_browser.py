@@ -11,7 +11,7 @@ from tests.browser import Playback, play_to_end
 from tests.realtime.lipsync import presentation_times
 from tests.realtime.runs import Recording
 
-pytestmark = [pytest.mark.realtime, pytest.mark.browser, pytest.mark.beside, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.realtime, pytest.mark.browser, pytest.mark.timeout(420)]
 
 SPEED = 2.0
 """All segments play at once and twice as fast, so that half a minute of film takes a quarter of one."""

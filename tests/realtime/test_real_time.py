@@ -14,19 +14,25 @@ from pathlib import Path
 import pytest
 
 from liuhen import reader
+from liuhen.kinds import Seal
 from tests.decoded import NotDecodable, decode_segment, out_of_order
 from tests.realtime.lipsync import lip_sync
-from tests.realtime.runs import RATE_HZ, SAMPLE_BYTES, Recording, position_of, seals_of, verified
+from tests.realtime.runs import RATE_HZ, SAMPLE_BYTES, Recording, position_of, verified
 
-pytestmark = [pytest.mark.realtime, pytest.mark.beside, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(420)]
 
 FRAMES_PER_SECOND = 25
 LIP_SYNC_MS = 40.0
 PICTURE_MS = 1.0
-SEALED_MS, HELD_UP_MS = 1000, 3000
-"""All but one in a hundred; and the slowest, for others flush the same disk meanwhile (alone: `test_twice`)."""
+SEALED_MS = 1000
 
 Keep = Callable[[str, object], None]
+
+
+def seals_of(path: Path) -> list[Seal]:
+    """The seals of a segment in order."""
+    sealed = (item.seal for item in reader.read_segment(path) if isinstance(item, reader.SealedFragment))
+    return [seal for seal in sealed if seal is not None]
 
 
 def without_a_fragment(path: Path, target: Path) -> Path:
@@ -63,7 +69,8 @@ def test_every_sample_is_bit_exact_against_the_truth(long_recording: Recording) 
     first = long_recording.first_true_sample()
     assert first >= 0
     truth = long_recording.true_sound[SAMPLE_BYTES * first :]
-    assert long_recording.sound == truth[: len(long_recording.sound)]
+    same = long_recording.sound == truth[: len(long_recording.sound)]
+    assert same  # pytest would compare megabytes word by word
     assert len(long_recording.sound) >= 180 * RATE_HZ * SAMPLE_BYTES
 
 
@@ -157,14 +164,13 @@ def test_sound_moved_by_a_twentieth_of_a_second_would_have_been_noticed(
     assert after.worst_ms > LIP_SYNC_MS
 
 
-def test_of_a_hundred_fragments_ninety_nine_were_signed_within_a_second_of_their_first_picture(
+def test_every_fragment_was_signed_within_a_second_of_its_first_picture(
     long_recording: Recording, measured: Keep
 ) -> None:
     delays = sorted(seal.delay_ms for path in long_recording.segments for seal in seals_of(path))
     share = {name: delays[int(part * (len(delays) - 1))] for name, part in (("p50", 0.5), ("p99", 0.99), ("max", 1))}
     measured("long: seal delay to signing, ms", share | {"fragments": len(delays)})
-    assert share["p99"] <= SEALED_MS
-    assert delays[-1] <= HELD_UP_MS
+    assert delays[-1] <= SEALED_MS
 
 
 def test_every_fragment_and_entry_was_acknowledged_once_and_in_order(long_recording: Recording) -> None:
