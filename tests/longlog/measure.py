@@ -16,15 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.desk_schedule import RECALLED_BYTES
 from edge.read_back import TAIL_BYTES
 from tests.longlog.spools import ROOT, LongLog, make
 from tests.longlog.start import CALLED, DURABLE
 
 LIMIT_SECONDS = 300
 RATIO_LIMIT = 1.5
-READ_MORE_BYTES = 4096 + TAIL_BYTES
+READ_MORE_BYTES = 4096 + TAIL_BYTES + RECALLED_BYTES
 """A tree's peaks and larger numbers make a slot and an entry a little longer, and the journal's end is read back up to
-`TAIL_BYTES`, which a short journal does not have; nothing else may grow."""
+`TAIL_BYTES`, and for a schedule up to `RECALLED_BYTES`, which a short journal does not have; nothing else may grow."""
 OPENING = re.compile(r'\b(?:openat|open|creat|openat2)\([^"]*"(?P<path>[^"]*)".*\) = (?P<number>\d+)')
 READING = re.compile(r"\b(?:read|pread64|readv|preadv)\((?P<number>\d+)<(?P<path>[^>]*)>.*\) = (?P<size>\d+)")
 TRACED = "trace=openat,open,creat,openat2,read,pread64,readv,preadv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,7 @@ def long_recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordi
     The world's notes of it are kept in memory: the thread that feeds the microphone writes them, and must not wait for
     a disk that others flush.
     """
+    os.sync()  # what the tests before wrote does not come to the disk meanwhile
     with TemporaryDirectory(prefix="liuhen-truth-", dir=MEMORY if MEMORY.is_dir() else None) as noted:
         folder = tmp_path_factory.mktemp("long")
         yield record(folder, seconds=LONG_SECONDS, microphone_ppm=MICROPHONE_PPM, truth_in=Path(noted))
