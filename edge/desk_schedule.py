@@ -11,7 +11,6 @@ read back from the newest entries.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -90,8 +89,6 @@ class ScheduleClerk:
         self._room = room
         self._kept: _Kept | None = None
         self._read = False
-        self._unowed: list[int] = []
-        """Events that a power cut has left without the duty they open."""
         self._unsaved = False
         self._due_ns = 0
 
@@ -237,12 +234,15 @@ class ScheduleClerk:
         self._read = True
         found, damaged = self._file()
         self._kept = found
+        newest = self._newer_than(found)
         try:
-            caught_up = self._caught_up(found)
+            caught_up = self._caught_up(found, newest)
         except ScheduleError:
             caught_up, damaged = found, True
-        for event in self._unowed:
-            self._room.open_duty(DutyCode.WRITTEN_STATEMENT, event)
+        owed = {entry.body.refers_to for entry in newest if isinstance(entry.body, Duty)}
+        for entry in newest:
+            if _is_not_recorded(entry) and entry.common.seq not in owed:
+                self._room.open_duty(DutyCode.WRITTEN_STATEMENT, entry.common.seq)
         if caught_up is not None and caught_up != found:
             self._keep(caught_up)
         elif damaged:
@@ -261,32 +261,29 @@ class ScheduleClerk:
         except (OSError, ScheduleError):
             return None, True
 
-    def _caught_up(self, kept: _Kept | None) -> _Kept | None:
+    def _newer_than(self, kept: _Kept | None) -> list[Entry]:
+        """The newest entries, the last one first, down to the one that took in the newest schedule known of."""
+        newest: list[Entry] = []
+        try:
+            for entry in newest_entries(self._room.tools.spool.journal_directory, RECALLED_BYTES):
+                if kept is not None and entry.common.seq <= kept.entry:
+                    break
+                newest.append(entry)
+                if isinstance(entry.body, Event) and entry.body.code == EventCode.SCHEDULE_SET:
+                    break
+        except JournalError:
+            pass  # told by the start that found it
+        return newest
+
+    def _caught_up(self, kept: _Kept | None, newest: list[Entry]) -> _Kept | None:
         """With what was taken in or judged after the file was written. Raises ScheduleError: its record is no more."""
-        judged: set[tuple[int | None, int]] = set()
-        owed: set[int | None] = set()
-        for entry in self._newest():
-            body = entry.body
-            if isinstance(body, Duty):
-                owed.add(body.refers_to)
-            if kept is not None and entry.common.seq <= kept.entry:
-                break
-            if isinstance(body, Event) and body.code == EventCode.SCHEDULED_NOT_RECORDED:
-                judged.add((body.refers_to, body.measured[0]))
-                self._unowed += [entry.common.seq] if entry.common.seq not in owed else []
-            elif isinstance(body, Event) and body.code == EventCode.SCHEDULE_SET:
-                kept = self._read_back(entry, body)
-                break
+        oldest = newest[-1] if newest else None
+        if oldest is not None and isinstance(oldest.body, Event) and oldest.body.code == EventCode.SCHEDULE_SET:
+            kept = self._read_back(oldest, oldest.body)
         if kept is None:
             return None
-        rows = {row for of, row in judged if of == kept.entry}
-        return replace(kept, judged=kept.judged | rows)
-
-    def _newest(self) -> Iterator[Entry]:
-        try:
-            yield from newest_entries(self._room.tools.spool.journal_directory, RECALLED_BYTES)
-        except JournalError:
-            return  # told by the start that found it
+        judged = (entry.body for entry in newest if isinstance(entry.body, Event) and _is_not_recorded(entry))
+        return replace(kept, judged=kept.judged | {one.measured[0] for one in judged if one.refers_to == kept.entry})
 
     def _read_back(self, entry: Entry, body: Event) -> _Kept:
         """A schedule from the record of the entry that took it in. Raises ScheduleError."""
@@ -303,3 +300,7 @@ class ScheduleClerk:
     def _now(self) -> tuple[int, int]:
         reading = self._room.tools.clock.read()
         return reading.utc_ms, reading.error_ms
+
+
+def _is_not_recorded(entry: Entry) -> bool:
+    return isinstance(entry.body, Event) and entry.body.code == EventCode.SCHEDULED_NOT_RECORDED

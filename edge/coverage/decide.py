@@ -162,8 +162,9 @@ def _about_rules(case: Case) -> Iterator[Said]:
         yield said("本场次没有选定辖区规则", "the session names no rule book")
     elif not rules.same and rules.followed in (rules.name, ""):
         yield said(
-            "本场次所依的是另一版本的规则（哈希不同），以下按手头的版本核对",
-            "the session followed another version of the rules (another hash); this report goes by the one to hand",
+            "本场次所依的是另一份规则或另一版本（哈希不同），以下按手头的规则核对",
+            "the session followed other rules, or another version of these (another hash); "
+            "this report goes by the one to hand",
         )
     elif not rules.same:
         yield said(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from liuhen.entry import Entry
 from liuhen.keeping import Content, Keeping, Kept
@@ -208,12 +207,11 @@ def _judged(receipts: list[tuple[_Receipt, int | None]], term_ms: int | None, go
 
 def _in_one_place(receipts: list[_Receipt]) -> Bar | None:
     """Why these receipts are not of two stores: one name, or names of one server; None where they are."""
-    pairs = [pair for pair in combinations(receipts, STORES_FOR_GOOD) if pair[0].store != pair[1].store]
-    if not pairs:
+    if len({receipt.store for receipt in receipts}) < STORES_FOR_GOOD:
         return Bar.ONE_STORE
     # Two names of one host, or two buckets of one gateway, are lost together. Without TLS nothing is known of that.
-    apart = any(one.server_key is None or one.server_key != other.server_key for one, other in pairs)
-    return None if apart else Bar.SAME_SERVER
+    keys = {receipt.server_key for receipt in receipts}
+    return Bar.SAME_SERVER if len(keys) == 1 and None not in keys else None
 
 
 def _pack(what: int, digest: bytes, until_ms: int | None) -> bytes:

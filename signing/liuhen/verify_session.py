@@ -127,7 +127,7 @@ class _Hole:
     @property
     def left_ns(self) -> int:
         """What a segment has and misses of a stream beyond its own time: it was missing before the next began."""
-        return max(0, self.media_ns + self.shared_ns - (self.until[1] - self.since[1]))
+        return max(0, self.media_ns - (self.until[1] - self.since[1]))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -428,7 +428,7 @@ class Sessions:
         """The newest segment is followed by one that begins here; returns how much time lies in both.
 
         A stream that is behind the other begins a segment before the one before it ends: what a span holds of it is
-        shorter by that much, and nothing is missing. Neither span is longer than what it shares with one neighbour.
+        shorter by that much, and nothing is missing. Of what it shares with either neighbour the longer is taken off.
         """
         last = state.last_until
         shared_ns = max(0, last[1] - since[1]) if since is not None and last is not None and last[0] == since[0] else 0

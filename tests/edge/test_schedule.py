@@ -199,7 +199,8 @@ def test_what_is_no_usable_calendar_is_refused_as_a_whole(content: bytes, words:
 def test_no_bytes_make_the_reader_fail_otherwise(content: bytes) -> None:
     for text in (content, calendar(event()).replace(b"SUMMARY", content), calendar().replace(b"END", content + b"END")):
         with contextlib.suppress(ScheduleError):
-            read_calendar(text, now=NOW, utc_offset_minutes=480)
+            read = read_calendar(text, now=NOW, utc_offset_minutes=480)
+            assert parse(to_bytes(read)) == read
 
 
 def test_the_strict_form_is_read_back_and_nothing_else_is() -> None:
