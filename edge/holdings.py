@@ -37,7 +37,7 @@ from liuhen.kinds import (
     SessionEnd,
     Visit,
 )
-from liuhen.registry import CaseStage, EndCause, EventCode, HoldAct, ObjectKind, OrderCode, VisitAct
+from liuhen.registry import BINDING_MODES, CaseStage, EndCause, EventCode, HoldAct, ObjectKind, OrderCode, VisitAct
 from liuhen.visits import DUTY_STREAM
 
 VERSION = 6
@@ -108,14 +108,15 @@ AND EXISTS (SELECT 1 FROM told WHERE about = s.first_seq AND code = ?) = ? ORDER
 _TERMLESS = """
 SELECT id, ordinal, first_seq, began_ms, end_seq, ended_ms, error_ms, media_end_ms, until_ms, permanent
 FROM sessions WHERE ended_ms IS NOT NULL AND until_ms IS NULL AND permanent = 0 ORDER BY ordinal LIMIT ?"""
+_BINDING = ", ".join(str(mode.value) for mode in sorted(BINDING_MODES))
 _LEFT = """
 SELECT count(*), coalesce(sum(size), 0) FROM contents AS c WHERE session = ? AND gone_seq IS NULL AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = c.what AND r.content = c.content AND r.designated = 1
-  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
+  AND r.mode IN ({modes}) AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
 _SLICES_LEFT = """
 SELECT count(*), coalesce(sum(size), 0) FROM slices AS s WHERE last >= ? AND first <= ? AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = ? AND r.content = s.content AND r.designated = 1
-  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
+  AND r.mode IN ({modes}) AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
 _UNMET_VISITS = """
 SELECT v.session, s.ordinal, v.seq, v.began_ms, v.end_seq, v.ended_ms, v.error_ms, NULL, NULL, 0, v.number
 FROM visits AS v JOIN sessions AS s ON s.id = v.session WHERE v.ended_ms IS NOT NULL
@@ -134,7 +135,7 @@ AND (c.what = {record} AND c.seq <= v.end_seq OR p.seq IS NOT NULL
   AND (p.boot <> v.boot OR p.to_ns > v.from_ns) AND (p.boot <> v.end_boot OR p.from_ns < v.until_ns))
 AND NOT EXISTS (
   SELECT 1 FROM receipts r WHERE r.what = c.what AND r.content = c.content AND r.designated = 1
-  AND r.mode <> 0 AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
+  AND r.mode IN ({modes}) AND r.retained_until_ms IS NOT NULL AND r.store IN ({stores}))"""
 _RECEIPTS = """
 SELECT seq, store, designated, mode, hash, size, version, retained_until_ms, store_utc_ms
 FROM receipts WHERE what = ? AND content = ? ORDER BY seq"""
@@ -370,10 +371,10 @@ class Holdings:
         marks = ",".join("?" * len(stores))
         if session.visit is not None:
             return self._left_of_visit(session, stores, marks)
-        count, left_bytes = next(iter(self._rows(_LEFT.format(stores=marks), session.id, *stores)))
+        count, left_bytes = next(iter(self._rows(_LEFT.format(modes=_BINDING, stores=marks), session.id, *stores)))
         last = session.end_seq if session.end_seq is not None else 1 << 62
         named = (session.first_seq, last, int(ObjectKind.JOURNAL), *stores)
-        slices = next(iter(self._rows(_SLICES_LEFT.format(stores=marks), *named)))
+        slices = next(iter(self._rows(_SLICES_LEFT.format(modes=_BINDING, stores=marks), *named)))
         sliced = session.end_seq is not None and self.sliced_up_to(session.first_seq, last) >= session.end_seq
         return sliced and count == slices[0] == 0, left_bytes + slices[1]
 
@@ -381,10 +382,10 @@ class Holdings:
         """Of a visit: the segments that hold media of it, its records, and the slices up to the last of both."""
         last = next(iter(self._rows(_LAST_OF_VISIT, visit.first_seq)))[0]
         up_to = last if last is not None else 1 << 62
-        query = _LEFT_OF_VISIT.format(stores=marks, record=int(ObjectKind.RECORD))
+        query = _LEFT_OF_VISIT.format(modes=_BINDING, stores=marks, record=int(ObjectKind.RECORD))
         count, left_bytes = next(iter(self._rows(query, visit.first_seq, up_to, *stores)))
         named = (visit.first_seq, up_to, int(ObjectKind.JOURNAL), *stores)
-        slices = next(iter(self._rows(_SLICES_LEFT.format(stores=marks), *named)))
+        slices = next(iter(self._rows(_SLICES_LEFT.format(modes=_BINDING, stores=marks), *named)))
         sliced = last is not None and self.sliced_up_to(visit.first_seq, last) >= last
         return sliced and count == slices[0] == 0, left_bytes + slices[1]
 

@@ -73,9 +73,11 @@ def store(kind: str, p: Any, n: int) -> None:
         free = p[5] in LOG.ended and not {p[5], None} & {session for _, session in LOG.holds} and not LOG.usurped
         good, floor = (term := LOG.terms.get(p[5])) == float("inf"), p[6][0] + 1
         for digest in [digest for what, digest in p[9] if what == 1 and why and free and term is not None]:
-            stores = {r[9] for r in map(LOG.kept.get, p[10]) if r[10] and r[11] for o in r[13]
+            stores = {(r[9], r[12]) for r in map(LOG.kept.get, p[10]) if r[10] and r[11] in (2, 3) for o in r[13]
                       if o[:2] == [1, digest] and o[5] is not None and o[5] >= (floor if good else term)}
-            LOG.gone |= {(p[5], digest)} if len(stores) > good else set()
+            names, servers = {name for name, _ in stores}, {key for _, key in stores}
+            apart = not good or len(servers) > 1 or servers == {None}
+            LOG.gone |= {(p[5], digest)} if len(names) > good and apart else set()
 
 def room(kind: str, p: Any, n: int) -> None:
     due = kind in ("gap", "session-end") or (kind == "refusal" and p[9] not in range(11, 19))

@@ -851,12 +851,16 @@ class ObjectKind(enum.IntEnum):
 
 
 class RetentionMode(enum.IntEnum):
-    """How the store of a receipt keeps what it holds; 0 is not WORM."""
+    """How the store of a receipt keeps what it holds; 0 is not WORM, and 1 an account with the right to it can lift."""
 
     NONE = 0
     GOVERNANCE = 1
     COMPLIANCE = 2
     BUCKET = 3
+
+
+BINDING_MODES = frozenset({RetentionMode.COMPLIANCE, RetentionMode.BUCKET})
+"""Locks that no account lifts before their date. Under governance one with the right to bypass it does."""
 
 
 class OrderCode(enum.IntEnum):

@@ -12,7 +12,7 @@ from liuhen.verify_store import StoreSummary
 _STORE_DIGITS = 16
 _MODE_WORDS = {
     RetentionMode.NONE: ("不锁定（非 WORM）", "not locked (not WORM)"),
-    RetentionMode.GOVERNANCE: ("治理锁定", "governance lock"),
+    RetentionMode.GOVERNANCE: ("治理锁定（有权限者可解除）", "governance lock (can be lifted)"),
     RetentionMode.COMPLIANCE: ("合规锁定", "compliance lock"),
     RetentionMode.BUCKET: ("存储桶锁定", "bucket lock"),
 }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from liuhen.entry import Entry
 from liuhen.keeping import Content, Keeping, Kept
 from liuhen.kinds import Order, Receipt, Reclaimed
-from liuhen.registry import ContentKind, OrderCode, RetentionMode
+from liuhen.registry import BINDING_MODES, ContentKind, OrderCode, RetentionMode
 
 STORES_FOR_GOOD = 2
 """What is to be kept for good needs this many stores (长期保存)."""
@@ -38,6 +38,7 @@ class Bar(enum.Enum):
     NO_RECEIPT = ("所列回执未提及该内容", "none of the receipts names it")
     NOT_DESIGNATED = ("回执不来自指定存储", "no receipt is of the designated store")
     NOT_WORM = ("存储不锁定内容", "the store does not lock what it holds")
+    LIFTABLE = ("存储的锁可由有权限的帐户解除", "an account with the right to do so lifts the store's lock")
     RETENTION_SHORT = ("存储的保存期短于规定期限", "the store keeps it for less than its term")
     ONE_STORE = ("长期保存须有两处存储的回执", "what is kept for good needs receipts of two stores")
     SAME_SERVER = (
@@ -73,7 +74,7 @@ class _Receipt:
 
     store: bytes
     designated: bool
-    locks: bool
+    mode: int
     server_key: bytes | None
     rows: bytes
 
@@ -96,7 +97,7 @@ class Stored:
                 self._receipts[entry.common.seq] = _Receipt(
                     store=body.store,
                     designated=bool(body.designated),
-                    locks=body.mode != RetentionMode.NONE,
+                    mode=body.mode,
                     server_key=body.server_key,
                     rows=b"".join(_pack(row[0], row[1], row[5]) for row in body.objects),
                 )
@@ -192,9 +193,12 @@ def _judged(receipts: list[tuple[_Receipt, int | None]], term_ms: int | None, go
     if not receipts:
         return Bar.NO_RECEIPT
     designated = [(receipt, until_ms) for receipt, until_ms in receipts if receipt.designated]
-    locking = [(receipt, until_ms) for receipt, until_ms in designated if receipt.locks]
+    if not designated:
+        return Bar.NOT_DESIGNATED
+    locking = [(receipt, until_ms) for receipt, until_ms in designated if receipt.mode in BINDING_MODES]
     if not locking:
-        return Bar.NOT_WORM if designated else Bar.NOT_DESIGNATED
+        liftable = any(receipt.mode == RetentionMode.GOVERNANCE for receipt, _ in designated)
+        return Bar.LIFTABLE if liftable else Bar.NOT_WORM
     long_enough = [
         receipt
         for receipt, until_ms in locking

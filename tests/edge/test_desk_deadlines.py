@@ -153,7 +153,7 @@ def test_a_session_that_never_ended_counts_from_its_last_sealed_media(tmp_path: 
     assert EventCode.DEADLINE_MISSED in [code for code, _ in told(made)]
 
 
-@pytest.mark.parametrize("left_out", ["a segment", "retention", "a lock", "designation"])
+@pytest.mark.parametrize("left_out", ["a segment", "retention", "a lock", "a lock that none can lift", "designation"])
 def test_anything_less_is_not_stored(made: Device, left_out: str) -> None:
     match left_out:
         case "a segment":
@@ -162,6 +162,8 @@ def test_anything_less_is_not_stored(made: Device, left_out: str) -> None:
             later(made, 1, receipts_of_everything(made, until_ms=None))
         case "a lock":
             later(made, 1, receipts_of_everything(made, mode=RetentionMode.NONE))
+        case "a lock that none can lift":
+            later(made, 1, receipts_of_everything(made, mode=RetentionMode.GOVERNANCE))
         case _:
             undesignated = with_store(made.config, designated=False, designated_by="")
             later(made, 1, receipts_of_everything(made), config=undesignated)

@@ -73,7 +73,7 @@ class Kept:
         *,
         store: bytes = STORE,
         designated: int = 1,
-        mode: RetentionMode = RetentionMode.COMPLIANCE,
+        mode: int = RetentionMode.COMPLIANCE,
         contents: tuple[tuple[int, bytes], ...] | None = None,
     ) -> int:
         """What was read back of everything of the first session; returns its seq."""

@@ -122,6 +122,14 @@ def _not_worm(kept: Kept) -> None:
     kept.reclaim(kept.receipt(mode=RetentionMode.NONE), order=kept.order())
 
 
+def _governed(kept: Kept) -> None:
+    kept.reclaim(kept.receipt(mode=RetentionMode.GOVERNANCE), order=kept.order())
+
+
+def _mode_of_tomorrow(kept: Kept) -> None:
+    kept.reclaim(kept.receipt(mode=9), order=kept.order())
+
+
 def _held(kept: Kept, session: bytes | None) -> None:
     kept.hold(session)
     _plain(kept)
@@ -155,6 +163,8 @@ UNFOUNDED: dict[str, tuple[int | None, Callable[[Kept], None], Bar]] = {
     "a receipt of something else": (PAST_MS, _other_contents, Bar.NO_RECEIPT),
     "not the designated store": (PAST_MS, _undesignated, Bar.NOT_DESIGNATED),
     "a directory": (PAST_MS, _not_worm, Bar.NOT_WORM),
+    "a lock that can be lifted": (PAST_MS, _governed, Bar.LIFTABLE),
+    "a lock of an unknown kind": (PAST_MS, _mode_of_tomorrow, Bar.NOT_WORM),
     "kept too short": (LATER_MS + 1, _plain, Bar.RETENTION_SHORT),
     "no retention": (
         PAST_MS,
