@@ -248,7 +248,9 @@ def ending_on_signals(stop: Callable[[], None]) -> Iterator[None]:
 def guarded(work: Callable[[], int]) -> int:
     """Turn every refusal into its lines and exit code."""
     try:
-        return work()
+        code = work()
+        sys.stdout.flush()
+        return code
     except Refused as refused:
         complain(refused.what, refused.remedy_zh, refused.remedy_en)
         return refused.exit_code
@@ -259,12 +261,22 @@ def guarded(work: Callable[[], int]) -> int:
         complain(error.what, error.remedy_zh, error.remedy_en)
         return EXIT_USAGE
     except (StorageFault, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads(sys.stdout.fileno()):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's end complains
+            return EXIT_FAULT
         complain(
             str(error),
             "请检查该路径是否存在、可写，空间是否充足",
             "check that it exists and is writable, and the space",
         )
         return EXIT_USAGE
+
+
+def _nobody_reads(descriptor: int) -> bool:
+    """Whether the reader of this pipe has gone, as behind `| head`: nobody is left who wants the rest."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def complain(what: str, remedy_zh: str, remedy_en: str) -> None:

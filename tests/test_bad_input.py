@@ -5,6 +5,7 @@ Where the journal can be written, a refused start is an entry with its code. Not
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -269,6 +270,23 @@ def test_a_wrong_command_line_is_usage(arguments: tuple[str, ...]) -> None:
 def test_a_path_that_cannot_be_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     spool = () if "--spool" in arguments or "demo" in arguments else ("--spool", str(tmp_path / "spool"))
     liuhen(*arguments, *spool, "--seconds", "1").check(2, "/dev/null", "请检查")
+
+
+@pytest.mark.parametrize("arguments", [("config", "default"), ("profile", "show", "jiaozuo"), ("config", "check")])
+def test_a_reader_who_has_seen_enough_is_told_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """As behind `| head`: a pipe that nobody reads ends a command without a word."""
+    if arguments == ("config", "check"):
+        (tmp_path / "empty.toml").touch()
+        arguments = (*arguments, str(tmp_path / "empty.toml"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "edge", *arguments], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (process.returncode, process.stderr) == (1, b"")
 
 
 # --- devices ----------------------------------------------------------------------------------------------------------

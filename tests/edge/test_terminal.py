@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import threading
@@ -58,6 +60,17 @@ def test_a_refusal_is_words_and_an_exit_code(capsys: pytest.CaptureFixture[str],
     assert "无法继续：what" in said
     assert "请检查" in said
     assert "check it" in said
+
+
+def test_a_pipe_that_is_not_the_terminals_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A recorder that hangs up in the middle of a request is no reader who has seen enough."""
+
+    def work() -> int:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    with open(os.devnull, "w") as output, contextlib.redirect_stdout(output):
+        assert guarded(work) == 2
+    assert "无法继续" in capsys.readouterr().err
 
 
 def test_a_mistake_of_ours_is_not_swallowed() -> None:
