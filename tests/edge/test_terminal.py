@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_pipe_that_is_not_the_terminals_is_told(capsys: pytest.CaptureFixture[
     def work() -> int:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    with open(os.devnull, "w") as output, contextlib.redirect_stdout(output):
+    with Path(os.devnull).open("w") as output, contextlib.redirect_stdout(output):
         assert guarded(work) == 2
     assert "无法继续" in capsys.readouterr().err
 
