@@ -7,7 +7,7 @@ read back from the journal once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from edge import header as headers
@@ -153,7 +153,7 @@ class HearingClerk:
         whole = header if before is None else headers.merged(before, header)
         refused = headers.refusal(whole, self._profile)
         if refused is None and not incomplete:
-            refused = next(iter(headers.blanks(header, self._profile)), None)
+            refused = _left_blank(headers.blanks(header, self._profile))
         return header if refused is None else Answer(ok=False, words_zh=refused[0], words_en=refused[1])
 
     def begin(self, header: SessionHeader) -> Answer:
@@ -458,6 +458,14 @@ _TOO_OLD = Answer(
 def _refused(why: Refusing) -> Answer:
     words_zh, words_en = REFUSING_WORDS[why]
     return Answer(ok=False, words_zh=words_zh, words_en=words_en)
+
+
+def _left_blank(lines: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+    """All that is missing at once, and the way round where it is not known yet; None where nothing is."""
+    if not lines:
+        return None
+    zh, en = "；".join(zh for zh, _ in lines), "; ".join(en for _, en in lines)
+    return f"{zh}；暂不知道的可先以 --incomplete 开始，以后再补", f"{en}; begin with --incomplete and fill it in later"
 
 
 def _cut(text: str) -> str:

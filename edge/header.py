@@ -102,11 +102,12 @@ def parse(content: bytes) -> SessionHeader:
     pairs = _json(text) if text.lstrip().startswith("{") else _lines(text)
     known = {field.name for field in fields(SessionHeader)}
     values: dict[str, Any] = {}
-    for given, raw in pairs:
+    for number, (given, raw) in enumerate(pairs, start=1):
         name = _NAMES.get(given, given)
         if name not in known:
             raise BadRequest(
-                f"首部中有未知的项；可用：{'、'.join(_NAMES)}", f"a header's fields are: {', '.join(LABELS)}"
+                f"首部第 {number} 项的名称未知；可用：{'、'.join(_NAMES)}",
+                f"the name of item {number} of the header is unknown; its fields are: {', '.join(LABELS)}",
             )
         if name in values:
             raise BadRequest(f"首部的“{LABELS[name][0]}”写了两次", f"the header gives its {LABELS[name][1]} twice")
@@ -209,16 +210,16 @@ def refusal(header: SessionHeader, profile: Profile) -> tuple[str, str] | None:
 
 
 def blanks(header: SessionHeader, profile: Profile) -> list[tuple[str, str]]:
-    """Of each field the profile wants and nobody has filled in, one line for a person, Chinese first."""
+    """What the profile wants and nobody has filled in, as lines for a person, Chinese first: all fields in one."""
     wanted = profile.header_of(header.procedure) if header.procedure is not None else frozenset(profile.header.required)
     found = []
-    for field in HeaderField:  # in the order of the page, not of a set
-        if field in wanted and not getattr(header, field.value):
-            zh, en = LABELS[field.value]
-            cited = profile.cited(profile.header.source)
-            found.append(
-                (f"首部缺少“{zh}”（{field.value}），依据{cited}", f"the header lacks the {en} ({field.value})")
-            )
+    # In the order of the page, not of a set.
+    missing = [one.value for one in HeaderField if one in wanted and not getattr(header, one.value)]
+    if missing:
+        words_zh = "、".join(f"“{LABELS[name][0]}”（{name}）" for name in missing)
+        words_en = ", ".join(f"{LABELS[name][1]} ({name})" for name in missing)
+        cited = profile.cited(profile.header.source)
+        found.append((f"首部缺少{words_zh}，依据{cited}", f"the header lacks: {words_en}"))
     template = profile.template(header.procedure) if header.procedure is not None else None
     least = template.least_officials if template is not None else profile.header.least_officials
     if HeaderField.OFFICIALS in wanted and 0 < len(header.officials) < least:

@@ -93,7 +93,7 @@ def test_a_list_is_kept_as_an_array_so_that_no_name_can_be_taken_for_two() -> No
     [
         (b"\xff", "UTF-8"),
         (b"{", "JSON"),
-        (b"colour=red", "未知的项"),
+        (b"colour=red", "第 1 项的名称未知"),
         (b"host=a\nhost=b", "写了两次"),
         (b"just text", "名称=内容"),
         (b'{"host": 3}', "文字"),
@@ -178,3 +178,11 @@ def test_a_clerk_may_write_names_and_choices_in_chinese() -> None:
     with pytest.raises(BadRequest) as refused:
         parse("程序=听讼".encode())
     assert "听证（hearing）" in refused.value.words_zh
+
+
+def test_all_that_is_blank_is_told_at_once_in_the_order_of_the_page() -> None:
+    (line,) = blanks(SessionHeader(case_number="7"), JIAOZUO)
+    for words, names in ((line[0], ("parties", "officials", "place")), (line[1], ("parties", "officials", "place"))):
+        places = [words.index(f"({name})") if f"({name})" in words else words.index(f"（{name}）") for name in names]
+        assert places == sorted(places)
+    assert "case_number" not in line[0]

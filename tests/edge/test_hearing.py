@@ -187,7 +187,7 @@ def test_a_header_that_cannot_be_is_one_line_and_no_entry(tmp_path: Path) -> Non
         made.config,
         play(1),
         ask(Verb.HEADER, ok=False, words="孤立代理项", attachment=b'{"host": "\\ud800"}', actor="周八"),
-        ask(Verb.HEADER, ok=False, words="未知的项", attachment=b"colour=red", actor="周八"),
+        ask(Verb.HEADER, ok=False, words="第 1 项的名称未知", attachment=b"colour=red", actor="周八"),
         ask(Verb.HEADER, ok=False, words="清单没有", attachment=b"matter=24", actor="周八"),
         play(1),
     )
