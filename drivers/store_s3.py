@@ -38,12 +38,12 @@ from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import read_private_file
 from liuhen.registry import RetentionMode
 from liuhen.store_names import StoreUrl
-from liuhen.store_pages import UNREADABLE, Pages
+from liuhen.store_pages import BEFORE_PARSING, UNREADABLE, Pages, check_answer
 
 REGION = "us-east-1"
 PAGE = 1000
 DAYS_A_YEAR = 365
-HTTP_SERVER_ERROR = 500
+HTTP_OK, HTTP_SERVER_ERROR = 200, 500
 UNUSED = "signed-elsewhere"
 NO_VERSION = "null"
 """What the API calls the one version of an object in a bucket that keeps none."""
@@ -122,6 +122,7 @@ class S3Store:
         events.register("request-created.s3", auth.prepare)
         events.register("before-send.s3", self._transport.send)
         events.register("before-call.s3", _stay)
+        events.register(BEFORE_PARSING, check_answer)
 
     def sign_with_offset(self, offset: timedelta) -> None:
         """Sign as if the clock were so much further on; the clock itself is left alone."""
@@ -395,7 +396,8 @@ def _unreadable(error: Exception, body: Body | None = None) -> StoreFault:
     """What answers is no store, or one that is out of order: tried again, and looked for where it may have come."""
     sent = body is not None and body.is_sent
     fault = FaultClass.AMBIGUOUS if sent else FaultClass.UNREACHABLE
-    return store_fault(fault, f"its answer cannot be read ({type(error).__name__})", remedy=NO_STORE)
+    words = error.what if isinstance(error, FormatError) else type(error).__name__
+    return store_fault(fault, f"its answer cannot be read ({words})", status=HTTP_OK, remedy=NO_STORE)
 
 
 def _stay(context: dict[str, Any], **_: object) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import read_private_file
-from liuhen.store_pages import UNREADABLE, Pages
+from liuhen.store_pages import BEFORE_PARSING, UNREADABLE, Pages, check_answer
 from liuhen.store_reader import Bytes, Kept, ObjectVersion, StoreAccess, StoreTrouble
 
 REGION = "us-east-1"
@@ -115,9 +115,9 @@ class S3Reader:
             yield
         except (*UNREADABLE, FormatError) as error:
             raise StoreTrouble(
-                f"存储 {self._name} 对 {what} 的答复无法读取；请检查地址是否确为存储库，或联系其管理员",
-                f"what the store {self._name} answers for {what} cannot be read; "
-                "check that the address is the store's, or tell whoever keeps it",
+                f"{self._name} 对 {what} 的答复不是可读的 S3 答复；请核对地址（中间有无登录页、代理），或联系其管理员",
+                f"{self._name} gives no S3 answer for {what} that can be read; check the address, "
+                "and whether a login page or proxy stands between, or tell whoever keeps the store",
             ) from error
         except self._errors as error:
             answer = getattr(error, "response", None)
@@ -206,6 +206,7 @@ def _client(access: StoreAccess) -> tuple[tuple[type[Exception], ...], Any]:
             f"存储地址 {access.url.text} 不可用", f"the address of the store {access.url.text} cannot be used"
         ) from error
     client.meta.events.register("before-call.s3", _stay)
+    client.meta.events.register(BEFORE_PARSING, check_answer)
     return (ClientError, BotoCoreError, urllib3.exceptions.HTTPError, OSError), client
 
 

@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drivers.store_s3 import Credential, S3Store
+from edge.__main__ import main as program
 from edge.store import FaultClass, StoreFault
 from edge.store_trial import RetainTrial
+from liuhen import cli, keys
 from liuhen.registry import RetentionMode
+from liuhen.store_archive import logs_in
 from liuhen.store_names import StoreUrl
 from liuhen.store_pages import STANDING_STILL_LIMIT, Pages
 from liuhen.store_reader import Kept, ObjectVersion, Reader, StoreAccess, StoreTrouble, open_store
@@ -42,7 +46,7 @@ class Liar:
     body: Callable[[], str] = lambda: ""
     asked: int = 0
 
-    def says(self, body: str, status: int = 200, **headers: str) -> None:
+    def says(self, body: str, status: int = 200, /, **headers: str) -> None:
         self.status, self.body = status, lambda: body
         self.headers = {name.replace("_", "-"): text for name, text in headers.items()}
 
@@ -138,7 +142,7 @@ def test_a_list_that_is_none_is_a_fault_and_one_line(liar: Liar, store: S3Store,
         list(store.versions(KEY))
     assert caught.value.fault is FaultClass.UNREACHABLE
     assert "登录页" in caught.value.remedy_zh
-    with pytest.raises(StoreTrouble, match="cannot be read"):
+    with pytest.raises(StoreTrouble, match="no S3 answer"):
         reader.versions_of(KEY)
     assert liar.asked <= MOST_ASKED
 
@@ -230,6 +234,116 @@ ASKED: dict[str, Callable[[S3Store], object]] = {
     "retained": lambda store: store.retained(KEY, "v"),
     "default_lock": lambda store: store.default_lock(),
 }
+
+
+LOGIN = "<html><head><title>Login</title></head><body>请登录</body></html>"
+PAGES: dict[str, tuple[str, dict[str, str]]] = {
+    "a login page": (LOGIN, {}),
+    "a login page that says so": (LOGIN, {"Content_Type": "text/html; charset=utf-8"}),
+    "a page as browsers take it": ("<!DOCTYPE html><html><br><p>Login</html>", {}),
+    "words": ("OK", {}),
+    "words of a page": ("OK", {"Content_Type": "Text/HTML"}),
+}
+LISTS_OF_NOTHING = {
+    "nothing": "",
+    "another list": "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+}
+ASKED_FOR_XML = ("versions", "retained", "default_lock")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("what", [*ASKED_FOR_XML, "put"])
+def test_a_page_is_no_answer_whatever_was_asked(liar: Liar, store: S3Store, what: str, page: str) -> None:
+    body, headers = PAGES[page]
+    liar.says(body, **headers)
+    with pytest.raises(StoreFault) as caught:
+        ASKED[what](store)
+    sent_and_unanswered = FaultClass.AMBIGUOUS if what == "put" else FaultClass.UNREACHABLE
+    assert caught.value.fault is sent_and_unanswered
+    assert "登录页" in caught.value.remedy_zh
+    with pytest.raises(StoreFault):
+        tried(store)
+    assert liar.asked == 2
+
+
+def test_a_page_is_not_the_content_of_an_object(liar: Liar, store: S3Store, reader: Reader) -> None:
+    liar.says(LOGIN, Content_Type="text/html")
+    with pytest.raises(StoreFault):
+        store.open(KEY, "v")
+    with pytest.raises(StoreTrouble, match="no S3 answer"), reader.open(THE_VERSION):
+        pass
+    liar.says("<html>a witness's own notes</html>", Content_Type="binary/octet-stream")
+    with store.open(KEY, "v") as reading:
+        assert reading.read(6) == b"<html>"
+
+
+@pytest.mark.parametrize("what", ASKED_FOR_XML)
+@pytest.mark.parametrize("page", LISTS_OF_NOTHING)
+def test_nothing_and_what_was_not_asked_for_is_no_answer(liar: Liar, store: S3Store, what: str, page: str) -> None:
+    liar.says(LISTS_OF_NOTHING[page])
+    with pytest.raises(StoreFault):
+        ASKED[what](store)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *LISTS_OF_NOTHING])
+def test_whoever_reads_takes_no_page_for_an_empty_store(
+    liar: Liar, reader: Reader, access: StoreAccess, page: str
+) -> None:
+    body, headers = PAGES.get(page) or (LISTS_OF_NOTHING[page], {})
+    liar.says(body, **headers)
+    for ask in (
+        lambda: reader.versions_of(KEY),
+        lambda: list(reader.versions("v1/")),
+        lambda: list(reader.folders("v1/")),
+        lambda: logs_in(access),
+    ):
+        with pytest.raises(StoreTrouble, match="no S3 answer") as caught:
+            ask()
+        assert "登录页" in caught.value.zh
+        assert "\n" not in str(caught.value)
+    another = open_store(access)
+    assert another.kept(THE_VERSION) == Kept(until_ms=None, told=False)
+    another.close()
+
+
+def test_each_command_says_in_one_line_that_no_store_answered(
+    liar: Liar, access: StoreAccess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, said = tmp_path / "custodian.pem", tmp_path / "said"
+    keys.save_private_key(key, keys.generate())
+    said.write_text("actor=a\npurpose=p\napproval=1\n")
+    url, account = access.url.text, str(access.credentials)
+    commands: dict[str, Callable[[], int]] = {
+        "verify": lambda: cli.main([url, "--credentials", account]),
+        "fetch": lambda: program(
+            ["fetch", url, str(tmp_path / "copy"), "--key", str(key), "--from", str(said), "--credentials", account]
+        ),
+        "doctor": lambda: program(["store", "doctor", url, "--credential", account]),
+    }
+    for name, command in commands.items():
+        liar.says(LOGIN)
+        code, told = command(), capsys.readouterr()
+        assert code != 0, name
+        assert "登录页" in told.err, name
+        assert "Traceback" not in told.err
+        assert len(told.err.splitlines()) <= 3, told.err
+        assert told.out == "", name
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_error_that_comes_as_a_success_is_the_error(liar: Liar, store: S3Store) -> None:
+    liar.says("<Error><Code>SlowDown</Code><Message>later</Message></Error>")
+    with pytest.raises(StoreFault, match="SlowDown") as caught:
+        list(store.versions(KEY))
+    assert caught.value.fault is FaultClass.UNREACHABLE
+
+
+def test_an_empty_list_is_one(liar: Liar, store: S3Store, reader: Reader) -> None:
+    namespace = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+    for body in (listed(""), f'<?xml version="1.0"?>\n{listed("")}', listed("").replace("t>", f"t {namespace}>", 1)):
+        liar.says(body, Content_Type="application/xml")
+        assert list(store.versions(KEY)) == []
+        assert reader.versions_of(KEY) == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
