@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from itertools import chain, islice
 from typing import Any
@@ -45,16 +46,29 @@ Key = tuple[str, datetime]
 """UID and moment of an occurrence."""
 
 
-def read_calendar(content: bytes, *, now: datetime, utc_offset_minutes: int) -> tuple[Hearing, ...]:
-    """The hearings from yesterday to 400 days ahead, in order. Raises ScheduleError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appointments:
+    """What a calendar holds, in order: hearings of this room, and those that say they take place in another one."""
+
+    here: tuple[Hearing, ...]
+    elsewhere: tuple[Hearing, ...] = ()
+
+
+def read_calendar(content: bytes, *, now: datetime, utc_offset_minutes: int, room: str = "") -> Appointments:
+    """The hearings from yesterday to 400 days ahead. Raises ScheduleError.
+
+    An event is elsewhere if its LOCATION and the name of this `room` do not contain one another, however they are
+    spaced; without a name of the room, or a LOCATION, it is here: what nobody misses would be worse than one too many.
+    """
     if len(content) > FILE_LIMIT_BYTES:
         raise ScheduleError(f"日程文件超过 {FILE_LIMIT_BYTES} 字节", f"the file has more than {FILE_LIMIT_BYTES} bytes")
     events = _events(content)
     local = timezone(timedelta(minutes=utc_offset_minutes))
-    found: dict[Key, Hearing] = {}
+    found: dict[Key, tuple[Hearing, bool]] = {}
     moved: set[Key] = set()
     for number, event in enumerate(events, start=1):
         replaced, hearings = _Reader(number=number, event=event, local=local, now=now).all()
+        here = _is_here(str(event.get("LOCATION", "")), room)
         if replaced is not None:
             moved.add(replaced)
         for key, hearing in hearings:
@@ -63,9 +77,19 @@ def read_calendar(content: bytes, *, now: datetime, utc_offset_minutes: int) -> 
                     f"日程多于 {MOST_HEARINGS} 场，请分段导出", f"more than {MOST_HEARINGS} hearings; export fewer"
                 )
             if replaced is not None or key not in found:
-                found[(key[0] + "\0moved", key[1]) if replaced is not None else key] = hearing
-    kept = [hearing for key, hearing in found.items() if key not in moved]
-    return tuple(sorted(kept, key=lambda one: (one.begin_ms, one.title)))
+                found[(key[0] + "\0moved", key[1]) if replaced is not None else key] = hearing, here
+    kept = sorted(
+        (one for key, one in found.items() if key not in moved), key=lambda one: (one[0].begin_ms, one[0].title)
+    )
+    return Appointments(
+        here=tuple(hearing for hearing, here in kept if here),
+        elsewhere=tuple(hearing for hearing, here in kept if not here),
+    )
+
+
+def _is_here(location: str, room: str) -> bool:
+    place, ours = ("".join(unicodedata.normalize("NFKC", one).casefold().split()) for one in (location, room))
+    return place in ours or ours in place
 
 
 def _events(content: bytes) -> list[Event]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import config as configuration
 from edge.commands.acts import tell
@@ -25,6 +26,9 @@ from edge.schedule import Hearing, ScheduleError, to_bytes
 from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
 from edge.working_days import is_working_day
 
+if TYPE_CHECKING:
+    from edge.calendar_file import Appointments
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command line."""
@@ -35,6 +39,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for one in (bring, show):
         one.add_argument("file", type=Path, metavar="FILE", help="iCalendar 文件（.ics） / the calendar")
         one.add_argument("--config", type=Path, metavar="FILE", help="设备配置 / the device's configuration")
+        one.add_argument(
+            "--all-rooms", action="store_true", help="地点在别处的也计入 / count what takes place elsewhere, too"
+        )
     bring.add_argument("--socket", type=Path, metavar="PATH", help="控制套接字 / the recorder's control socket")
     parser.set_defaults(work=run)
 
@@ -45,21 +52,31 @@ def run(arguments: argparse.Namespace) -> int:
     def work() -> int:
         config = with_rules(configuration.load(arguments.config)) if arguments.config is not None else Config()
         try:
-            hearings = _read(arguments.file, config)
+            found = _read(arguments.file, config, "" if arguments.all_rooms else _room(arguments, config))
         except ScheduleError as error:
             complain(f"{error.words_zh} / {error.words_en}", "请更正日程后再导入", "correct the calendar and try again")
             return EXIT_USAGE
-        for hearing in hearings:
+        for hearing in found.here:
             tell(_line(hearing, config))
             for line in _notice(hearing, config):
                 tell(line)
-        tell(f"共 {len(hearings)} 场 in all")
-        return EXIT_CLEAN if arguments.verb == "show" else _bring(hearings, arguments.socket or config.control.socket)
+        tell(f"共 {len(found.here)} 场 in all")
+        if found.elsewhere:
+            tell(f"另有 {len(found.elsewhere)} 场的地点不是“{config.device.room}”，不计入；要计入请加 --all-rooms：")
+            tell("    take place elsewhere and are not counted; --all-rooms counts them:")
+            for hearing in found.elsewhere:
+                tell(f"    {_line(hearing, config)}")
+        return EXIT_CLEAN if arguments.verb == "show" else _bring(found.here, arguments.socket or config.control.socket)
 
     return guarded(work)
 
 
-def _read(path: Path, config: Config) -> tuple[Hearing, ...]:
+def _room(arguments: argparse.Namespace, config: Config) -> str:
+    """The name of this room, where a configuration gives one."""
+    return config.device.room if arguments.config is not None else ""
+
+
+def _read(path: Path, config: Config, room: str) -> Appointments:
     """Raises ScheduleError."""
     from edge.calendar_file import FILE_LIMIT_BYTES, read_calendar  # noqa: PLC0415 - takes a second to load on a Pi
 
@@ -69,7 +86,7 @@ def _read(path: Path, config: Config) -> tuple[Hearing, ...]:
     except OSError as error:
         raise ScheduleError(f"{path} 读不出（{error.strerror}）", f"{path} cannot be read") from error
     now = datetime.fromtimestamp(time.time(), tz=UTC)
-    return read_calendar(content, now=now, utc_offset_minutes=config.device.utc_offset_minutes)
+    return read_calendar(content, now=now, utc_offset_minutes=config.device.utc_offset_minutes, room=room)
 
 
 def _bring(hearings: tuple[Hearing, ...], path: Path) -> int:

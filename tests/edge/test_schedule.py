@@ -55,7 +55,7 @@ def calendar(*events: str) -> bytes:
 
 def read(*events: str) -> list[tuple[str, str]]:
     """(beginning in Beijing, title) of each hearing."""
-    found = read_calendar(calendar(*events), now=NOW, utc_offset_minutes=480)
+    found = read_calendar(calendar(*events), now=NOW, utc_offset_minutes=480).here
     return [(beijing(one.begin_ms), one.title) for one in found]
 
 
@@ -87,6 +87,36 @@ def test_utc_a_named_zone_a_windows_name_and_floating_time_are_each_what_the_rul
         ("09-03 12:00", "本机"),
         ("09-03 21:00", "纽约"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("location", "here"),
+    [
+        ("第一听证室", True),
+        ("办公楼三层 第 一 听证室", True),
+        ("听证室", True),  # vague: rather one too many than one that nobody misses
+        ("", True),
+        ("第二听证室", False),
+        ("Room 2", False),
+    ],
+)
+def test_a_hearing_of_another_room_is_not_missed_in_this_one(location: str, here: bool) -> None:
+    content = calendar(event("SUMMARY:听证", f"LOCATION:{location}"), event("SUMMARY:b", uid="2"))
+    found = read_calendar(content, now=NOW, utc_offset_minutes=480, room="第一听证室")
+    assert [one.title for one in found.here] == (["b", "听证"] if here else ["b"])
+    assert [one.title for one in found.elsewhere] == ([] if here else ["听证"])
+    everywhere = read_calendar(content, now=NOW, utc_offset_minutes=480)
+    assert (len(everywhere.here), everywhere.elsewhere) == (2, ())
+
+
+def test_a_hearing_that_moves_to_another_room_leaves_this_one() -> None:
+    rule = event("SUMMARY:听证", "RRULE:FREQ=DAILY;COUNT=2", "LOCATION:第一听证室")
+    moved = event(
+        "SUMMARY:听证", "RECURRENCE-ID:20260904T010000Z", "LOCATION:第二听证室", start="DTSTART:20260904T010000Z"
+    )
+    found = read_calendar(calendar(rule, moved), now=NOW, utc_offset_minutes=480, room="第一听证室")
+    assert [beijing(one.begin_ms) for one in found.here] == ["09-03 09:00"]
+    assert [beijing(one.begin_ms) for one in found.elsewhere] == ["09-04 09:00"]
 
 
 def test_a_zone_that_the_file_defines_itself_is_not_believed() -> None:
@@ -199,7 +229,7 @@ def test_what_is_no_usable_calendar_is_refused_as_a_whole(content: bytes, words:
 def test_no_bytes_make_the_reader_fail_otherwise(content: bytes) -> None:
     for text in (content, calendar(event()).replace(b"SUMMARY", content), calendar().replace(b"END", content + b"END")):
         with contextlib.suppress(ScheduleError):
-            read = read_calendar(text, now=NOW, utc_offset_minutes=480)
+            read = read_calendar(text, now=NOW, utc_offset_minutes=480).here
             assert parse(to_bytes(read)) == read
 
 
@@ -477,6 +507,22 @@ def test_by_when_the_parties_are_to_be_told_of_a_hearing_is_said_where_the_rules
         rules[name] = capsys.readouterr().out
     assert f"{told.format(held - timedelta(days=7))}（“听证7日前”，第23行）" in rules["zezhou"]
     assert "通知" not in rules["jiaozuo"]
+
+
+def test_a_clerk_sees_what_is_not_counted_and_may_count_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y%m%dT010000Z")
+    file, config = tmp_path / "court.ics", tmp_path / "recorder.toml"
+    file.write_bytes(calendar(event("SUMMARY:听证", "LOCATION:第二听证室", start=f"DTSTART:{soon}")))
+    config.write_text('[device]\nroom = "第一听证室"\n', encoding="utf-8")
+    assert main(["schedule", "show", str(file), "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert "共 0 场" in told
+    assert "另有 1 场的地点不是“第一听证室”" in told
+    for everything in (["--config", str(config), "--all-rooms"], []):  # without a configuration no room has a name
+        assert main(["schedule", "show", str(file), *everything]) == 0
+        told = capsys.readouterr().out
+        assert "共 1 场" in told
+        assert "另有" not in told
 
 
 def test_a_clerk_reads_a_calendar_before_taking_it_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -643,7 +643,8 @@ RRULE:FREQ=WEEKLY;BYDAY=TH;COUNT=4\r\nEXDATE;TZID=Asia/Shanghai:20260910T090000\
 
 def _calendar(encoded: bytes) -> None:
     """What is taken in is read back by the recorder as it was written."""
-    hearings = read_calendar(encoded, now=_NOW, utc_offset_minutes=480)
+    found = read_calendar(encoded, now=_NOW, utc_offset_minutes=480, room="第一听证室")
+    hearings = found.here + found.elsewhere
     written = schedule.to_bytes(hearings)
     equal(schedule.to_bytes(schedule.parse(written)), written)
 
