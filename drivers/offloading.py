@@ -107,6 +107,7 @@ def _start(config: Config, access: Access, places: Places, shared: _Shared) -> O
         say=shared.say,
         show=lambda report: places.show(report.packet()),
         standing=lambda: store_examined.standings(shared.disks.leading()).at(url),
+        examination_due=lambda utc_ms: store_examined.standings(shared.disks.leading()).is_due(url, utc_ms),
         settings=Settings(
             retention_ms=config.retention.floor_days * MS_PER_DAY,
             witness_seconds=WITNESS_SECONDS if config.store.witness_keys else 0,

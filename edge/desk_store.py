@@ -329,9 +329,11 @@ class StoreClerk:
     def _shelf_of(self, access: Access, *, late: bool) -> Shelf:
         standing = Standing.FIT if access.place is None else self._standings.at(access.place)
         alive = self._heard[access.url].alive
+        now_ms = self._room.tools.clock.read().utc_ms
         return Shelf.of(
             unfit=standing is Standing.UNFIT,
             examined=standing is Standing.FIT,
+            due=access.place is not None and self._standings.is_due(access.place, now_ms),
             silent=self._lost or alive is None,
             unreachable=alive is not None and bool(alive.unreachable),
             late=late,

@@ -189,18 +189,20 @@ def _store(config: Config, bench: Bench, status: Mapping[str, Any] | None) -> tu
     found = []
     for access, said in zip(every, reports, strict=True):
         standing = Standing.FIT if access.place is None else standings.at(access.place)
-        found.append(_shelf_of(standing, said, now_ms))
+        due = access.place is not None and standings.is_due(access.place, now_ms)
+        found.append(_shelf_of(standing, said, now_ms, due=due))
     return Shelf.gravest(*found), waiting
 
 
-def _shelf_of(standing: Standing, said: report.Report | None, now_ms: int) -> Shelf:
+def _shelf_of(standing: Standing, said: report.Report | None, now_ms: int, *, due: bool) -> Shelf:
     silent = said is None or now_ms - said.utc_ms > report.STALE_SECONDS * 1000
     return Shelf.of(
         unfit=standing is Standing.UNFIT,
         examined=standing is Standing.FIT,
+        due=due,
         silent=silent,
         unreachable=said is not None and bool(said.fault),
-        late=said is not None and not silent and report.needs_somebody(said, now_ms),
+        late=said is not None and not silent and report.is_late(said),
     )
 
 

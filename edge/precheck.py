@@ -53,15 +53,18 @@ class Shelf(enum.Enum):
     """Nothing is heard of the process that sends."""
     UNREACHABLE = enum.auto()
     UNEXAMINED = enum.auto()
+    EXAMINATION_DUE = enum.auto()
+    """What its doctor found was long ago; it still counts."""
     WELL = enum.auto()
     NOT_FITTED = enum.auto()
 
     @classmethod
-    def of(cls, *, unfit: bool, late: bool, silent: bool, unreachable: bool, examined: bool) -> Shelf:
+    def of(cls, *, unfit: bool, late: bool, silent: bool, unreachable: bool, examined: bool, due: bool) -> Shelf:
         """One store."""
         troubles = {cls.UNFIT: unfit, cls.LATE: late, cls.SILENT: silent, cls.UNREACHABLE: unreachable}
         found = [shelf for shelf, holds in troubles.items() if holds]
-        return cls.gravest(*found, cls.WELL if examined else cls.UNEXAMINED)
+        seen = cls.EXAMINATION_DUE if due else cls.WELL
+        return cls.gravest(*found, seen if examined else cls.UNEXAMINED)
 
     @classmethod
     def gravest(cls, *shelves: Shelf) -> Shelf:
@@ -292,6 +295,11 @@ SHELVES: dict[Shelf, tuple[CheckOutcome, str, str]] = {
         CheckOutcome.WARNING,
         "存储库未经自检，请执行 liuhen store doctor URL --socket 套接字",
         "the store was never examined: run liuhen store doctor URL --socket PATH",
+    ),
+    Shelf.EXAMINATION_DUE: (
+        CheckOutcome.WARNING,
+        "存储库上次自检已久，请再执行 liuhen store doctor URL --socket 套接字；已登记的回执仍作数",
+        "the store was examined long ago: run liuhen store doctor URL --socket PATH again; its receipts still count",
     ),
     Shelf.UNFIT: (
         CheckOutcome.WARNING,

@@ -3,7 +3,7 @@
 Pure but for the one file. The doctor hands its JSON to the recorder, which journals it as a `check` with the JSON as a
 record and keeps it here; the offload process reads it to choose how it writes. A finding against the store counts at
 once; one in its favour lifts no rule but that a store nobody has examined counts for nothing: retention is still read
-of every object.
+of every object. A result that is old is told as due again; it takes nothing back that was receipted on it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,21 @@ FILE = "device/store-check.json"
 LIMIT_BYTES = 64 * 1024
 STORES_KEPT = 8
 """The newest result of each of so many stores: those before a move still hold what was brought there."""
+GOOD_FOR_MS = 400 * 86_400_000
+"""Servers are updated and their accounts change: once a year, and a month to get round to it."""
+AHEAD_MS = 86_400_000
+"""A result from so far in the future was dated by a clock that was wrong, and would never grow old."""
 _OUTCOMES = {outcome.name.lower(): outcome for outcome in CheckOutcome if outcome is not CheckOutcome.NOT_LOOKED_AT}
 """A store's doctor looks at everything: a result that claims otherwise is none of his."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What matters of it. `outcome` is the worst of its rows, and BLOCKING where locks are not enforced."""
+    """What matters of it. `outcome` is the worst of its rows, and BLOCKING where a server enforces no locks."""
 
     url: StoreUrl
+    at_ms: int
+    """When, by the clock of the machine that the doctor ran on."""
     outcome: CheckOutcome
     conditional_put: bool
 
@@ -56,11 +63,16 @@ def _read(content: bytes) -> Examined:
     outcomes = [_OUTCOMES[row["outcome"]] for row in rows]
     if not outcomes:
         raise ValueError("no row")
-    unlocked = _flag(profile, "worm") and not _flag(profile, "lock_enforced")
-    blocking = unlocked or CheckOutcome.BLOCKING in outcomes
+    url, worm, enforced = parse_store_url(profile["url"]), _flag(profile, "worm"), _flag(profile, "lock_enforced")
+    is_folder = url.scheme == "file"
+    if is_folder and worm:
+        raise ValueError("a folder locks nothing")
+    # A folder is labelled as what it is; a server that is no WORM either is not what anybody believes it to be.
+    blocking = CheckOutcome.BLOCKING in outcomes or not (is_folder or (worm and enforced))
     worst = CheckOutcome.WARNING if CheckOutcome.WARNING in outcomes else CheckOutcome.WELL
     return Examined(
-        url=parse_store_url(profile["url"]),
+        url=url,
+        at_ms=_utc_ms(profile["examined_at"]),
         outcome=CheckOutcome.BLOCKING if blocking else worst,
         conditional_put=_flag(profile, "conditional_put"),
     )
@@ -71,6 +83,13 @@ def _flag(profile: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(name)
     return value
+
+
+def _utc_ms(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time of nowhere")
+    return round(at.timestamp() * 1000)
 
 
 class Standing(enum.Enum):
@@ -99,6 +118,8 @@ class Standings:
     """What the doctor found last of each store, by the hash of its name. `damaged`: that cannot be read."""
 
     outcomes: Mapping[bytes, CheckOutcome] = field(default_factory=dict)
+    examined_ms: Mapping[bytes, int] = field(default_factory=dict)
+    """When that was found, UTC."""
     damaged: bool = False
 
     def of(self, store: bytes) -> Standing:
@@ -112,6 +133,11 @@ class Standings:
         found = self.of(store_hash(place))
         return Standing.FIT if found is Standing.UNEXAMINED and place.scheme == "file" else found
 
+    def is_due(self, place: StoreUrl, now_ms: int) -> bool:
+        """Whether a server should be examined again by now, UTC: what was found of it is long ago."""
+        at_ms = self.examined_ms.get(store_hash(place))
+        return place.scheme != "file" and at_ms is not None and not -AHEAD_MS <= now_ms - at_ms <= GOOD_FOR_MS
+
     @property
     def fit(self) -> frozenset[bytes]:
         """The stores that count."""
@@ -124,7 +150,10 @@ def standings(root: Path) -> Standings:
         found = _kept(root)
     except (OSError, BadRequest):
         return Standings(damaged=True)
-    return Standings(outcomes={store_hash(one.url): one.outcome for _, one in found})
+    return Standings(
+        outcomes={store_hash(one.url): one.outcome for _, one in found},
+        examined_ms={store_hash(one.url): one.at_ms for _, one in found},
+    )
 
 
 def is_conditional(root: Path, place: StoreUrl) -> bool:

@@ -180,7 +180,11 @@ def _stores(status: Mapping[str, Any] | None) -> Iterator[str]:
         standing = Standing[row["standing"].upper()]
         sign = "✓" if standing is Standing.FIT else "▲"
         designated = "指定 designated" if row["designated"] else "非指定 not designated"
-        yield f"存储库 store：{sign} {row['url']}（{designated}）{standing.words_zh} {standing.words_en}"
+        # Nothing was promised of a folder, so nothing was found to hold.
+        words = f"{standing.words_zh} {standing.words_en}"
+        if standing is Standing.FIT and row["url"].startswith("file:"):
+            words = "目录，非 WORM not WORM"
+        yield f"存储库 store：{sign} {row['url']}（{designated}）{words}"
 
 
 def _deadlines(status: Mapping[str, Any] | None) -> Iterator[str]:

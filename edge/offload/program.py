@@ -105,6 +105,8 @@ class OffloadStart:
     settings: Settings = field(default_factory=Settings)
     standing: Callable[[], Standing] = lambda: Standing.FIT
     """What the store counts for, as the recorder keeps what its doctor found."""
+    examination_due: Callable[[int], bool] = lambda _utc_ms: False
+    """Whether that was long ago by now."""
     reached: Callable[[str], None] = lambda _point: None
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     """Waits so many seconds for the end; whoever moves a clock of his own moves it here."""
@@ -468,6 +470,7 @@ class Offload:
             paused=self._yielding.reasons,
             fault="" if self._line.closed else self._fault,
             standing=self._start.standing().name.lower(),
+            examination_due=self._start.examination_due(utc_ms),
             wanting=dict(self._wanting),
             reading_on=state.fresh,
         )

@@ -51,6 +51,8 @@ class Report:
     fault: str = ""
     standing: str = Standing.FIT.name.lower()
     """What the store counts for (`edge.store_examined.Standing`)."""
+    examination_due: bool = False
+    """What its doctor found was long ago."""
     wanting: Mapping[str, int] = field(default_factory=dict)
     """Of each disk how many objects were missing or damaged there and were read from the other."""
     reading_on: bool = False
@@ -126,6 +128,8 @@ def _troubles(report: Report) -> Iterator[str]:
     standing = Standing[report.standing.upper()]
     if standing is not Standing.FIT:
         yield f"▲ 存储库{standing.words_zh} / {standing.words_en}"
+    if report.examination_due:
+        yield "▲ 存储库上次自检已久，请再做一次 / examined long ago: run liuhen store doctor … --socket again"
     for disk, count in report.wanting.items():
         yield f"▲ {disk} 上有 {count} 件缺少或损坏，已从另一块盘读取 / {count} objects were read from the other disk"
     if report.fault:
@@ -154,12 +158,16 @@ def _deadline(report: Report, now_utc_ms: int, zone: tzinfo) -> Iterator[str]:
         yield "预测 forecast：按目前速度可按期入库 in time at this rate"
 
 
+def is_late(report: Report) -> bool:
+    """Whether a deadline is missed or about to be, or content is missing or differs from what was signed."""
+    waiting = report.waiting
+    return bool(waiting.levels[-1] or report.short_seconds or waiting.differing or report.wanting)
+
+
 def needs_somebody(report: Report, now_utc_ms: int) -> bool:
-    """Whether a person should look: silence, a deadline missed or about to be, content that differs, a store unfit."""
+    """Whether a person should look: silence, something late, a store that does not count or is to be examined."""
     silent = now_utc_ms - report.utc_ms > STALE_SECONDS * 1000
-    wanting = report.standing != Standing.FIT.name.lower()
-    wanting = wanting or bool(report.wanting)
-    return bool(silent or wanting or report.waiting.levels[-1] or report.short_seconds or report.waiting.differing)
+    return silent or is_late(report) or report.examination_due or report.standing != Standing.FIT.name.lower()
 
 
 def beacon_bytes(newest: bytes, report: Report) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from edge import store_examined
 from edge.store_examined import Standings
@@ -11,18 +12,27 @@ from liuhen.registry import CheckOutcome
 from liuhen.store_names import parse_store_url, store_hash
 
 
-def result(url: str, outcome: CheckOutcome = CheckOutcome.WELL, *, conditional: bool = False) -> bytes:
+def result(
+    url: str, outcome: CheckOutcome = CheckOutcome.WELL, *, conditional: bool = False, at: str = "2026-11-29T00:00:00Z"
+) -> bytes:
     """The least of a result that can be read."""
-    enforced = outcome is not CheckOutcome.BLOCKING
-    profile = {"url": url, "worm": True, "lock_enforced": enforced, "conditional_put": conditional}
+    worm = not url.startswith("file:")
+    enforced = worm and outcome is not CheckOutcome.BLOCKING
+    profile = {
+        "url": url,
+        "examined_at": at,
+        "worm": worm,
+        "lock_enforced": enforced,
+        "conditional_put": conditional,
+    }
     return json.dumps({"profile": profile, "rows": [{"outcome": outcome.name.lower()}]}).encode()
 
 
-def examine(spool: Path, *urls: str, outcome: CheckOutcome = CheckOutcome.WELL, conditional: bool = False) -> None:
-    """Each of these stores was examined, with this outcome."""
+def examine(spool: Path, *urls: str, outcome: CheckOutcome = CheckOutcome.WELL, **more: Any) -> None:
+    """Each of these stores was examined, with this outcome; `more` as for `result`."""
     path = spool / store_examined.FILE
     for url in urls:
-        content = store_examined.kept_with(spool, result(url, outcome, conditional=conditional))
+        content = store_examined.kept_with(spool, result(url, outcome, **more))
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from edge.config import Config
 from edge.examination import Bench, examine
 from edge.guard_link import GuardWord
 from edge.offload.places import places_of
-from edge.offload.report import Report
+from edge.offload.report import Report, is_late, lines, needs_somebody, parse
 from edge.offload.state import Waiting
 from edge.ports import (
     ClockReading,
@@ -35,6 +36,7 @@ from edge.requests import Verb
 from edge.spool import kept_free
 from edge.store_examined import FILE
 from liuhen.registry import CheckItem, CheckOutcome
+from tests.edge.examined import result
 from tests.edge.ports_room import Device, Room, RoomCamera, RoomClock, RoomMicrophone, device, guard_word
 from tests.edge.test_resumed_while_forbidden import left_open
 from tests.edge.test_room import SilentGuard, withhold
@@ -318,9 +320,10 @@ def shelf(made: Device, *, examined: str | None = "well", **said: Any) -> Shelf:
     config = replace(made.config, store=replace(made.config.store, url=STORE))
     ready = bench(SeeingCamera(), HearingMicrophone())
     if examined is not None:
-        profile = {"url": config.store.url, "worm": False, "lock_enforced": False, "conditional_put": True}
-        content = {"profile": profile, "rows": [{"outcome": examined}]}
-        (made.spool / FILE).write_text(json.dumps(content))
+        at = datetime.fromtimestamp(ready.hardware.clock.read().utc_ms / 1000, UTC) - timedelta(
+            days=said.pop("days", 0)
+        )
+        (made.spool / FILE).write_bytes(result(STORE, CheckOutcome[examined.upper()], at=at.isoformat()))
     if said:
         waiting = Waiting(
             objects=said.get("objects", 0),
@@ -342,6 +345,7 @@ def shelf(made: Device, *, examined: str | None = "well", **said: Any) -> Shelf:
             waiting=waiting,
             bytes_per_second=0,
             fault=said.get("fault", ""),
+            standing=said.get("standing", "fit"),
         )
         places = places_of(made.spool)
         places.status.parent.mkdir(exist_ok=True)
@@ -354,13 +358,35 @@ def test_the_store_has_its_own_verdict(tmp_path: Path) -> None:
     assert examine(made.config, bench(SeeingCamera(), HearingMicrophone()), None).shelf is Shelf.NOT_FITTED
     assert shelf(made, examined=None) is Shelf.SILENT
     assert shelf(made, examined=None, objects=1) is Shelf.UNEXAMINED
+    assert shelf(made, examined=None, objects=1, standing="unexamined") is Shelf.UNEXAMINED, "and nothing is late"
     assert shelf(made, objects=1) is Shelf.WELL
-    assert shelf(made, fault="timed out") is Shelf.UNREACHABLE
+    assert shelf(made, objects=1, days=400) is Shelf.WELL
+    assert shelf(made, objects=1, days=401) is Shelf.EXAMINATION_DUE
+    assert shelf(made, fault="timed out", days=401) is Shelf.UNREACHABLE
     assert shelf(made, missed=1) is Shelf.LATE
     assert shelf(made, age_ms=60_000) is Shelf.SILENT
     assert shelf(made, examined="blocking", objects=1) is Shelf.UNFIT
     (made.spool / FILE).write_text("torn")
     assert shelf(made, examined=None, objects=1) is Shelf.UNFIT
+
+
+def test_a_store_that_is_to_be_examined_again_needs_somebody_and_is_not_late(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    shelf(made, objects=1)
+    calm = parse(places_of(made.spool).status.read_bytes())
+    due = parse(replace(calm, examination_due=True).packet())
+    assert [needs_somebody(one, one.utc_ms) for one in (calm, due)] == [False, True]
+    assert [is_late(one) for one in (calm, due)] == [False, False]
+    more = set(lines(due, due.utc_ms, UTC)) - set(lines(calm, calm.utc_ms, UTC))
+    assert [line.startswith("▲") and "liuhen store doctor" in line for line in more] == [True]
+
+
+def test_a_folder_is_shown_as_what_it_is_and_not_as_a_store_that_kept_promises() -> None:
+    rows = [{"url": url, "designated": False, "standing": "fit"} for url in ("file:/media/shelf", STORE)]
+    folder, server = doctor._stores({"offload": {"stores": rows}})
+    assert "非 WORM not WORM" in folder
+    assert "every promise" not in folder
+    assert "every promise" in server
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from edge.__main__ import main
 from edge.commands.ctl import EXIT_NOBODY
 from edge.requests import Answer, BadRequest, Role, Verb
 from edge.settings_store import Store
-from edge.store_doctor import as_plain, judge, profile_of
+from edge.store_doctor import as_plain, judge, judge_directory, profile_of, profile_of_directory
 from edge.store_examined import Standing
-from edge.store_probes import Held
+from edge.store_probes import DirectorySeen, Held
 from liuhen.kinds import Check, Receipt
 from liuhen.registry import CheckCode, CheckItem, CheckOutcome, EventCode, RecordLabel, RetentionMode
 from liuhen.store_names import parse_store_url, store_hash
@@ -60,6 +60,63 @@ def test_the_worst_of_its_rows_is_what_counts_and_a_lock_that_is_not_enforced_is
     lying = json.loads(result(**LYING))
     lying["rows"] = [row for row in lying["rows"] if row["outcome"] != "blocking"]
     assert store_examined.parse(json.dumps(lying).encode()).outcome is CheckOutcome.BLOCKING
+
+
+def told(**changes: Any) -> bytes:
+    """A good result in which the profile says otherwise."""
+    good = json.loads(result())
+    return json.dumps(good | {"profile": good["profile"] | changes}).encode()
+
+
+@pytest.mark.parametrize("enforced", [False, True])
+def test_a_server_that_is_no_worm_is_unfit_whatever_else_is_said_of_it(enforced: bool) -> None:
+    lying = told(worm=False, lock_enforced=enforced)
+    assert {row["outcome"] for row in json.loads(lying)["rows"]} == {"well"}
+    assert store_examined.parse(lying).outcome is CheckOutcome.BLOCKING
+
+
+def test_a_folder_is_what_it_is_labelled_and_never_worm() -> None:
+    seen = DirectorySeen(skew_seconds=0.0, reads_back=True, refuses_other_bytes=True)
+    plain = as_plain(profile_of_directory("file:/media/shelf", NOW), judge_directory(seen))
+    assert store_examined.parse(json.dumps(plain).encode()).outcome is CheckOutcome.WARNING
+    plain["profile"]["worm"] = True
+    with pytest.raises(BadRequest):
+        store_examined.parse(json.dumps(plain).encode())
+
+
+@pytest.mark.parametrize("when", [None, 0, "", "yesterday", "2026-11-29T00:00:00", "99999-01-01T00:00:00Z"])
+def test_a_result_without_its_time_is_none(when: object) -> None:
+    with pytest.raises(BadRequest):
+        store_examined.parse(told(examined_at=when))
+
+
+def test_a_result_grows_old_and_one_from_the_future_is_none_to_rely_on(tmp_path: Path) -> None:
+    shelf = "file:/media/shelf"
+    examine(tmp_path, space.URL, shelf)
+    found = store_examined.standings(tmp_path)
+    place = parse_store_url(space.URL)
+    day_ms, at_ms = 86_400_000, round(NOW.timestamp() * 1000)
+    due = {days: found.is_due(place, at_ms + days * day_ms) for days in (-2, -1, 0, 400, 401)}
+    assert due == {-2: True, -1: False, 0: False, 400: False, 401: True}
+    assert found.is_due(place, at_ms + store_examined.GOOD_FOR_MS + 1)
+    assert found.at(place) is Standing.FIT, "what was receipted still counts"
+    assert not found.is_due(parse_store_url(shelf), at_ms + 401 * day_ms), "a folder promises nothing that could change"
+    assert not found.is_due(parse_store_url("s3://never.example/room"), at_ms + 401 * day_ms)
+
+
+def test_what_was_examined_long_ago_is_told_where_a_person_looks_and_meets_deadlines_all_the_same(made: Device) -> None:
+    examine(made.spool, deadlines.URL, at="2025-01-01T00:00:00Z")
+    config = replace(made.config, store=Store(url=deadlines.URL, designated=True, designated_by="市执法局"))
+    seen: list[Any] = []
+
+    def look(room: Room) -> None:
+        facts = room.ask(Verb.STATUS).facts or {}
+        seen.append((facts["shelf"], facts["offload"]["stores"][0]["standing"]))
+
+    deadlines.later(made, 1, deadlines.receipts_of_everything(made), config=config)
+    deadlines.later(made, 2, look, config=config)
+    assert seen == [("examination_due", "fit")]
+    assert EventCode.DEADLINE_MET in [code for code, _ in deadlines.told(made)]
 
 
 @pytest.mark.parametrize(

@@ -109,19 +109,30 @@ SAID = ["actor=张三\ntext=a=b\n".encode(), '{"actor": "张三", "text": "乙"}
 STORE_CHECKS = [
     json.dumps(
         {
-            "profile": {"url": url, "worm": worm, "lock_enforced": not worm, "conditional_put": worm},
+            "profile": {
+                "url": url,
+                "examined_at": "2026-11-29T00:00:00+00:00",
+                "worm": worm,
+                "lock_enforced": enforced,
+                "conditional_put": worm,
+            },
             "rows": [{"outcome": outcome} for outcome in ("well", "warning", "not_fitted")],
         }
     ).encode()
-    for url, worm in (("s3://store.example:7443/room", True), ("file:/media/store", False))
+    for url, worm, enforced in (
+        ("s3://store.example:7443/room", True, True),
+        ("s3://store.example:7443/room", False, True),
+        ("file:/media/store", False, False),
+    )
 ]
 
 
 def _store_check(encoded: bytes) -> None:
-    """A store of locks that does not enforce them is never read as a good one."""
+    """A server that does not enforce locks is never read as a good store."""
     found = store_examined.parse(encoded)
     profile = json.loads(encoded)["profile"]
-    if profile["worm"] and not profile["lock_enforced"] and found.outcome is not CheckOutcome.BLOCKING:
+    enforced = profile["worm"] and profile["lock_enforced"]
+    if found.url.scheme == "s3" and not enforced and found.outcome is not CheckOutcome.BLOCKING:
         raise Broken("a lock that is not enforced is believed")
 
 
