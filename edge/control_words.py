@@ -47,7 +47,7 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if "free_hours" in facts:
         yield f"余量 free：还可录 {facts['free_hours']} 小时 hours"
     yield from _owed(facts)
-    yield f"电源 power：{_power(facts.get('power'))}"
+    yield f"电源 power：{_power(facts.get('power'), fitted=facts.get('ups') is not False)}"
     yield f"联锁 interlock：{_guard(facts.get('guard'))}"
     if facts.get("gas"):
         yield f"气体 gas：{facts['gas']['state']} {facts['gas']['reason']}"
@@ -78,9 +78,9 @@ def _owed(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"▲ 尚欠 owed：{zh} {en}（第 {seq} 条，关于第 {about} 条）→ liuhen ctl statement {about}"
 
 
-def _power(power: Mapping[str, Any] | None) -> str:
+def _power(power: Mapping[str, Any] | None, *, fitted: bool) -> str:
     if power is None:
-        return "没有读数 no reading"
+        return "没有读数 no reading" if fitted else "未装不间断电源 no UPS fitted"
     minutes = power.get("minutes_left")
     left = f"，约可用 {minutes} 分钟 minutes left" if minutes is not None else ""
     return POWER.get(str(power["state"]), str(power["state"])) + left
@@ -91,4 +91,5 @@ def _guard(guard: object) -> str:
         if guard.get("permit"):
             return f"允许录制 permits；灯 lamp {guard.get('lamp')}"
         return f"✕ 不允许录制 no permit（{guard.get('reason')}）"
-    return "✕ 联锁进程失联 guard lost" if guard == "lost" else "没有消息 not heard"
+    words = {"lost": "✕ 联锁进程失联 guard lost", "none": "未装 not fitted"}
+    return words.get(str(guard), "没有消息 not heard")

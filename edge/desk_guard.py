@@ -103,6 +103,8 @@ class GuardClerk:
     def facts(self) -> dict[str, Any]:
         """For `status`."""
         said = self.heard
+        if said is None and not self._room.tools.config.has_guard:
+            return {"guard": "none"}
         if said is None:
             return {"guard": "lost" if self._lost_since_ns is not None else "not heard"}
         return {"guard": {"permit": said.permit, "latched": said.latched, "reason": said.reason, "lamp": said.lamp}}

@@ -177,6 +177,7 @@ class SensorsClerk:
         """For `status`."""
         power, board, gas = self._power, self._board, self._gas
         return {
+            "ups": self._room.tools.config.ups.kind != "none",
             "power": {"state": power.state, "minutes_left": power.minutes_left} if power is not None else None,
             "milli_celsius": board.milli_celsius if board is not None else None,
             "gas": {"state": gas.state, "reason": gas.reason} if gas is not None else None,

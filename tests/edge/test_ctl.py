@@ -9,6 +9,7 @@ from concurrent import futures
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from edge.control_words import status_lines
 from edge.journal import entries_of
 from edge.ports import FaultKind, HardwareFault
 from edge.requests import RIGHTS, Role, Verb
+from edge.sensors.settings import Ups
 from edge.settings_control import Control
 from edge.statement_draft import Facts, draft, draft_of
 from edge.station import serve
@@ -347,3 +349,22 @@ def test_a_draft_is_made_from_a_spool_and_of_a_gap_alone(tmp_path: Path, capsys:
     assert "场次：1" in capsys.readouterr().out
     assert main(["ctl", "statement", "--draft", "0", "--spool", str(made.spool)]) == 2
     assert "不是中止" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ("未装不间断电源", "联锁 interlock：未装")),
+        ({"ups": Ups(kind="megatec")}, ("没有读数", "联锁 interlock：未装")),
+    ],
+)
+def test_what_was_never_fitted_is_not_told_as_silent(
+    tmp_path: Path, change: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    """A clerk who reads 没有消息 of an interlock that the room does not have looks for a fault that is none."""
+    made, room = device(tmp_path), Room()
+    seen: list[Any] = []
+    room.record(replace(made.config, **change), lambda living: seen.append(living.ask(Verb.STATUS).facts))
+    told = "\n".join(status_lines(seen[0]))
+    for one in words:
+        assert one in told
