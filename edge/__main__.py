@@ -49,12 +49,13 @@ from edge.guard_link import GuardLink
 from edge.last_good import InForce, in_force, usual_copy
 from edge.offload.program import Process
 from edge.ports import Clock
+from edge.refusals import guarded
 from edge.rules import with_rules
 from edge.sensors.process import Say, SensorsStart
 from edge.store import Store
 from edge.store_trial import TrialStore
 from edge.streams import prepare
-from edge.terminal import Terminal, guarded, record, record_service
+from edge.terminal import Terminal, record, record_service
 from liuhen.registry import StopCause
 from liuhen.store_names import StoreUrl
 from liuhen.store_reader import StoreAccess, StoreTrouble

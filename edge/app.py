@@ -42,7 +42,6 @@ from edge.opening import (
     Onlooker,
     Opening,
     OpenLog,
-    Refused,
     open_device,
     storage_refusal,
 )
@@ -53,6 +52,7 @@ from edge.ports import FaultKind, Hardware, HardwareFault, SourceOrigin, Stream
 from edge.precheck import Sight
 from edge.promised import Promised, of_session, open_what_opens
 from edge.recorder import Ended, Inbox, Recorder, Tools
+from edge.refusals import Refused
 from edge.requests import Answer
 from edge.revival import Revived, Reviver, ReviverAtOnce
 from edge.room import REFUSING_WORDS, Room, RoomTools, lamp_of
@@ -87,7 +87,6 @@ __all__ = [
     "EXIT_HARDWARE",
     "EXIT_KEY",
     "EXIT_STORAGE",
-    "Refused",
     "Stage",
     "Start",
     "Watcher",

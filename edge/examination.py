@@ -24,8 +24,9 @@ from edge.offload import report
 from edge.offload.places import places_of
 from edge.ports import Hardware, Stream
 from edge.precheck import NOT_FITTED, Seen, Shelf, Sight
+from edge.refusals import SpoolError
 from edge.source_look import FORBIDDEN, look
-from edge.spool import SpoolError, kept_free, read_identity
+from edge.spool import kept_free, read_identity
 from edge.store_examined import Standing
 from edge.surroundings import Guard
 

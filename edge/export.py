@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edge import durable
 from edge.durable import StorageFault
+from edge.refusals import SpoolError
 from edge.retention import Ledger
-from edge.spool import SpoolError
 from liuhen import archive, records
 from liuhen.boxes import SEGMENT_LIMIT_BYTES
 from liuhen.registry import ContentKind

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from edge import config, custody, durable
 from edge.custody import OpenToken
-from edge.spool import FOLDERS, IDENTITY_FILE, Identity, SpoolError, create_spool, read_identity
+from edge.refusals import SpoolError
+from edge.spool import FOLDERS, IDENTITY_FILE, Identity, create_spool, read_identity
 from liuhen import cose, keys
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import Card, UnusableKey

@@ -21,7 +21,8 @@ from edge.mirror import Pair, step_number
 from edge.mirror_catch_up import WORK_SECONDS, CatchUp
 from edge.mirror_side import SideLost, SideThread
 from edge.reclaiming import read_books
-from edge.spool import Identity, Spool, SpoolError, lock_spool
+from edge.refusals import SpoolError
+from edge.spool import Identity, Spool, lock_spool
 
 OPEN_SECONDS = 20.0
 """A disk that has not said who it is within this time is not there."""

@@ -33,8 +33,9 @@ from edge.mirror import Pair
 from edge.ports import Clock
 from edge.read_back import Missing
 from edge.recovery import Continuation, Setback
+from edge.refusals import Refused, SpoolError
 from edge.slices import cut_last, is_cut
-from edge.spool import OneDisk, Spool, SpoolError, open_spool
+from edge.spool import OneDisk, Spool, open_spool
 from edge.versions import recorder_software
 from liuhen import cose
 from liuhen.keys import UnusableKey
@@ -50,17 +51,6 @@ NS_PER_HOUR = 3_600 * 10**9
 RECENT_JOURNAL_FILES = 2
 
 Say = Callable[[str, str], None]
-
-
-class Refused(Exception):
-    """A run cannot start; texts for the operator and the exit code (README, exit codes)."""
-
-    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, exit_code: int) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy_zh = remedy_zh
-        self.remedy_en = remedy_en
-        self.exit_code = exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

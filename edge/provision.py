@@ -10,7 +10,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.spool import IDENTITY_FILE, Identity, SpoolError, create_spool
+from edge.refusals import SpoolError
+from edge.spool import IDENTITY_FILE, Identity, create_spool
 from liuhen import keys
 from liuhen.registry import Custody, Purpose
 

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from edge import durable
 from edge.durable import Appender, AppendFile, Change, StorageFault
+from edge.refusals import SpoolError
 from liuhen import cbor, cose, entry
 from liuhen.errors import FormatError
 from liuhen.kinds import Enrolment
@@ -31,19 +32,6 @@ RESERVE_FILE = "device/journal-reserve"
 
 
 Result = TypeVar("Result")
-
-
-class SpoolError(Exception):
-    """The spool cannot be used at all; texts for the operator."""
-
-    def __init__(self, what: str, *, remedy_zh: str, remedy_en: str, busy: bool = False, code: int = 0) -> None:
-        """`code` is the errno behind it, where there is one."""
-        super().__init__(what)
-        self.code = code
-        self.what = what
-        self.remedy_zh = remedy_zh
-        self.remedy_en = remedy_en
-        self.busy = busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge.journal import JournalError, entries_of
 from edge.journal_times import BootClocks, local_time
 from edge.record_text import record_text
-from edge.spool import SpoolError
+from edge.refusals import SpoolError
 from liuhen.entry import Entry
 from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Instant, Session
 from liuhen.registry import EVENTS, DutyAct, DutyCode, GapCause, RecordLabel

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edge.app import EXIT_STORAGE, Refused, Running, Start, conduct_session
+from edge.app import EXIT_STORAGE, Running, Start, conduct_session
 from edge.durable import StorageFault
 from edge.feeding import Feeding
 from edge.ladder import EXIT_REBOOT, EXIT_RESTART, Rung
 from edge.messages import StopRequested
 from edge.opening import Onlooker, open_device
 from edge.recorder import Ended
+from edge.refusals import EXIT_CLEAN, Refused
 from edge.requests import Answer
 from edge.scrub import Leave, Pace, ScrubRunner, in_session
 from edge.session.signals import StartAsked
@@ -31,8 +32,6 @@ LONGEST_RETRY_NS = 30 * 10**9
 LONGEST_DAY_RETRY_NS = 1800 * 10**9
 """Of an always-on room's day that cannot begin: each refusal is an entry and opens the duty to report."""
 SCRUB_END_SECONDS = 2.0
-EXIT_CLEAN = 0
-EXIT_FAULT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The terminal as onlooker: live display, operator messages, Ctrl-C, acknowledgements for tests, exit codes.
+"""The terminal as onlooker: live display, operator messages, Ctrl-C, acknowledgements for tests.
 
 Owns the process's signal handlers while a run lasts. Called from CONTROL and WRITER; a slow, stopped or closed terminal
 never holds the recording up. Acknowledgements are for tests: a listener that does not read them holds WRITER up.
@@ -6,7 +6,6 @@ never holds the recording up. Acknowledgements are for tests: a listener that do
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import signal
@@ -18,19 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edge import status as words
-from edge.app import Refused, Start, run
-from edge.config import ConfigError
-from edge.durable import StorageFault
-from edge.ports import HardwareFault
+from edge.app import Start, run
+from edge.ending import ending_on_signals
 from edge.recorder import Ended
-from edge.spool import SpoolError
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, complain, guarded
 from edge.station import serve
 from edge.status import Status
-from liuhen.errors import KeyFileError
 
-EXIT_CLEAN = 0
-EXIT_FAULT = 1
-EXIT_USAGE = 2
 OVER = b"\0"
 END_LIMIT_SECONDS = 120.0
 """Longer than every limit of an orderly end together: after it only a disk that never answers can hold the end up."""
@@ -38,19 +31,6 @@ PLAIN_EVERY_NS = 10 * 10**9
 USUAL_COLUMNS = 80
 UNSAID_LIMIT = 100
 """Messages kept for an operator whose terminal is stopped; the oldest give way."""
-SYSTEM_WORDS_ZH = {
-    errno.ENOENT: "没有此文件或目录",
-    errno.EACCES: "没有权限",
-    errno.EPERM: "不允许此操作",
-    errno.EEXIST: "已存在",
-    errno.ENOTDIR: "不是目录",
-    errno.EISDIR: "是目录，不是文件",
-    errno.EROFS: "存储盘只读",
-    errno.ENOSPC: "空间已满",
-    errno.EDQUOT: "超出配额",
-    errno.EIO: "读写出错",
-    errno.ELOOP: "符号链接不被跟随",
-}
 
 
 class Terminal:
@@ -166,7 +146,7 @@ def record(
     terminal, stop = Terminal(acknowledgements), threading.Event()
 
     def work() -> int:
-        with _stopping_on_signals(stop), _ending_in_time(end_limit_seconds):
+        with ending_on_signals(stop.set, with_the_terminal=True), _ending_in_time(end_limit_seconds):
             ended = run(make_start(terminal, stop))
         terminal.done()
         return _tell_end(ended)
@@ -179,7 +159,7 @@ def record_service(make_start: Callable[[Terminal, threading.Event], Start]) -> 
     terminal, stop = Terminal(None), threading.Event()
 
     def work() -> int:
-        with _stopping_on_signals(stop), _ending_in_time(END_LIMIT_SECONDS):
+        with ending_on_signals(stop.set, with_the_terminal=True), _ending_in_time(END_LIMIT_SECONDS):
             return serve(make_start(terminal, stop))
 
     return guarded(work)
@@ -230,62 +210,6 @@ def _force_end(reading: int, limit_seconds: float) -> None:
     os._exit(EXIT_FAULT)
 
 
-@contextmanager
-def ending_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `stop`, which returns at once; the handlers before come back at the end."""
-
-    def handle(_number: int, _frame: object) -> None:
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def guarded(work: Callable[[], int]) -> int:
-    """Turn every refusal into its lines and exit code."""
-    try:
-        code = work()
-        sys.stdout.flush()
-        return code
-    except Refused as refused:
-        complain(refused.what, refused.remedy_zh, refused.remedy_en)
-        return refused.exit_code
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
-    except (SpoolError, KeyFileError, HardwareFault) as error:
-        complain(error.what, error.remedy_zh, error.remedy_en)
-        return EXIT_USAGE
-    except (StorageFault, OSError) as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads(sys.stdout.fileno()):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's end complains
-            return EXIT_FAULT
-        complain(
-            str(error),
-            "请检查该路径是否存在、可写，空间是否充足",
-            "check that it exists and is writable, and the space",
-        )
-        return EXIT_USAGE
-
-
-def _nobody_reads(descriptor: int) -> bool:
-    """Whether the reader of this pipe has gone, as behind `| head`: nobody is left who wants the rest."""
-    poll = select.poll()
-    poll.register(descriptor, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def complain(what: str, remedy_zh: str, remedy_en: str) -> None:
-    """What is wrong and how to mend it, Chinese first; the system's own words get theirs."""
-    for code, words_zh in SYSTEM_WORDS_ZH.items():
-        what = what.replace(os.strerror(code), f"{words_zh} {os.strerror(code)}")
-    sys.stderr.write(f"无法继续：{what}\n  → {remedy_zh}\n  → {remedy_en}\n")
-
-
 def _tell_end(ended: Ended) -> int:
     if ended.words_zh:
         sys.stderr.write(f"{ended.words_zh}\n{ended.words_en}\n")
@@ -293,18 +217,3 @@ def _tell_end(ended: Ended) -> int:
         sys.stderr.write(f"本场次有 {ended.gaps} 处中止，起止和原因已封签记下\n")
         sys.stderr.write(f"{ended.gaps} gap(s) in this session; bounds and causes are sealed in the journal\n")
     return EXIT_CLEAN if ended.clean else EXIT_FAULT
-
-
-@contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the session in order; a second Ctrl-C changes nothing, for the end is bounded."""
-
-    def handle(_number: int, _frame: object) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -38,9 +38,10 @@ from edge.commands.overrides import (
 from edge.companions import Companions, last_sending, offload_command
 from edge.config import Config
 from edge.provision import DemoIdentity, demo_identity
+from edge.refusals import EXIT_USAGE, complain, guarded
 from edge.rules import with_rules
 from edge.streams import prepare
-from edge.terminal import EXIT_USAGE, Terminal, complain, guarded, record, record_service
+from edge.terminal import Terminal, record, record_service
 from liuhen.registry import StopCause
 from sim import scenario_file
 from sim.footage import PictureFile, SoundFile, UnusableFootage

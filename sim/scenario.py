@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edge.app import Refused, Stage, Start, run
+from edge.app import Stage, Start, run
 from edge.config import Config
 from edge.journal import entries_of
 from edge.ports import Hardware
 from edge.profiles import load_named
 from edge.provision import demo_identity
 from edge.recorder import Ended
+from edge.refusals import Refused
 from edge.status import Status
 from liuhen import archive, keys
 from liuhen import verify as verifier

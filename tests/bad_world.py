@@ -20,7 +20,8 @@ from edge.commands.overrides import with_spool
 from edge.config import Config
 from edge.ports import Clock, ClockReading, SyncState
 from edge.provision import demo_identity
-from edge.terminal import Terminal, guarded, record
+from edge.refusals import guarded
+from edge.terminal import Terminal, record
 from sim import __main__ as simulated
 from sim.install import install
 from sim.levers import Levers, Verb

@@ -23,8 +23,8 @@ from edge.durable import StorageFault
 from edge.journal import JournalError
 from edge.opening import OpenLog, maintenance
 from edge.ports import Clock
+from edge.refusals import SpoolError
 from edge.retention import Ledger
-from edge.spool import SpoolError
 from liuhen.records import RECORD_LIMIT_BYTES, SALT_BYTES, Record
 
 EXIT_DENIED = 7

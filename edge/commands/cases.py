@@ -15,8 +15,8 @@ from edge.commands.ctl import put
 from edge.commands.said import Field, add_said, hear
 from edge.config import Config
 from edge.desk_archive import STAGES
+from edge.refusals import EXIT_USAGE, complain, guarded
 from edge.requests import BadRequest, Request, Verb
-from edge.terminal import EXIT_USAGE, complain, guarded
 
 FIELDS = (
     Field(name="actor", needed=True),

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from edge import config
+from edge.refusals import EXIT_CLEAN, guarded
 from edge.rules import with_rules
-from edge.terminal import EXIT_CLEAN, guarded
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -19,9 +19,9 @@ from edge.commands.said import Field, add_said, hear, typed
 from edge.config import Config
 from edge.control_client import NobodyAnswers, ask
 from edge.control_words import status_lines
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from edge.requests import Answer, BadRequest, Request, Verb
 from edge.statement_draft import draft_of
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen.registry import GapCause
 
 EXIT_NOBODY = 6

@@ -15,8 +15,8 @@ from types import FrameType
 
 from edge.commands.overrides import seconds as positive_seconds
 from edge.provision import demo_identity
+from edge.refusals import guarded
 from edge.spool import segment_files
-from edge.terminal import guarded
 
 STEP_LIMIT_SECONDS = 600
 

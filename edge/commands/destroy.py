@@ -26,9 +26,8 @@ from edge.custody import OpenToken, no_token
 from edge.destruction import Carried, destroy, finish, refuse
 from edge.journal import clock_row
 from edge.ports import Clock
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, SpoolError, complain, guarded
 from edge.retention import Denied, may_destroy
-from edge.spool import SpoolError
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, complain, guarded
 from liuhen.keeping import Content
 from liuhen.registry import ContentKind, RefusalCode
 

@@ -28,10 +28,10 @@ from edge.journal_times import local_time
 from edge.ports import Stream
 from edge.precheck import MINUTES_PER_HOUR, Facts, Row, blocked, judge
 from edge.record_text import record_text
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, guarded
 from edge.requests import BadRequest, Request, Verb
 from edge.spool import IDENTITY_FILE
 from edge.store_examined import Standing
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, guarded
 from liuhen.registry import CheckItem, CheckOutcome
 
 SIGNS = {

@@ -16,9 +16,8 @@ from edge.commands.acts import EXIT_DENIED, ledger_of, record_named, session_nam
 from edge.commands.records import LABELS, label_words
 from edge.commands.visits import days_of
 from edge.outside_visits import outside_of, within_of
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, SpoolError, complain, guarded
 from edge.retention import Ledger
-from edge.spool import SpoolError
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, complain, guarded
 from liuhen.errors import FormatError
 from liuhen.visits import Day
 

@@ -18,10 +18,10 @@ from edge import fetch
 from edge.commands.acts import MakeClock, tell
 from edge.commands.said import Field, add_said, hear
 from edge.fetch import Custodian, Fetched, FetchRefused, Plan, Purpose
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from edge.requests import BadRequest
 from edge.spool import only_for_the_group
 from edge.store import Store, StoreFault
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen import store_cli
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import load_signer, read_private_file

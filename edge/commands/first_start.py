@@ -11,7 +11,7 @@ from pathlib import Path
 from edge import config
 from edge.custody import OpenToken
 from edge.first_start import first_start
-from edge.terminal import EXIT_CLEAN, guarded
+from edge.refusals import EXIT_CLEAN, guarded
 
 MADE_ZH = {"key": "设备密钥", "card": "名片", "spool": "存储目录", "request": "登记申请"}
 DEFAULT_FILE = Path("/etc/liuhen/recorder.toml")

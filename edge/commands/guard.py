@@ -10,7 +10,7 @@ from pathlib import Path
 from edge import config as configuration
 from edge.config import Config
 from edge.guard.process import GuardStart, run_guard
-from edge.terminal import guarded
+from edge.refusals import guarded
 
 MakeStart = Callable[[Config, Callable[[str], None]], GuardStart]
 """What a composition root offers: everything the guard needs, for this configuration and this log."""

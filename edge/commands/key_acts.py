@@ -19,7 +19,7 @@ from edge.config import Config
 from edge.custody import NEXT, OpenToken, beside, promote, read_endorsements
 from edge.opening import OpenLog, maintenance
 from edge.ports import Clock
-from edge.terminal import EXIT_CLEAN
+from edge.refusals import EXIT_CLEAN
 from liuhen import cose, keys
 from liuhen.errors import KeyFileError
 from liuhen.kinds import Head, Key

@@ -18,7 +18,7 @@ from edge.commands.key_acts import MakeClock
 from edge.commands.key_files import fingerprint, grouped, read_file, say
 from edge.config import Token
 from edge.custody import OpenToken
-from edge.terminal import EXIT_CLEAN, complain, guarded
+from edge.refusals import EXIT_CLEAN, complain, guarded
 from liuhen import keys
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.registry import Custody, Purpose

@@ -17,11 +17,12 @@ from pathlib import Path
 from edge import config as configuration
 from edge.commands.overrides import add_store, with_spool, with_store
 from edge.config import Config
+from edge.ending import ending_on_signals
 from edge.offload import report
 from edge.offload.places import Busy, Places, places_of
 from edge.offload.program import Process
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from edge.rules import with_rules
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, ending_on_signals, guarded
 
 EXIT_RUNNING = 6
 STATUS_LIMIT_BYTES = 1 << 20

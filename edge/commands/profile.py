@@ -18,7 +18,7 @@ from edge.profiles.difference import NONE, Difference, differences, words_of
 from edge.profiles.lint import Level, Remark, lint
 from edge.profiles.schema import Cell, Item, Profile, Template
 from edge.profiles.words import FIELD_WORDS
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, guarded
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, guarded
 
 SHOWN_FIELDS = (
     "header",

@@ -27,8 +27,7 @@ from edge.journal import clock_row
 from edge.ports import Clock
 from edge.reclaim import Backing, Plan, ReclaimBooks, plan
 from edge.reclaiming import read_books, reclaim
-from edge.spool import SpoolError
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, complain, guarded
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, SpoolError, complain, guarded
 from liuhen.kinds import Commitments, Order
 from liuhen.registry import OrderCode, RecordLabel
 

@@ -22,9 +22,8 @@ from edge.commands.acts import (
     text_for_record,
 )
 from edge.custody import OpenToken, no_token
+from edge.refusals import EXIT_CLEAN, SpoolError, guarded
 from edge.retention import Ledger
-from edge.spool import SpoolError
-from edge.terminal import EXIT_CLEAN, guarded
 from liuhen import archive, records
 from liuhen.errors import FormatError
 from liuhen.kinds import Amend

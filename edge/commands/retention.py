@@ -27,8 +27,8 @@ from edge.config import Config
 from edge.custody import OpenToken, no_token
 from edge.journal_times import local_time
 from edge.outside_visits import Outside, outside_of
+from edge.refusals import EXIT_CLEAN, complain, guarded
 from edge.retention import Ledger
-from edge.terminal import EXIT_CLEAN, complain, guarded
 from liuhen.kinds import Hold, Retention
 from liuhen.registry import LONG_TERM_TRIGGERS, HoldAct, RecordLabel, RetentionBasis
 

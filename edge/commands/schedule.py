@@ -20,10 +20,10 @@ from edge.commands.ctl import put
 from edge.config import Config
 from edge.journal_times import local_time
 from edge.profiles.terms import last_day_before, notice_of_hearing
+from edge.refusals import EXIT_CLEAN, EXIT_USAGE, complain, guarded
 from edge.requests import Request, Verb
 from edge.rules import with_rules
 from edge.schedule import Hearing, ScheduleError, to_bytes
-from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
 from edge.working_days import is_working_day
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edge import config as configuration
 from edge.config import Config
+from edge.ending import ending_on_signals
+from edge.refusals import EXIT_CLEAN, guarded
 from edge.sensors.judgement import Settings
 from edge.sensors.process import Peers, Say, Sensors, SensorsStart
-from edge.terminal import EXIT_CLEAN, ending_on_signals, guarded
 
 MakeStart = Callable[[Config, Say], SensorsStart]
 """What a composition root offers: the devices for this configuration and this log."""

@@ -29,10 +29,9 @@ from edge.hearing_words import list_line, show_lines
 from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.profiles.schema import Profile
 from edge.record_text import record_text
+from edge.refusals import EXIT_CLEAN, EXIT_USAGE, SpoolError, complain, guarded
 from edge.requests import BadRequest, MarkKind, Request, Verb
 from edge.rules import with_rules
-from edge.spool import SpoolError
-from edge.terminal import EXIT_CLEAN, EXIT_USAGE, complain, guarded
 from liuhen.entry import Entry
 from liuhen.proceedings import Told, told_of
 from liuhen.registry import LONG_TERM_TRIGGERS

@@ -31,7 +31,7 @@ from edge.coverage.facts import Facts
 from edge.coverage.reading import NoArchive, NoSuchSession, facts_of
 from edge.coverage.values import Coverage
 from edge.profiles import Profile, ProfileError
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen import archive, keys
 from liuhen.endorsement import TRUST_FILE_LIMIT_BYTES, Trust
 from liuhen.errors import FormatError

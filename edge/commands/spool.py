@@ -17,9 +17,9 @@ from edge.commands import reclaim
 from edge.commands.acts import MakeClock
 from edge.custody import OpenToken, no_token
 from edge.journal import JournalError
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, SpoolError, complain, guarded
 from edge.scrub import Place, Scrub
-from edge.spool import Identity, SpoolError, create_mirror, create_spool, segment_files
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
+from edge.spool import Identity, create_mirror, create_spool, segment_files
 from liuhen import keys
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.kinds import Segment, Session, SessionEnd

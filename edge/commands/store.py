@@ -18,6 +18,7 @@ from pathlib import Path
 from edge.commands.acts import MakeClock, tell
 from edge.commands.ctl import EXIT_NOBODY
 from edge.control_client import NobodyAnswers, ask
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from edge.requests import Request, Verb
 from edge.store import Store, StoreFault
 from edge.store_doctor import (
@@ -32,7 +33,6 @@ from edge.store_doctor import (
 )
 from edge.store_probes import examine, examine_directory
 from edge.store_trial import TrialStore
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen.errors import FormatError
 from liuhen.registry import CheckOutcome
 from liuhen.store_names import StoreUrl, parse_store_url

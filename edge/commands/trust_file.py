@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.commands.key_files import fingerprint, grouped, kid_of, read_file, read_history, say
-from edge.terminal import EXIT_CLEAN
+from edge.refusals import EXIT_CLEAN
 from liuhen import keys
 from liuhen.errors import KeyFileError
 from liuhen.findings import printable

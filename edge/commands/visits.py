@@ -17,9 +17,8 @@ from edge.commands.said import Field, add_said, hear
 from edge.config import Config
 from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.journal_times import local_time
+from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, SpoolError, complain, guarded
 from edge.requests import BadRequest, Request, Verb
-from edge.spool import SpoolError
-from edge.terminal import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, complain, guarded
 from liuhen.registry import VisitEnd, VisitSort
 from liuhen.visits import DUTY_STREAM, NUMBER, Day, VisitTold
 

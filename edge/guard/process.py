@@ -11,15 +11,14 @@ import ctypes
 import gc
 import os
 import select
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
+from edge.ending import ending_on_signals
 from edge.guard.core import Outcome, Rules, State, Turn, begin, step
 from edge.guard.latch import Latch, LatchRecord, found_at_start, mark_bytes
 from edge.guard.latch_file import LatchFile, LatchMark, read_latch
@@ -62,7 +61,7 @@ def run_guard(start: GuardStart) -> int:
     """Run until SIGTERM or Ctrl-C; returns the exit code. Raises HardwareFault or OSError where it cannot begin."""
     with ExitStack() as stack:
         guard = Guard(start, stack)
-        stack.enter_context(_ending_on_signals(guard.end))
+        stack.enter_context(ending_on_signals(guard.end, with_the_terminal=True))
         start.say(f"scheduling class of the guard's loop: {hold_the_processor()}")
         return guard.run()
 
@@ -215,16 +214,3 @@ def line_of(happened: Happened) -> str:
 def now_ns() -> int:
     """CLOCK_BOOTTIME in ns."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-@contextmanager
-def _ending_on_signals(end: Callable[[], None]) -> Iterator[None]:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        end()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

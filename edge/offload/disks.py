@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.durable import StorageFault
+from edge.refusals import SpoolError
 from edge.slices import newest_cut
-from edge.spool import Identity, SpoolError, read_identity
+from edge.spool import Identity, read_identity
 
 LOOK_EVERY_NS = 5 * 10**9
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.journal import entries_of
-from edge.opening import Refused
+from edge.refusals import Refused
 from liuhen.findings import Code, Verdict
 from tests.crash import people, recording, states
 from tests.crash.evidence import ANSWER, ENTRY, FRAGMENT, LIFE, Acknowledgement, Kept, Truth, piece, sealed

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edge.app import Refused, Stage, Start, run
+from edge.app import Stage, Start, run
 from edge.capture import Sources
 from edge.config import Camera, Config, Key, Microphone, Segment, Spool
 from edge.guard.words import Lamp, Pair, Reason
@@ -41,6 +41,7 @@ from edge.ports import (
 )
 from edge.provision import DemoIdentity, demo_identity
 from edge.recorder import Ended
+from edge.refusals import Refused
 from edge.requests import Answer, Request, Role, Verb, packet_of, parse
 from edge.revival import ReviverAtOnce
 from edge.sensors.readings import Readings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.opening import Onlooker, open_device
-from edge.terminal import guarded
+from edge.refusals import guarded
 
 
 def main() -> int:

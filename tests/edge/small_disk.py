@@ -14,8 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge.app import Refused
 from edge.provision import DemoIdentity
+from edge.refusals import Refused
 from tests.edge.ports_room import START_NS, UTC_MS, Room, RoomClock, demo_identity, device_config
 
 DISK_BYTES = 24 * 1024 * 1024

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from drivers.system_clock import SystemClock
-from edge.app import Refused, Start, conduct_threads, run
+from edge.app import Start, conduct_threads, run
 from edge.config import Config
 from edge.journal import entries_of
 from edge.ladder import EXIT_REBOOT, EXIT_RESTART
 from edge.opening import EXIT_HARDWARE, EXIT_KEY
 from edge.ports import FaultKind, Hardware, HardwareFault, PictureFormat, Stream
+from edge.refusals import Refused
 from edge.requests import Verb
 from edge.session.state import Mode
 from liuhen import keys

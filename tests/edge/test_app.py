@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge import journal
-from edge.app import Refused, Start, conduct_threads, run
+from edge.app import Start, conduct_threads, run
 from edge.ports import FaultKind, Hardware, HardwareFault, Stream
 from edge.recorder import Ended
+from edge.refusals import Refused
 from liuhen.entry import Entry
 from liuhen.findings import Code
 from liuhen.kinds import Choice, Gap, GapEnd, Refusal, Run, Session, SessionEnd, Stop

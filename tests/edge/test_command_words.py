@@ -9,7 +9,7 @@ import pytest
 
 import sim.__main__ as simulated
 from edge.__main__ import main
-from edge.terminal import complain
+from edge.refusals import complain
 from liuhen.usage_words import usage_words
 
 USAGE = 2

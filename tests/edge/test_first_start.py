@@ -16,7 +16,8 @@ from edge.__main__ import main
 from edge.custody import no_token
 from edge.durable import StorageFault
 from edge.first_start import Enrolment, first_start
-from edge.spool import SpoolError, open_spool, read_identity
+from edge.refusals import SpoolError
+from edge.spool import open_spool, read_identity
 from liuhen import cose, keys
 from liuhen.errors import KeyFileError
 from liuhen.registry import Custody

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from edge import durable, journal
-from edge.app import EXIT_KEY, EXIT_STORAGE, Refused
+from edge.app import EXIT_KEY, EXIT_STORAGE
 from edge.head_memory import DamagedMemory, ForgottenHead, HeadMemory
+from edge.refusals import Refused
 from edge.spool import IDENTITY_FILE
 from liuhen import cbor, keys
 from liuhen.findings import Code, Verdict

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.app import Refused
 from edge.guard.words import Reason
 from edge.journal import entries_of
 from edge.journal_state import JournalState, after
 from edge.ports import Deliver, Delivered, PicturePacket, SoundPacket
+from edge.refusals import Refused
 from edge.requests import Verb
 from edge.surroundings import Surroundings
 from liuhen.entry import Entry

@@ -13,8 +13,9 @@ import pytest
 
 from edge import journal
 from edge.app import Start, conduct_threads, run
-from edge.opening import EXIT_KEY, Refused
+from edge.opening import EXIT_KEY
 from edge.ports import Hardware
+from edge.refusals import Refused
 from liuhen import archive, cose, keys
 from liuhen.entry import Entry
 from liuhen.findings import Code, Severity, Verdict

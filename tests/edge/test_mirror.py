@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import EXIT_BUSY, EXIT_STORAGE, Refused
+from edge.app import EXIT_BUSY, EXIT_STORAGE
 from edge.disk_watch import Side
 from edge.mirror import Pair
 from edge.recorder import Ended
+from edge.refusals import Refused
 from edge.spool import Identity, create_spool, open_spool
 from liuhen.registry import EventCode
 from tests.edge.failing_calls import Failing, Fault, failing

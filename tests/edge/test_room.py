@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from edge.app import Refused
 from edge.config import Config
 from edge.guard.words import Reason
 from edge.guard_link import GuardMessage
 from edge.journal import entries_of
 from edge.ports import Stream
+from edge.refusals import Refused
 from edge.requests import Role, Verb
 from edge.sensors.readings import PowerReading, PowerState, Readings
 from edge.surroundings import Surroundings

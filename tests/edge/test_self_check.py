@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from edge.__main__ import main
-from edge.app import Refused
 from edge.history import Line, found_words, history
 from edge.journal_slots import read_slots
 from edge.journal_state import JournalState, LastCheck, after
 from edge.ports import ClockReading, FaultKind, HardwareFault, SyncState
+from edge.refusals import Refused
 from edge.self_check import DAY_MS, daily_due
 from edge.sensors.readings import BoardBits, BoardReading, PowerReading, PowerState, Readings
 from edge.surroundings import Surroundings

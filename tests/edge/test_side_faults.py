@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.destruction import PENDING_FILE
-from edge.opening import Refused
+from edge.refusals import Refused
 from edge.requests import MarkKind, Verb
 from edge.schedule import Hearing, to_bytes
 from edge.spool import LOCK_FILE

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.spool import IDENTITY_FILE, RESERVE_FILE, Identity, OneDisk, Spool, SpoolError, create_spool, open_spool
+from edge.refusals import SpoolError
+from edge.spool import IDENTITY_FILE, RESERVE_FILE, Identity, OneDisk, Spool, create_spool, open_spool
 from tests.edge.ports_room import Room, RoomClock, device
 
 IDENTITY = Identity(log_id=bytes(16), spool_id=bytes(range(16)))

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import Refused
 from edge.config import ConfigError
 from edge.ports import HardwareFault
-from edge.spool import SpoolError
-from edge.terminal import Terminal, guarded, record
+from edge.refusals import Refused, SpoolError, guarded
+from edge.terminal import Terminal, record
 from liuhen.errors import KeyFileError
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from edge.app import Refused, Start, conduct_threads
+from edge.app import Start, conduct_threads
 from edge.config import Config
 from edge.disk_watch import DiskSaid, DiskState, Side
 from edge.journal import entries_of
 from edge.ladder import Rung
 from edge.ports import FaultKind, HardwareFault, LossCause, Stream
+from edge.refusals import Refused
 from edge.requests import Verb
 from edge.station import serve
 from edge.surroundings import Surroundings

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import Refused
 from edge.buttons import Button, Timing, begin, step
 from edge.guard.core import Lease, Outcome
 from edge.guard.words import NS_PER_MS, Lamp, Pair, Reason
@@ -29,6 +28,7 @@ from edge.ports import (
     Stream,
     SyncState,
 )
+from edge.refusals import Refused
 from edge.requests import Role, Verb
 from edge.scrub import Place, Scrub
 from edge.sensors.gas import Gas as Listening

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import Refused, Start, run
+from edge.app import Start, run
+from edge.refusals import Refused
 from liuhen import keys
 from liuhen.kinds import Event, Gap, GapEnd, Heartbeat, Segment, Session
 from liuhen.registry import EVENTS, EndCause, EventCode, GapCause, Purpose, Stream

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from drivers.store_directory import DirectoryStore
-from edge.app import Refused
 from edge.offload.state import FILE
 from edge.offload.yielding import Look
+from edge.refusals import Refused
 from liuhen.findings import Code, Severity
 from liuhen.kinds import Event, Gap, Refusal
 from liuhen.registry import EventCode, GapCause, RefusalCode
