@@ -1,4 +1,6 @@
-"""A draft of the written statement on an interruption (Jiaozuo Art. 11), filled with what the journal says.
+"""A draft of the written statement on what was not recorded, filled with what the journal says.
+
+Of an interruption (Jiaozuo Art. 11), of a start that was refused, and of a scheduled hearing that has no recording.
 
 Reads a spool and writes nothing. What the machine cannot know is left as a line to write on; the person who signs
 states the facts, the draft only spares copying them.
@@ -16,10 +18,12 @@ from edge.journal_times import BootClocks, local_time
 from edge.record_text import record_text
 from edge.refusals import SpoolError
 from liuhen.entry import Entry
-from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Instant, Session
-from liuhen.registry import EVENTS, DutyAct, DutyCode, GapCause, RecordLabel
+from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Instant, Refusal, Session
+from liuhen.registry import EVENTS, DutyAct, DutyCode, EventCode, GapCause, RecordLabel, RefusalCode
 
 BLANK = "＿＿＿＿＿＿＿＿"
+_NO_START = frozenset(range(RefusalCode.NO_CAMERA, RefusalCode.TERM_UNSET)) | {RefusalCode.POWER}
+"""Refusals of a start; the others are of a destruction."""
 _STREAMS = {None: "画面和声音", 0: "画面", 1: "声音"}
 
 
@@ -40,15 +44,34 @@ class Facts:
     report: tuple[str, ...]
 
 
-def draft_of(root: Path, gap: int, *, room: str, zone: tzinfo) -> str:
-    """The draft for the gap with this journal number; times in `zone`. Raises SpoolError."""
+def draft_of(root: Path, number: int, *, room: str, zone: tzinfo) -> str:
+    """The draft about the journal entry with this number; times in `zone`. Raises SpoolError where none is due."""
     try:
         entries = [entry for path in sorted((root / "journal").glob("*.cbor")) for entry in entries_of(path)]
     except JournalError as error:
         raise SpoolError(
             str(error), remedy_zh="请用 liuhen-verify 查看详情", remedy_en="run liuhen-verify for details"
         ) from error
-    return draft(facts_of(entries, gap, room=room, root=root), zone)
+    named = next((one for one in entries if one.common.seq == number), None)
+    about = None if named is None else _start_lines(named, root, zone)
+    if about is None:
+        return draft(facts_of(entries, number, room=room, root=root), zone)
+    place = (f"听证室：{room}", f"日志条目：第 {number} 条")
+    return "\n".join((*_head("未录制情况书面说明"), *place, *about, *_foot(_report(entries, number, root))))
+
+
+def _start_lines(entry: Entry, root: Path, zone: tzinfo) -> tuple[str, ...] | None:
+    """What the entry says of a recording that never began; None where it is about something else."""
+    told = f"记入日志的时间：{local_time(entry.common.clock[0], zone)}"
+    match entry.body:
+        case Refusal(code=code) if code in _NO_START:
+            return ("事由：启动录制被拒绝", f"拒绝原因：{RefusalCode(code).words_zh}", told)
+        case Event(code=EventCode.SCHEDULED_NOT_RECORDED, measured=(_, due_seconds, _), records=named):
+            title = next((record_text(root, commitment) for _, commitment in named), None)
+            due = f"日程所定时间：{local_time(due_seconds * 1000, zone)}"
+            return ("事由：日程中的听证没有录制", f"日程标题：{title or BLANK}", due, told)
+        case _:
+            return None
 
 
 def facts_of(entries: list[Entry], gap: int, *, room: str, root: Path) -> Facts:
@@ -56,8 +79,8 @@ def facts_of(entries: list[Entry], gap: int, *, room: str, root: Path) -> Facts:
     named = next((one for one in entries if one.common.seq == gap), None)
     if named is None or not isinstance(named.body, Gap):
         raise SpoolError(
-            f"日志第 {gap} 条不是中止 / journal entry {gap} is no interruption",
-            remedy_zh="中止的条目号见 `liuhen ctl status` 或 liuhen-verify 的报告",
+            f"日志第 {gap} 条不是中止，也不是未能开始的录制 / journal entry {gap} is no interruption or refused start",
+            remedy_zh="所欠说明的条目号见 `liuhen ctl status` 或 liuhen-verify 的报告",
             remedy_en="`liuhen ctl status` and the report of liuhen-verify give its number",
         )
     body = named.body
@@ -129,7 +152,7 @@ def draft(facts: Facts, zone: tzinfo) -> str:
 def _lines(facts: Facts, zone: tzinfo) -> Iterator[str]:
     ended = local_time(facts.ended_ms, zone) if facts.ended_ms is not None else "尚未结束"
     outcome = "已恢复录制" if facts.resumed else "未能恢复录制"
-    yield from ("中止情况书面说明", "（草稿：由录音录像设备按日志填写，请核对后签字）", "")
+    yield from _head("中止情况书面说明")
     yield f"听证室：{facts.room}"
     yield f"场次：{facts.ordinal if facts.ordinal is not None else BLANK}    日志条目：第 {facts.gap} 条"
     yield f"中止内容：{_STREAMS[facts.stream]}"
@@ -138,8 +161,16 @@ def _lines(facts: Facts, zone: tzinfo) -> Iterator[str]:
     yield f"中止原因：{facts.cause.words_zh}"
     yield "设备记录的依据："
     yield from [f"  {local_time(at_ms, zone)} {words}" for at_ms, words in facts.evidence] or ["  （无）"]
+    yield from _foot(facts.report)
+
+
+def _head(title: str) -> tuple[str, ...]:
+    return (title, "（草稿：由录音录像设备按日志填写，请核对后签字）", "")
+
+
+def _foot(report: tuple[str, ...]) -> Iterator[str]:
     yield "向部门负责人报告的情况："
-    yield from [f"  {line}" for line in facts.report] or [f"  报告对象：{BLANK}  报告时间：{BLANK}"]
+    yield from [f"  {line}" for line in report] or [f"  报告对象：{BLANK}  报告时间：{BLANK}"]
     yield from ("", "情况说明：", *(BLANK * 4 for _ in range(3)), "")
     yield f"记录人（签字）：{BLANK}    日期：{BLANK}"
     yield f"部门负责人（签字）：{BLANK}    日期：{BLANK}"

@@ -133,7 +133,7 @@ def _add_owed(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     statement = _verb(verbs, Verb.STATEMENT, "提交书面说明，或打印其草稿 / the signed statement, or a draft of it")
     statement.add_argument("gap", type=int, metavar="GAP", help="中止（或所欠义务）的日志条目号 / its journal entry")
     statement.add_argument("--file", type=Path, metavar="FILE", help="已签字的书面说明（扫描件） / the signed paper")
-    statement.add_argument("--draft", action="store_true", help="打印《中止情况书面说明》草稿 / print a draft to sign")
+    statement.add_argument("--draft", action="store_true", help="打印书面说明的草稿 / print a draft to sign")
     statement.add_argument(
         "--spool", type=Path, metavar="DIR", help="草稿所依据的存储目录 / the spool a draft is made from"
     )

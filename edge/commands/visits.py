@@ -126,8 +126,8 @@ def _shown(root: Path, number: str | None, ordinal: int | None, config: Config) 
     for day, visit in found:
         _tell(day, visit, config)
     if not found:
-        tell("没有这样的办事号码 no such visit")
-    return EXIT_CLEAN if found else EXIT_FAULT
+        tell("没有办事记录 no visits" if number is None else "没有这样的办事号码 no such visit")
+    return EXIT_CLEAN if found or number is None else EXIT_FAULT
 
 
 def _found(root: Path, number: str | None, ordinal: int | None) -> Iterator[tuple[Day, VisitTold]]:

@@ -300,6 +300,8 @@ def test_a_visit_is_found_in_the_media_by_its_number(made: Device, capsys: pytes
     assert "A001" not in out
     assert main(["visit", "list", "--spool", str(made.spool)]) == 0
     assert "自动结束" in capsys.readouterr().out
+    assert main(["visit", "list", "--spool", str(made.spool), "--session", "9"]) == 0
+    assert "没有办事记录 no visits" in capsys.readouterr().out
     assert main(["visit", "find", "A003", "--spool", str(made.spool)]) == 1
     assert main(["visit", "find", "张三", "--spool", str(made.spool)]) == 2
     assert "张三" not in capsys.readouterr().err, "what may be a name is not repeated"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from edge.guard.words import Reason
 from edge.sensors.readings import PowerReading, PowerState, Readings
+from edge.statement_draft import draft_of
 from edge.surroundings import Surroundings
 from liuhen.kinds import Check, Duty, Event, Gap, Inhibition, Refusal, Session
 from liuhen.registry import CheckCode, CheckItem, CheckOutcome, DutyCode, EventCode, RefusalCode
@@ -115,3 +117,6 @@ def test_a_start_under_the_interlock_between_sessions_is_owed_a_report(tmp_path:
     (duty,) = (entry.body for entry in journal(made) if isinstance(entry.body, Duty))
     assert (duty.code, duty.refers_to) == (DutyCode.REPORT, refusal.common.seq)
     assert made.verify().intact
+    draft = draft_of(made.spool, refusal.common.seq, room="第一听证室", zone=UTC)
+    assert "事由：启动录制被拒绝" in draft
+    assert "联锁" in draft

@@ -7,7 +7,7 @@ import errno
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ from edge.schedule import (
     parse,
     to_bytes,
 )
+from edge.statement_draft import draft_of
 from liuhen import records
 from liuhen.findings import Code
 from liuhen.kinds import Duty, Event
@@ -331,6 +332,10 @@ def test_a_scheduled_hearing_without_media_is_an_event_once_after_its_grace(made
     assert (owed.code, owed.act, owed.refers_to) == (DutyCode.WRITTEN_STATEMENT, DutyAct.OPENED, event)
     assert made.findings() == []
     assert Code.DUTY_OPEN in made.told(), "it is owed until it is answered"
+    draft = draft_of(made.spool, event, room="第一听证室", zone=timezone(timedelta(hours=8)))
+    assert "未录制情况书面说明" in draft
+    assert "日程标题：张三案 60" in draft
+    assert f"日程所定时间：2026-{beijing(UTC_MS + 60 * MINUTE_MS)}" in draft
 
     def explain(living: Room) -> None:
         assert living.ask(
