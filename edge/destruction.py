@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from edge import durable
-from edge import journal as journal_files
 from edge.durable import StorageFault
-from edge.journal import Journal
+from edge.journal import Journal, read_through
 from edge.retention import Allowed, Denied, Ledger
 from edge.spool import Spool
 from liuhen import archive, records
@@ -44,10 +43,8 @@ class Carried:
 def read_ledger(root: Path) -> Ledger:
     """Fold the whole journal of a spool or archive. Raises JournalError where the system cannot read it."""
     ledger = Ledger()
-    directory = root / "journal"
-    for number in journal_files.file_numbers(directory):
-        for entry in journal_files.entries_of(journal_files.file_path(directory, number)):
-            ledger.accept(entry)
+    if not read_through(root / "journal", ledger.accept):
+        ledger.whole = False
     return ledger
 
 

@@ -462,6 +462,23 @@ def entries_of(path: Path) -> Iterator[entry.Entry]:
         offset += len(found.envelope.encoded)
 
 
+def read_through(directory: Path, accept: Callable[[entry.Entry], None]) -> bool:
+    """Hand on the entries of every file as `entries_of` reads it. Raises JournalError.
+
+    Returns whether nothing stands unread behind bytes that are no entry. Where another file follows such bytes, its
+    first entry tells by its number and `prev` whether any are missing; a torn tail hides nothing.
+    """
+    hidden = False
+    for number in file_numbers(directory):
+        path = file_path(directory, number)
+        content, offset = _content(path, 0), 0
+        while (found := _entry_at(content, offset, path)) is not None:
+            accept(found)
+            offset += len(found.envelope.encoded)
+        hidden = content.find(ENVELOPE_START, offset + 1) >= 0
+    return not hidden
+
+
 def entry_at(directory: Path, seq: int) -> entry.Entry | None:
     """The entry with this number, looked for from the newest file back, or None. Raises JournalError."""
     for number in reversed(file_numbers(directory)):

@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge import durable
-from edge import journal as journal_files
 from edge.destruction import Carried, remove_contents
-from edge.journal import Journal
+from edge.journal import Journal, read_through
 from edge.reclaim import Plan, ReclaimBooks
 from edge.spool import Spool
 from liuhen.kinds import Commitments, Reclaimed
@@ -24,10 +23,8 @@ PENDING_FILE = "device/reclaiming"
 def read_books(root: Path) -> ReclaimBooks:
     """Fold the whole journal of a spool. Raises JournalError."""
     books = ReclaimBooks()
-    directory = root / "journal"
-    for number in journal_files.file_numbers(directory):
-        for entry in journal_files.entries_of(journal_files.file_path(directory, number)):
-            books.accept(entry)
+    if not read_through(root / "journal", books.accept):
+        books.ledger.whole = False
     return books
 
 

@@ -47,7 +47,10 @@ class Denied:
 
 
 class Ledger:
-    """Takes every entry of the journal in order. `whole` is false once one is missing: it might have been a hold."""
+    """Takes every entry of the journal in order. `whole` is false once one is missing: it might have been a hold.
+
+    Whoever reads them sets it where some could not be read: those behind the last one are missed by nobody else.
+    """
 
     def __init__(self) -> None:
         self.keeping = Keeping()

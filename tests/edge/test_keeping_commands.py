@@ -22,7 +22,7 @@ from edge.spool import open_spool
 from liuhen import archive
 from liuhen.findings import Code, Severity
 from liuhen.hashing import sha256
-from liuhen.kinds import Amend, Destroyed, EntryBody, Recovered, Refusal, Retention
+from liuhen.kinds import Amend, Destroyed, EntryBody, Hold, Recovered, Refusal, Retention
 from liuhen.registry import ContentKind, GapCause, RecordLabel, RefusalCode
 from liuhen.report import Report
 from tests.edge.destroy_on_full_disk import destroy_on_full_disk
@@ -475,6 +475,30 @@ def test_an_order_that_was_cut_off_anywhere_is_finished_by_the_next_start(person
         assert Code.DESTROYED_STILL_HERE not in {f.code for f in report.findings}
     assert finished == {0, 1, 2, 3, 4}  # two segments, the place of the session, the record that was added
     assert step > 8
+
+
+def rot_before(person: Person, kind: type) -> None:
+    """One byte of the entry before the first of this kind is another: a start, which reads the end, sees nothing."""
+    path = person.device.spool / "journal" / "00000000.cbor"
+    entries = list(journal.entries_of(path))
+    place = next(place for place, one in enumerate(entries) if isinstance(one.body, kind))
+    content = bytearray(path.read_bytes())
+    content[sum(len(one.envelope.encoded) for one in entries[: place - 1])] ^= 0xFF
+    path.write_bytes(content)
+    assert len(list(journal.entries_of(path))) == place - 1
+
+
+def test_a_hold_that_a_rotten_byte_hides_holds_all_the_same(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    term_over(person)
+    assert person.acts("retention", "hold", "--session", "1", "--ground-file", order(person)) == 0
+    rot_before(person, Hold)
+    capsys.readouterr()
+    assert person.acts("destroy", "--session", "1", "--basis-file", order(person)) == EXIT_DENIED
+    assert "拒绝销毁" in capsys.readouterr().err
+    assert len(person.segments(1)) == 2
+    assert person.ledger().whole is False
+    assert person.types("retention", "ls", str(person.device.spool)) == 0
+    assert "日志有缺失" in capsys.readouterr().out
 
 
 def test_what_was_said_and_not_done_is_seen_by_a_verifier_until_it_is_finished(person: Person) -> None:

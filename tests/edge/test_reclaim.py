@@ -28,13 +28,14 @@ from liuhen.errors import FormatError
 from liuhen.findings import Severity
 from liuhen.hashing import sha256
 from liuhen.keeping import SYNCHRONISED
-from liuhen.kinds import Checkpoint, Event, Order, Receipt, Reclaimed, Witness
+from liuhen.kinds import Checkpoint, Event, Hold, Order, Receipt, Reclaimed, Witness
 from liuhen.registry import CheckOutcome, ContentKind, OrderCode, RetentionMode
 from liuhen.report import to_json
 from liuhen.store_statements import sign_witness
 from liuhen.stored import Bar
 from tests.edge.examined import examine
 from tests.edge.keeping_room import DAY_MS, Person, with_two_sessions
+from tests.edge.test_keeping_commands import rot_before
 from tests.signing.archives import signer
 from tests.signing.checking import NOW_MS
 from tests.signing.kept import LATER_MS, OTHER_STORE, STORE, Kept, kept_archive
@@ -513,6 +514,18 @@ def test_what_is_held_after_the_cut_is_not_removed_by_the_start(
     reclaiming.finish_reclaims(spool)
     spool.close()
     assert len(person.segments(1)) == 2
+
+
+def test_a_hold_that_a_rotten_byte_hides_keeps_the_media(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipted(person)
+    assert person.acts("retention", "hold", "--session", "1", "--ground-file", person.file("hold.txt", "诉讼保全")) == 0
+    rot_before(person, Hold)
+    person.days = 20
+    assert reclaims(person, monkeypatch, ORDER) == EXIT_DENIED
+    assert len(person.segments(1)) == 2
+    spool = open_spool(person.device.spool)
+    assert not read_books(spool.root).ledger.whole
+    spool.close()
 
 
 def test_what_went_for_a_receipt_is_no_lie_of_the_disk_at_the_next_start(
