@@ -30,14 +30,20 @@ ROWS_LIMIT = 512
 PIECE_BYTES = 1 << 20
 PENDING_FILE = "device/destroying"
 """Local state: an order is being carried out. Its absence spares a start the reading of the whole journal."""
+PUT_OFF = b"the journal is not whole"
+"""What a mark says that a start could not finish by: starts tell it and read no further, a person's command does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """What carrying out an order did: files removed, and files that were not what the journal says and were kept."""
+    """What carrying out an order did: files removed, and files that were not what the journal says and were kept.
+
+    `incomplete`: nothing could be decided, for entries are missing and one might have been a hold.
+    """
 
     removed: int = 0
     kept: tuple[Path, ...] = ()
+    incomplete: bool = False
 
 
 def read_ledger(root: Path) -> Ledger:
@@ -77,16 +83,39 @@ def destroy(spool: Spool, journal: Journal, *, ledger: Ledger, allowed: Allowed,
     The entries bear the reading that the decision rests on: a clock that is lost in between would unfound them.
     """
     pending = spool.root / PENDING_FILE
-    if not durable.exists(pending):
-        spool.write(durable.Create(path=pending, content=b""))
+    left = begin(spool, pending)
     named = ((RecordLabel.APPROVAL, order.commitment),)
     for start in range(0, len(allowed.contents), ROWS_LIMIT):
         rows = allowed.contents[start : start + ROWS_LIMIT]
         body = Destroyed(contents=rows, basis=0, records=named)
         journal.append(body, session_id=allowed.session, clock=allowed.clock)
     carried = remove_contents(spool, ledger, {content: allowed.session for content in allowed.contents})
-    spool.write(durable.Remove(path=pending, missing_ok=True))
+    if not left:
+        spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried
+
+
+def begin(spool: Spool, pending: Path) -> bool:
+    """Leave the mark by which a start finishes what is begun now. Raises StorageFault.
+
+    Returns whether one was left already: it stays when this is done, for the next start to finish what it was left for.
+    """
+    left = durable.exists(pending)
+    spool.write(durable.Replace(path=pending, content=b"") if left else durable.Create(path=pending, content=b""))
+    return left
+
+
+def put_off(spool: Spool, pending: Path) -> Carried:
+    """Keep the mark, and let it say that the journal has to be whole first. Raises StorageFault."""
+    if durable.exists(pending):
+        spool.write(durable.Replace(path=pending, content=PUT_OFF))
+    return Carried(incomplete=True)
+
+
+def is_put_off(pending: Path) -> bool:
+    """Whether the mark says so. Raises StorageFault."""
+    with durable.reading(pending), durable.opened(pending) as file:
+        return file.read(len(PUT_OFF)) == PUT_OFF
 
 
 def finish(spool: Spool, ledger: Ledger) -> Carried:
@@ -94,8 +123,10 @@ def finish(spool: Spool, ledger: Ledger) -> Carried:
 
     What was brought back since and must be kept again, by a hold or a longer term, stays.
     """
-    carried = remove_contents(spool, ledger, ledger.still_to_go()) if ledger.whole else Carried()
     pending = spool.root / PENDING_FILE
+    if not ledger.whole:
+        return put_off(spool, pending)
+    carried = remove_contents(spool, ledger, ledger.still_to_go())
     if durable.exists(pending):
         spool.write(durable.Remove(path=pending, missing_ok=True))
     return carried
@@ -104,10 +135,13 @@ def finish(spool: Spool, ledger: Ledger) -> Carried:
 def finish_destructions(spool: Spool) -> Carried:
     """What a start does after recovery: nothing, unless an order was being carried out when the device was cut off.
 
-    Reads the whole journal then, and only then. Raises StorageFault, JournalError.
+    Reads the whole journal then, and only then; once, where that is not whole. Raises StorageFault, JournalError.
     """
-    if not durable.exists(spool.root / PENDING_FILE):
+    pending = spool.root / PENDING_FILE
+    if not durable.exists(pending):
         return Carried()
+    if is_put_off(pending):
+        return Carried(incomplete=True)
     return finish(spool, read_ledger(spool.root))
 
 

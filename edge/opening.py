@@ -259,7 +259,13 @@ class Opening:
     def _finish_destructions(self) -> None:
         """What a power cut interrupted of a destruction or a reclaim; one that cannot go on hinders no recording."""
         try:
-            destruction.finish_destructions(self.spool)
+            if destruction.finish_destructions(self.spool).incomplete:
+                self._onlooker.say(
+                    "有一项销毁尚未完成：日志有缺失，可能漏看保全，相关文件未删除；"
+                    "日志修复后请执行 `liuhen destroy --finish`",
+                    "a destruction is unfinished: entries are missing, one might have been a hold, and its files are "
+                    "still here; when the journal is whole again run `liuhen destroy --finish`",
+                )
         except (JournalError, StorageFault) as error:
             self._onlooker.say(
                 f"有一项销毁尚未完成，暂时无法核实或执行（{error}）；请稍后执行 `liuhen destroy --finish`",
@@ -267,7 +273,13 @@ class Opening:
                 "run `liuhen destroy --finish` later",
             )
         try:
-            reclaiming.finish_reclaims(self.spool)
+            if reclaiming.finish_reclaims(self.spool).incomplete:
+                self._onlooker.say(
+                    "有一项空间清理尚未完成：日志有缺失，可能漏看保全，相关文件仍占空间；"
+                    "日志修复后请执行 `liuhen spool reclaim`",
+                    "a reclaim of space is unfinished: entries are missing, one might have been a hold, and its files "
+                    "still take space; when the journal is whole again run `liuhen spool reclaim`",
+                )
         except (JournalError, StorageFault) as error:
             self._onlooker.say(
                 f"有一项空间清理尚未完成（{error}）；录制照常，下次启动时继续",

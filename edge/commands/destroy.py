@@ -102,6 +102,13 @@ def _explain(denied: Denied, zone: tzinfo) -> None:
 
 
 def _tell(carried: Carried) -> int:
+    if carried.incomplete:
+        complain(
+            "日志有缺失，可能漏看保全，未删除任何文件 / entries are missing, one might be a hold: nothing was removed",
+            "请用 liuhen-verify 查看缺失，日志修复后再执行",
+            "see with liuhen-verify what is missing, and run this again when the journal is whole",
+        )
+        return EXIT_FAULT
     tell(f"已销毁文件 files destroyed: {carried.removed}（日志条目不变 the chain is as it was）")
     for path in carried.kept:
         complain(

@@ -26,7 +26,7 @@ from edge.custody import OpenToken, no_token
 from edge.journal import clock_row
 from edge.ports import Clock
 from edge.reclaim import Backing, Plan, ReclaimBooks, plan
-from edge.reclaiming import read_books, reclaim
+from edge.reclaiming import finish, read_books, reclaim
 from edge.refusals import EXIT_CLEAN, EXIT_FAULT, SpoolError, complain, guarded
 from liuhen.kinds import Commitments, Order
 from liuhen.registry import OrderCode, RecordLabel
@@ -93,6 +93,7 @@ def _reclaim(
         )
         tell(f"日志条目 entry {at.seq}：操作员命令 an operator's order")
     books = read_books(act.log.spool.root)  # with the order
+    finished = finish(act.log.spool, books)
     planned = plan(
         books,
         (session,) if session is not None else tuple(books.ledger.sessions),
@@ -102,16 +103,16 @@ def _reclaim(
     )
     carried = reclaim(act.log.spool, act.log.journal, books, planned)
     _explain(planned)
-    tell(f"已腾出文件 files given back: {carried.removed}")
-    for path in carried.kept:
+    tell(f"已腾出文件 files given back: {finished.removed + carried.removed}")
+    for path in (*finished.kept, *carried.kept):
         complain(
             str(path),
             "该文件内容与日志不符，未删除；请运行 liuhen-verify 并联系维护人员",
             "not the bytes that the journal names, so it was kept; run liuhen-verify",
         )
-    if carried.kept:
+    if finished.kept or carried.kept:
         return EXIT_FAULT
-    return EXIT_CLEAN if carried.removed or not planned.kept else EXIT_DENIED
+    return EXIT_CLEAN if finished.removed or carried.removed or not planned.kept else EXIT_DENIED
 
 
 def _backing(act: Act, config: configuration.Config, books: ReclaimBooks) -> Backing:

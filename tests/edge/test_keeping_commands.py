@@ -17,6 +17,7 @@ from edge.commands import destroy as destroy_command
 from edge.commands.acts import EXIT_DENIED
 from edge.opening import maintenance
 from edge.ports import SyncState
+from edge.refusals import EXIT_FAULT
 from edge.retention import Allowed, Denied, may_destroy
 from edge.spool import open_spool
 from liuhen import archive
@@ -477,6 +478,23 @@ def test_an_order_that_was_cut_off_anywhere_is_finished_by_the_next_start(person
     assert step > 8
 
 
+def starts(person: Person) -> list[str]:
+    """A start and its end; what it says in English."""
+    said: list[str] = []
+    person.boots += 1
+    with maintenance(person.device.config, person.clock(), lambda _zh, en: said.append(en)):
+        pass
+    return said
+
+
+def flip(person: Person, at: int = 400) -> None:
+    """One byte of the journal's first file, and back again."""
+    path = person.device.spool / "journal" / "00000000.cbor"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
 def rot_before(person: Person, kind: type) -> None:
     """One byte of the entry before the first of this kind is another: a start, which reads the end, sees nothing."""
     path = person.device.spool / "journal" / "00000000.cbor"
@@ -511,6 +529,27 @@ def test_what_was_said_and_not_done_is_seen_by_a_verifier_until_it_is_finished(p
     assert person.acts("destroy", "--finish") == 0
     assert person.segments(1) == []
     assert Code.DESTROYED_STILL_HERE not in {f.code for f in person.verify().findings}
+
+
+def test_a_destruction_that_a_journal_with_a_hole_leaves_is_told_at_each_start_and_finished_when_it_is_whole(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    term_over(person)
+    with monkeypatch.context() as patch:
+        patch.setattr(destruction, "remove_contents", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            person.acts("destroy", "--session", "1", "--basis-file", order(person))
+    mark = person.device.spool / destruction.PENDING_FILE
+    flip(person)
+    for _ in range(2):
+        assert [line for line in starts(person) if "liuhen destroy --finish" in line]
+    capsys.readouterr()
+    assert person.acts("destroy", "--finish") == EXIT_FAULT
+    assert "未删除任何文件" in capsys.readouterr().err
+    assert (len(person.segments(1)), mark.exists()) == (2, True)
+    flip(person)
+    assert person.acts("destroy", "--finish") == 0
+    assert (person.segments(1), mark.exists()) == ([], False)
 
 
 def test_what_was_brought_back_and_is_held_again_is_not_finished_off(person: Person) -> None:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from edge import reclaiming, store_examined, witnessing
 from edge.commands.acts import EXIT_DENIED
 from edge.destruction import Carried
+from edge.journal import clock_row
 from edge.journal_follow import JournalFollower
 from edge.opening import maintenance
 from edge.ports import SyncState
-from edge.reclaim import Backing, Believed, Local, Plan, ReclaimBooks, _local, checked_witness, plan
+from edge.reclaim import Backing, Believed, Local, Part, Plan, ReclaimBooks, _local, checked_witness, plan
 from edge.reclaiming import PENDING_FILE, read_books
 from edge.spool import open_spool
 from edge.store_examined import Standings
@@ -35,7 +36,7 @@ from liuhen.store_statements import sign_witness
 from liuhen.stored import Bar
 from tests.edge.examined import examine
 from tests.edge.keeping_room import DAY_MS, Person, with_two_sessions
-from tests.edge.test_keeping_commands import rot_before
+from tests.edge.test_keeping_commands import flip, rot_before, starts
 from tests.signing.archives import signer
 from tests.signing.checking import NOW_MS
 from tests.signing.kept import LATER_MS, OTHER_STORE, STORE, Kept, kept_archive
@@ -526,6 +527,65 @@ def test_a_hold_that_a_rotten_byte_hides_keeps_the_media(person: Person, monkeyp
     spool = open_spool(person.device.spool)
     assert not read_books(spool.root).ledger.whole
     spool.close()
+
+
+def test_a_reclaim_that_a_journal_with_a_hole_leaves_is_told_at_each_start_and_finished_by_a_person(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipted(person)
+    person.days = 20
+    with monkeypatch.context() as patch:
+        patch.setattr(reclaiming, "remove_contents", lambda *_: (_ for _ in ()).throw(_Died()))
+        with pytest.raises(_Died):
+            reclaims(person, monkeypatch, ORDER)
+    mark = person.device.spool / PENDING_FILE
+    flip(person)
+    assert [line for line in starts(person) if "reclaim of space is unfinished" in line]
+    with monkeypatch.context() as patch:  # told again, and the journal is not read again for it
+        patch.setattr(reclaiming, "read_books", lambda _root: pytest.fail("read"))
+        assert [line for line in starts(person) if "liuhen spool reclaim" in line]
+    assert reclaims(person, monkeypatch) == EXIT_DENIED
+    assert (len(person.segments(1)), mark.exists()) == (2, True)
+    flip(person)
+    assert reclaims(person, monkeypatch) == 0
+    assert (person.segments(1), mark.exists()) == ([], False)
+    assert not [line for line in starts(person) if "unfinished" in line]
+
+
+def test_a_mark_that_was_left_outlives_the_next_reclaim_and_is_finished_by_a_start(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that failed once lets the next file go; what it failed on is not forgotten over that."""
+    receipted(person)
+    person.days = 20
+    left, other = person.segments(1)
+    kept = left.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(reclaiming, "remove_contents", lambda *_: (_ for _ in ()).throw(_Died()))
+        with pytest.raises(_Died):
+            reclaims(person, monkeypatch, ORDER)
+    person.boots += 1
+    with monkeypatch.context() as patch:
+        patch.setattr(reclaiming, "finish_reclaims", lambda _spool: Carried())
+        with maintenance(person.device.config, person.clock(), lambda *_: None) as log:
+            books = read_books(log.spool.root)
+            (was,) = [one.reasons for one in {id(one): one for one in books.reclaimed.values()}.values()]
+            (content,) = [one for one in books.reclaimed if one[1] == sha256(other.read_bytes())]
+            again = Part(
+                session=person.session(1),
+                contents=(content,),
+                receipts=tuple(was.receipts),
+                witness=None,
+                order=was.order,
+                clock=clock_row(person.clock()),
+            )
+            reclaiming.reclaim(log.spool, log.journal, books, Plan(parts=(again,), kept={}))
+    assert left.read_bytes() == kept
+    assert not other.exists()
+    assert (person.device.spool / PENDING_FILE).exists()
+    assert starts(person) == []
+    assert person.segments(1) == []
+    assert not (person.device.spool / PENDING_FILE).exists()
 
 
 def test_what_went_for_a_receipt_is_no_lie_of_the_disk_at_the_next_start(
