@@ -74,6 +74,7 @@ from liuhen.registry import (
     EVENTS,
     CheckCode,
     ChoiceCode,
+    DutyCode,
     EventCode,
     Purpose,
     RecordLabel,
@@ -268,6 +269,8 @@ class Running:
         if self._begun is None:
             self._begun = self.opening.begin(self.start.hardware.clock, resume=resume)
             self._warn_of_what_is_missing()
+            for seq, code in self._begun.state.due:
+                self.room.open_duty(DutyCode(code), seq)
             _journal_choices(self.start.config, self.log)
             if self.start.in_force is not None:
                 self._settle_config(self.start.in_force)

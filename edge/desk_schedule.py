@@ -23,7 +23,7 @@ from edge.room import Room
 from edge.schedule import BYTES_LIMIT, Hearing, ScheduleError, due_ms, is_of_another_case, parse, to_bytes
 from edge.session.state import Mode
 from liuhen.entry import Entry
-from liuhen.kinds import Duty, Event, Header, Segment
+from liuhen.kinds import Event, Header, Segment
 from liuhen.registry import EVENTS, DutyCode, EventCode, RecordLabel
 
 LOOK_EVERY_NS = 5 * 10**9
@@ -239,10 +239,6 @@ class ScheduleClerk:
             caught_up = self._caught_up(found, newest)
         except ScheduleError:
             caught_up, damaged = found, True
-        owed = {entry.body.refers_to for entry in newest if isinstance(entry.body, Duty)}
-        for entry in newest:
-            if _is_not_recorded(entry) and entry.common.seq not in owed:
-                self._room.open_duty(DutyCode.WRITTEN_STATEMENT, entry.common.seq)
         if caught_up is not None and caught_up != found:
             self._keep(caught_up)
         elif damaged:

@@ -48,7 +48,7 @@ from liuhen.shapes import (
 
 OPEN_GAPS_LIMIT = 64
 CHECKS_KEPT = len(CheckCode)
-OWED_LIMIT = 4 * STANDING_KEPT + CHECKS_KEPT + 1
+OWED_LIMIT = 5 * STANDING_KEPT + CHECKS_KEPT + 1
 FOLDER = "device"
 
 
@@ -80,6 +80,8 @@ class _Owed(enum.IntEnum):
     """Not owed, but when the next one is: UTC in ms stands where the others have a seq."""
     VISIT = 5
     """The visit that goes on; the code says whether its notice is settled."""
+    DUE = 6
+    """What makes a duty due that has no entry yet; the code is the duty's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,7 @@ def _owed(state: JournalState) -> tuple[tuple[int, int, int, int, bytes], ...]:
         *((_Owed.INHIBITION, one.seq, one.code, one.at[1], one.at[0]) for one in state.inhibitions),
         *((_Owed.APPROVAL, seq, 0, 0, bytes(16)) for seq in state.unapproved),
         *((_Owed.DUTY, duty.seq, duty.code, duty.refers_to, bytes(16)) for duty in state.duties),
+        *((_Owed.DUE, seq, code, 0, bytes(16)) for seq, code in state.due),
         *((_Owed.EXPLANATION, seq, 0, 0, bytes(16)) for seq in unexplained),
         *((_Owed.VISIT, one.seq, int(one.settled), one.at[1], one.at[0]) for one in visits),
         *((_Owed.CHECK, max(0, one.utc_ms), one.code, one.at[1], one.at[0]) for one in state.checks),
@@ -271,6 +274,7 @@ def _slot(stored: _Stored) -> Slot:
             for what, seq, code, number, _ in stored.owed
             if what == _Owed.DUTY
         ),
+        due=tuple((seq, code) for what, seq, code, *_ in stored.owed if what == _Owed.DUE),
         checks=tuple(
             LastCheck(code=code, utc_ms=utc_ms, at=(boot_id, number))
             for what, utc_ms, code, number, boot_id in stored.owed

@@ -25,6 +25,7 @@ from liuhen.kinds import (
     Instant,
     Key,
     Mark,
+    Refusal,
     Segment,
     Session,
     SessionEnd,
@@ -32,8 +33,10 @@ from liuhen.kinds import (
     Visit,
 )
 from liuhen.registry import (
+    DESTRUCTION_REFUSALS,
     CheckCode,
     DutyAct,
+    DutyCode,
     EventCode,
     GapCause,
     InhibitionAct,
@@ -163,6 +166,8 @@ class JournalState:
     inhibitions: tuple[Standing, ...] = ()
     unapproved: tuple[int, ...] = ()
     duties: tuple[OpenDuty, ...] = ()
+    due: tuple[tuple[int, int], ...] = ()
+    """Entries, by number, that make a duty with this code due and have none yet: a power cut may come in between."""
     checks: tuple[LastCheck, ...] = ()
 
     @property
@@ -233,15 +238,28 @@ def _owed(state: JournalState, entry: Entry) -> JournalState:
     match entry.body:
         case Inhibition() as body:
             return _inhibited(state, entry.common.seq, body)
-        case Duty(act=DutyAct.OPENED) as body:
-            duty = OpenDuty(seq=entry.common.seq, code=body.code, refers_to=body.refers_to)
-            return replace(state, duties=(*state.duties, duty)[-STANDING_KEPT:])
-        case Duty(act=DutyAct.DISCHARGED) as body:
-            return replace(state, duties=tuple(duty for duty in state.duties if duty.seq != body.refers_to))
+        case Duty() | Refusal() | Event():
+            return _duties(state, entry)
         case Check(code=CheckCode.BEFORE_RECORDING | CheckCode.DAILY as code):
             utc_ms, boottime_ns, boot_id, *_ = entry.common.clock
             newest = LastCheck(code=int(code), utc_ms=utc_ms, at=(boot_id, boottime_ns))
             return replace(state, checks=(*(one for one in state.checks if one.code != code), newest))
+        case _:
+            return state
+
+
+def _duties(state: JournalState, entry: Entry) -> JournalState:
+    match entry.body:
+        case Duty(act=DutyAct.OPENED) as body:
+            duty = OpenDuty(seq=entry.common.seq, code=body.code, refers_to=body.refers_to)
+            due = tuple(one for one in state.due if one != (body.refers_to, body.code))
+            return replace(state, duties=(*state.duties, duty)[-STANDING_KEPT:], due=due)
+        case Duty(act=DutyAct.DISCHARGED) as body:
+            return replace(state, duties=tuple(duty for duty in state.duties if duty.seq != body.refers_to))
+        case Refusal(code=code) if code not in DESTRUCTION_REFUSALS:
+            return replace(state, due=(*state.due, (entry.common.seq, DutyCode.REPORT))[-STANDING_KEPT:])
+        case Event(code=EventCode.SCHEDULED_NOT_RECORDED):
+            return replace(state, due=(*state.due, (entry.common.seq, DutyCode.WRITTEN_STATEMENT))[-STANDING_KEPT:])
         case _:
             return state
 

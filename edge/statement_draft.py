@@ -19,11 +19,18 @@ from edge.record_text import record_text
 from edge.refusals import SpoolError
 from liuhen.entry import Entry
 from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Instant, Refusal, Session
-from liuhen.registry import EVENTS, DutyAct, DutyCode, EventCode, GapCause, RecordLabel, RefusalCode
+from liuhen.registry import (
+    DESTRUCTION_REFUSALS,
+    EVENTS,
+    DutyAct,
+    DutyCode,
+    EventCode,
+    GapCause,
+    RecordLabel,
+    RefusalCode,
+)
 
 BLANK = "＿＿＿＿＿＿＿＿"
-_NO_START = frozenset(range(RefusalCode.NO_CAMERA, RefusalCode.TERM_UNSET)) | {RefusalCode.POWER}
-"""Refusals of a start; the others are of a destruction."""
 _STREAMS = {None: "画面和声音", 0: "画面", 1: "声音"}
 
 
@@ -64,7 +71,7 @@ def _start_lines(entry: Entry, root: Path, zone: tzinfo) -> tuple[str, ...] | No
     """What the entry says of a recording that never began; None where it is about something else."""
     told = f"记入日志的时间：{local_time(entry.common.clock[0], zone)}"
     match entry.body:
-        case Refusal(code=code) if code in _NO_START:
+        case Refusal(code=code) if code not in DESTRUCTION_REFUSALS:
             return ("事由：启动录制被拒绝", f"拒绝原因：{RefusalCode(code).words_zh}", told)
         case Event(code=EventCode.SCHEDULED_NOT_RECORDED, measured=(_, due_seconds, _), records=named):
             title = next((record_text(root, commitment) for _, commitment in named), None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC
 from pathlib import Path
 
 import pytest
 
+from edge.durable import StorageFault
 from edge.guard.words import Reason
+from edge.room import Room as RecorderRoom
 from edge.sensors.readings import PowerReading, PowerState, Readings
 from edge.statement_draft import draft_of
 from edge.surroundings import Surroundings
@@ -100,6 +103,27 @@ def test_a_start_that_is_refused_between_sessions_is_checked_and_owed_a_report_o
     assert len(numbers) == 2
     events = [entry.body.code for entry in entries if isinstance(entry.body, Event)]
     assert events.count(EventCode.REFUSED_REQUEST) == 3
+    assert made.verify().intact
+
+
+def test_a_report_is_owed_also_where_the_power_went_between_the_refusal_and_the_duty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes(*_: object) -> int:
+        raise StorageFault(made.spool, errno.EIO)
+
+    made = device(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(RecorderRoom, "open_duty", goes)
+        Service(made, Room()).serve(told(PowerState.LOW), rest, start, rest)
+    last = journal(made)[-1]
+    assert isinstance(last.body, Refusal)
+    for boot in (1, 2):
+        room = Room()
+        room.clock.boot_id = bytes([boot]) * 16
+        assert Service(made, room).serve(rest) == 0
+        duties = [entry.body for entry in journal(made) if isinstance(entry.body, Duty)]
+        assert [(duty.code, duty.refers_to) for duty in duties] == [(DutyCode.REPORT, last.common.seq)]
     assert made.verify().intact
 
 
