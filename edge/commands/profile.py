@@ -197,8 +197,10 @@ def _template_lines(template: Template) -> Iterator[str]:
     by = f"，记录人 {template.recorder}" if template.recorder else ""
     yield f"程序 {template.procedure.words_zh}：{words_of(template.obligation)}{by}  〔{template.source}〕"
     yield f"    {words_of(template.begin)}，{words_of(template.span)}"
+    titles = {step.id: step.title for step in template.steps}
     for name in SHOWN_OF_TEMPLATES:
-        if (words := words_of(getattr(template, name))) != NONE:
+        value = getattr(template, name)
+        if (words := titles[value] if name == "ask_reason_before" and value else words_of(value)) != NONE:
             yield f"    {'记录场所' if name == 'place' else FIELD_WORDS[name]}：{words}"
     for number, step in enumerate(template.steps, 1):
         rows = f"  〔{'、'.join(step.covers)}〕" if step.covers else ""

@@ -77,6 +77,7 @@ def test_show_names_each_part_of_the_schema_whether_the_document_says_it_or_not(
         _, out, _ = profile(capsys, "show", name)
         for field in dataclasses.fields(Profile):
             assert field.name in apart or f"\n{FIELD_WORDS[field.name]}：" in out, (name, field.name)
+    assert "未到此环节而结束须说明：当事人确认《听证笔录》" in profile(capsys, "show", "zezhou")[1]
     assert "\n当事人调阅：（未规定）" in profile(capsys, "show", "zezhou")[1]
     window = profile(capsys, "show", "zezhou")[1].partition("程序 窗口受理：")[2].partition("程序 ")[0]
     for told in ("记录场所：行政审批大厅", "最少执法人员：1", "免填：当事人；执法证件号码", "所录事项：1"):
