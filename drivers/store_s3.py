@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import heapq
-import ipaddress
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import botocore.session
 from botocore import UNSIGNED
@@ -37,7 +35,7 @@ from edge.store_trial import Answer, DeleteTrial, PutTrial, RetainTrial, Trial, 
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import read_private_file
 from liuhen.registry import RetentionMode
-from liuhen.store_names import StoreUrl
+from liuhen.store_names import StoreUrl, is_loopback
 from liuhen.store_pages import BEFORE_PARSING, UNREADABLE, Pages, check_answer
 
 REGION = "us-east-1"
@@ -127,6 +125,10 @@ class S3Store:
     def sign_with_offset(self, offset: timedelta) -> None:
         """Sign as if the clock were so much further on; the clock itself is left alone."""
         self._offset = offset
+
+    def keep_off_this_machine(self) -> None:
+        """Have a server refused that answers on this very machine, whatever its name; before anything is asked."""
+        self._transport.keep_off_this_machine()
 
     def attempt(self, trial: Trial) -> Answer:
         """See TrialStore."""
@@ -448,12 +450,3 @@ def _store_time(answer: Mapping[str, Any]) -> datetime:
 
 def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
-
-
-def is_loopback(place: str) -> bool:
-    """Whether a host with its port is this very machine."""
-    host = urlsplit(f"//{place}").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

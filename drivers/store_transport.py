@@ -36,6 +36,10 @@ SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 CHUNK_BYTES = 1 << 17
 PIECE_BYTES = 1 << 14
 """One record of TLS. Each has `READ_SECONDS` to go: 550 bytes a second are enough."""
+HERE = (
+    "录制设备自身不能是规定的保存场所；请写保存场所的真实地址（不要写本机的隧道或转发端口）",
+    "the recorder's own machine is no designated store; write that store's real address, not a tunnel's here",
+)
 NETWORK_ERRORS = (HTTPError, HTTPException, OSError)
 """What urllib3 lets out while a request is made or an answer is read."""
 
@@ -111,6 +115,10 @@ class Transport:
         else:
             self._pool = _PlainPool(parts.hostname or "", **shape)
 
+    def keep_off_this_machine(self) -> None:
+        """Let every connection made from now on send nothing where both its ends are this machine."""
+        self._pool.conn_kw["elsewhere"] = True
+
     @property
     def server_key(self) -> bytes | None:
         """SHA-256 of the key of the server that last answered this thread."""
@@ -155,7 +163,11 @@ def network_fault(error: Exception, body: object = None) -> StoreFault:
 
 
 class _PlainConnection(HTTPConnection):
-    """See `send_in_pieces`."""
+    """See `send_in_pieces`. `elsewhere`: not to this very machine."""
+
+    def __init__(self, *words: Any, elsewhere: bool = False, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self.elsewhere = elsewhere
 
     def send(self, data: Any) -> None:
         send_in_pieces(self, super().send, data)
@@ -166,6 +178,10 @@ class _TlsConnection(HTTPSConnection):
 
     server_key: bytes | None = None
 
+    def __init__(self, *words: Any, elsewhere: bool = False, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self.elsewhere = elsewhere
+
     def connect(self) -> None:
         super().connect()
         sock: Any = self.sock
@@ -175,18 +191,27 @@ class _TlsConnection(HTTPSConnection):
         send_in_pieces(self, super().send, data)
 
 
-def send_in_pieces(connection: HTTPConnection, send: Callable[[Any], None], content: Any) -> None:
+def send_in_pieces(connection: _PlainConnection | _TlsConnection, send: Callable[[Any], None], content: Any) -> None:
     """Hand bytes to the socket so that its limit is that of a small piece of them, and not of all.
 
     A socket's limit is for the whole of what one call sends, and urllib3 sends a request under the limit of connecting:
     on a thin line nothing that takes longer than that would ever be through.
+    Raises StoreFault (DENIED) where the server is on this machine and should not be.
     """
     if connection.sock is None:
         connection.connect()
     connection.sock.settimeout(READ_SECONDS)
+    if connection.elsewhere and _is_here(connection.sock):
+        connection.close()
+        raise store_fault(FaultClass.DENIED, "the store's address leads to this very machine", remedy=HERE)
     view = memoryview(content)
     for at in range(0, len(view), PIECE_BYTES):
         send(view[at : at + PIECE_BYTES])
+
+
+def _is_here(sock: Any) -> bool:
+    """Whether both ends of a connection have one address: by loopback, or by any other of this machine's."""
+    return bool(sock.getsockname()[0] == sock.getpeername()[0])
 
 
 class _TlsPool(HTTPSConnectionPool):

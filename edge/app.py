@@ -199,6 +199,7 @@ class Running:
                 say=start.watcher.said,
                 announce=self.neighbours.announce,
                 ease_picture=start.hardware.camera.ease if start.hardware.camera is not None else _left_as_it_is,
+                production=_purpose(opening) is Purpose.PRODUCTION,
             )
         )
         newest = self.log.state

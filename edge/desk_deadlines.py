@@ -178,7 +178,7 @@ class DeadlineClerk:
     def _has_designated(self) -> bool:
         """Whether there is a designated store that counts."""
         stores = self._room.tools.config.store.every
-        places = [one.place for one in stores if one.designated]
+        places = [one.place for one in stores if self._room.designates(one)]
         return any(place is not None and self.standings.at(place) is Standing.FIT for place in places)
 
     def _say(self, code: EventCode, measured: tuple[int, ...], session: SessionRow) -> None:

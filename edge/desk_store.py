@@ -14,6 +14,7 @@ from typing import Any
 
 from edge import durable, store_examined
 from edge.books import Books
+from edge.designation import WORDS_EN, WORDS_ZH
 from edge.desk_deadlines import DeadlineClerk
 from edge.desk_space import SpaceClerk
 from edge.desk_witness import WitnessClerk
@@ -81,6 +82,7 @@ class StoreClerk:
         self._standings = Standings()
         if self.books is not None:
             self._weigh()
+            self._warn_of_own()
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -142,7 +144,7 @@ class StoreClerk:
         if self.deadlines is None:
             return
         stores = self._room.tools.config.store.every
-        leading = self._heard[next((one.url for one in stores if one.designated), stores[0].url)]
+        leading = self._heard[next((one.url for one in stores if self._room.designates(one)), stores[0].url)]
         self.deadlines.alive, self.deadlines.trouble = leading.alive, leading.trouble
 
     def _refused(self, told: OffloadTold) -> None:
@@ -244,6 +246,14 @@ class StoreClerk:
                 if standing is found and (found is Standing.UNFIT or access.designated):
                     self._room.warnings[key] = f"{'第二' if second else ''}存储库{found.words_zh}"
 
+    def _warn_of_own(self) -> None:
+        """A store that is this recorder itself is said to be none, once a run and as long as it is configured."""
+        store = self._room.tools.config.store
+        for second, access in ((False, store), (True, store.second)):
+            if access.designated and not self._room.designates(access):
+                self._room.warnings["STORE_IS_OWN_2" if second else "STORE_IS_OWN"] = f"{access.url} {WORDS_ZH}"
+                self._room.tools.say(f"{access.url} {WORDS_ZH}", f"{access.url} {WORDS_EN}")
+
     def _has_session(self, session: bytes) -> bool:
         if self.books is None:
             return False
@@ -310,10 +320,10 @@ class StoreClerk:
         return (named,)
 
     def _designated(self, place: StoreUrl) -> bool:
-        """One that is configured so, and lies on no disk of this recorder."""
+        """One that is configured so, and lies neither on a disk of this recorder nor on its machine."""
         tools = self._room.tools
         access = tools.config.store.at(place)
-        if access is None or not access.designated:
+        if access is None or not self._room.designates(access):
             return False
         own = [tools.spool.root, tools.config.spool.directory, tools.config.spool.mirror]
         return place.scheme != "file" or not lies_on(Path(place.place), [path for path in own if path is not None])
@@ -369,7 +379,8 @@ class StoreClerk:
                 "unreachable": alive.unreachable,
             }
         standing_name = standing.name.lower()
-        return {"url": access.url, "designated": access.designated, "standing": standing_name, "queue": queue}
+        designated = self._room.designates(access)
+        return {"url": access.url, "designated": designated, "standing": standing_name, "queue": queue}
 
 
 _NOT_OURS = Answer(ok=False, why="不是本机配置的存储库 / not a store that is configured here")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge.config import Config
+from edge.designation import is_own_server
 from edge.destruction import keep_record
 from edge.durable import StorageFault
 from edge.journal import Journal
@@ -38,6 +39,7 @@ from edge.session.effects import (
 from edge.session.signals import GapNamed, SessionEnded, Signal, Tick, WithholdAsked
 from edge.session.state import Inhibition, Limits, Mode, Session, State
 from edge.session.step import step
+from edge.settings_store import Access
 from edge.spool import Spool
 from liuhen.kinds import Commitments, Duty, EntryBody, Event, Mark
 from liuhen.kinds import Inhibition as InhibitionEntry
@@ -113,6 +115,7 @@ class RoomTools:
 
     `say` is the operator's line; `announce` says something aloud, False: nobody can. `ease_picture` takes the lower
     bitrate of a hot board, or the usual one again; it raises HardwareFault where the camera's encoder refuses.
+    `production`: the key is endorsed for production.
     """
 
     config: Config
@@ -123,6 +126,7 @@ class RoomTools:
     say: Callable[[str, str], None]
     announce: Callable[[Announcement], bool] = lambda _what: False
     ease_picture: Callable[[bool], None] = lambda _eased: None
+    production: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +187,10 @@ class Room:
     def now_ns(self) -> int:
         """BOOTTIME now."""
         return self.tools.clock.boottime_ns()
+
+    def designates(self, access: Access) -> bool:
+        """Whether a store is configured as the designated one and is not this very machine."""
+        return access.designated and not is_own_server(access, production=self.tools.production)
 
     # -- signals and effects ------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from edge import config
+from edge.designation import WORDS_EN, WORDS_ZH, is_own_server
 from edge.refusals import EXIT_CLEAN, guarded
 from edge.rules import with_rules
 
@@ -31,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         loaded = with_rules(config.load(arguments.file))
         sys.stdout.write(f"配置可用 this configuration can be used: {arguments.file}\nSHA-256 {loaded.digest.hex()}\n")
         sys.stdout.write(f"辖区规则 rules: {loaded.rules.title}\nSHA-256 {loaded.rules.digest.hex()}\n")
+        for access in loaded.store.every:
+            if access.designated and is_own_server(access, production=True):
+                sys.stdout.write(f"▲ {access.url} {WORDS_ZH}\n  {access.url} {WORDS_EN}\n")
         return EXIT_CLEAN
 
     return guarded(work)

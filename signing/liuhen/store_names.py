@@ -6,6 +6,7 @@ A key names its object by content: whoever reads back bytes of another hash has 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -210,6 +211,15 @@ class StoreUrl:
     def text(self) -> str:
         """The one spelling, which `store_hash` hashes."""
         return f"file:{self.place}" if self.scheme == "file" else f"s3://{self.place}/{self.bucket}"
+
+
+def is_loopback(place: str) -> bool:
+    """Whether a host with its port says that it is this very machine. A name that only leads there is not looked up."""
+    host = urlsplit(f"//{place}").hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def parse_store_url(text: str) -> StoreUrl:

@@ -8,15 +8,14 @@ loopback alone. A request that fails is tried a few times; every wait has a limi
 from __future__ import annotations
 
 import heapq
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from liuhen.errors import FormatError, KeyFileError
 from liuhen.keys import read_private_file
+from liuhen.store_names import is_loopback
 from liuhen.store_pages import BEFORE_PARSING, UNREADABLE, Pages, check_answer
 from liuhen.store_reader import Bytes, Kept, ObjectVersion, StoreAccess, StoreTrouble
 
@@ -169,7 +168,7 @@ def _client(access: StoreAccess) -> tuple[tuple[type[Exception], ...], Any]:
             "读取 s3:// 需要附加组件；请执行 pip install 'liuhen[s3]'",
             "reading s3:// needs an extra; run pip install 'liuhen[s3]'",
         ) from error
-    is_local = _is_loopback(access.url.place)
+    is_local = is_loopback(access.url.place)
     if access.ca is None and not is_local:
         raise StoreTrouble(
             f"存储 {access.url.text} 必须使用 TLS；请用 --ca 给出其 CA 文件",
@@ -251,11 +250,3 @@ def _version(one: Mapping[str, Any], *, is_delete_marker: bool) -> ObjectVersion
         size=int(one.get("Size", 0)),
         is_delete_marker=is_delete_marker,
     )
-
-
-def _is_loopback(place: str) -> bool:
-    host = urlsplit(f"//{place}").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import ssl
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from edge.store import FaultClass, Store, StoreFault
 from edge.store_examined import is_conditional
 from liuhen.store_names import parse_store_url
 from sim.store import Clockwork, VirtualStore
+from tests.ceph.tls import Certificates, make_certificates
 from tests.edge.examined import examine
 
 URL = parse_store_url("s3://store.example/liuhen")
@@ -130,3 +135,63 @@ def test_a_folder_needs_no_credential(tmp_path: Path) -> None:
     _put(store)
     assert [one.key for one in store.versions("v1/")] == ["v1/a"]
     assert not store.nature().worm
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[tuple[str, Certificates, list[str]]]:
+    """A server on this machine whose certificate is for 0.0.0.0 too, which leads here and is no loopback address."""
+    files, asked = make_certificates(tmp_path / "tls", also=("0.0.0.0",)), []  # noqa: S104 - an address to connect to
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.0"
+
+        def do_PUT(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.server, files.server_key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield str(server.server_port), files, asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("host", "designated", "refused"),
+    [("0.0.0.0", True, True), ("0.0.0.0", False, False), ("127.0.0.1", True, False)],  # noqa: S104
+)
+def test_a_designated_store_whose_address_leads_to_this_machine_is_sent_nothing(
+    tls_server: tuple[str, Certificates, list[str]], tmp_path: Path, host: str, designated: bool, refused: bool
+) -> None:
+    port, files, asked = tls_server
+    credential = tmp_path / "credential"
+    credential.touch(0o600)
+    credential.write_text("access\nsecret\n", encoding="ascii")
+    settings = Settings(
+        url=f"s3://{host}:{port}/room",
+        ca_file=files.ca,
+        credentials_file=credential,
+        designated=designated,
+        designated_by="市执法局" if designated else "",
+    )
+    store = configured_store(settings, {})
+    if refused:
+        with pytest.raises(StoreFault) as caught:
+            _put(store)
+        assert caught.value.fault is FaultClass.DENIED
+        assert "真实地址" in caught.value.remedy_zh
+    else:
+        _put(store)
+    assert len(asked) == int(not refused)
+    store.close()

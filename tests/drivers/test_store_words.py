@@ -10,10 +10,10 @@ import pytest
 
 from drivers.store_answers import fault_of_answer
 from drivers.store_faults import REMEDIES
-from drivers.store_s3 import Credential, S3Store, is_loopback, read_credential
+from drivers.store_s3 import Credential, S3Store, read_credential
 from drivers.store_transport import Body
 from edge.store import FaultClass, StoreFault
-from liuhen.store_names import parse_store_url
+from liuhen.store_names import is_loopback, parse_store_url
 from tests.drivers.store_contract import BODY, fault_of, md5_of
 
 SECRET = "a-secret-that-nobody-may-see"  # noqa: S105
