@@ -1,14 +1,14 @@
 """`liuhen sim`: the composition root of the simulated world.
 
 Starts the world process, puts the libcamera stand-in below the unmodified picamera2 and the pulse source below the real
-PortAudio, and then runs the same recorder with the same drivers as a device does.
+PortAudio, and then runs the same recorder with the same drivers as a device does. Scenarios and the port-level room are
+imported where they are asked for, so that a recording here takes the memory of one on a device.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import shutil
 import signal
 import sys
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     # The imports below take a second, in which Ctrl-C has nothing to end in order: no traceback, just the end.
@@ -43,19 +44,14 @@ from edge.rules import with_rules
 from edge.streams import prepare
 from edge.terminal import Terminal, record, record_service
 from liuhen.registry import StopCause
-from sim import scenario_file
-from sim.footage import PictureFile, SoundFile, UnusableFootage
+from sim.footage import UnusableFootage
 from sim.install import install
-from sim.pins import WorldPins
-from sim.room import HearingRoom
-from sim.scenario import MadeOf, differences, play, summary
-from sim.scenario_file import BadScenario
-from sim.scene import PictureSource, SoundSource
-from sim.speech import Speech
-from sim.virtual import VIRTUAL_START, VirtualPlan, open_virtual
-from sim.virtual_sources import PictureChain, SoundChain
 from sim.wiring import Wires
 from sim.world import NoSoundServer, World, WorldPlan, WorldReady, WorldUnavailable
+
+if TYPE_CHECKING:
+    from sim.pins import WorldPins
+    from sim.virtual_sources import PictureChain, SoundChain
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.list or parsed.scenario is not None:
-        return guarded(lambda: _scenarios(parsed))
+        from sim.rehearsal import rehearse
+
+        return guarded(lambda: rehearse(None if parsed.list else parsed.scenario, parsed.spool, chains))
     if parsed.virtual and parsed.service:
         parser.error("--virtual 只录一个场次，不能作为服务运行 / --virtual records one session and is no --service")
     if parsed.virtual and parsed.seconds is None:
@@ -124,39 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _scenarios(parsed: argparse.Namespace) -> int:
-    """List the scenarios, or play one into a spool of its own; 0 if everything is as it declares, 1 if not."""
-    if parsed.list:
-        for name in scenario_file.names():
-            told = scenario_file.load(name)
-            sys.stdout.write(f"{name:26} {told.words_zh}\n{'':26} {told.words_en}\n{'':26} [{'；'.join(told.shows)}]\n")
-        return 0
-    try:
-        scenario = scenario_file.load(parsed.scenario)
-    except BadScenario as bad:
-        sys.stderr.write(f"{bad}\n")
-        return EXIT_USAGE
-    with ExitStack() as stack:
-        spool: Path | None = parsed.spool.absolute() if parsed.spool is not None else None
-        if spool is None:
-            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liuhen-"))) / "spool"
-        if spool.exists() and any(spool.iterdir()):
-            complain(
-                f"{spool} 不是空目录 / is not empty", "场景须用新的存储目录", "a scenario wants a spool of its own"
-            )
-            return EXIT_USAGE
-        played = play(scenario, spool, MadeOf(chains=chains))
-        report = played.verify()
-        differing = differences(scenario, played, report)
-        sys.stdout.write(summary(scenario, played, report, differing) + "\n")
-        return 1 if differing else 0
-
-
 def chains(config: Config) -> tuple[Callable[[], PictureChain], Callable[[], SoundChain]]:
     """The product's own encoders, for virtual sources."""
     install(config.spool.directory / "no-sensor")
-    # Late: picamera2 looks for libcamera when it is imported, and the stand-in must be there before.
-    from drivers.offline_encoder import OfflinePicture, OfflineSound  # noqa: PLC0415
+    # picamera2 looks for libcamera when it is imported, and the stand-in must be there before.
+    from drivers.offline_encoder import OfflinePicture, OfflineSound
 
     camera, microphone = config.camera, config.microphone
     return lambda: OfflinePicture(camera, config.device.utc_offset_minutes), lambda: OfflineSound(microphone)
@@ -175,7 +145,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
 
 def _recorded(base: Config, parsed: argparse.Namespace) -> int:
     try:
-        return _port_level(base, parsed, real_time=False) if parsed.virtual else _in_world(base, parsed)
+        return _in_port_level(base, parsed, real_time=False) if parsed.virtual else _in_world(base, parsed)
     except UnusableFootage as error:
         complain(str(error.what), error.remedy_zh, error.remedy_en)
         return EXIT_USAGE
@@ -189,7 +159,7 @@ def _recorded(base: Config, parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"{missing}\n改用端口级模拟房间 / using the port-level room instead\n")
         if os.environ.get("CI") == "true":
             return EXIT_USAGE
-        return _port_level(base, parsed, real_time=True)
+        return _in_port_level(base, parsed, real_time=True)
     except WorldUnavailable as error:
         complain(
             str(error),
@@ -281,13 +251,13 @@ def _simulated(base: Config, ready: WorldReady) -> Config:
 def _start(
     config: Config, terminal: Terminal, stop: threading.Event, parsed: argparse.Namespace, ready: WorldReady
 ) -> Start:
-    # Late: PortAudio reads the environment when it is imported, and libcamera's stand-in must be there before.
-    from drivers.hardware import open_hardware  # noqa: PLC0415
-    from drivers.surroundings import Stand, open_surroundings  # noqa: PLC0415
+    # PortAudio reads the environment when it is imported, and libcamera's stand-in must be there before.
+    from drivers.hardware import open_hardware
+    from drivers.surroundings import Stand, open_surroundings
 
     hardware = open_hardware(config, service=parsed.service)
     stand = Stand(
-        pin_factory=WorldPins(ready.pins) if config.panel.enabled else None,
+        pin_factory=_pins(ready) if config.panel.enabled else None,
         loudspeaker_environment=ready.loudspeaker_environment,
         block_devices=parsed.stage / "block" if parsed.stage is not None else None,
     )
@@ -306,53 +276,16 @@ def _start(
     )
 
 
-def _port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> int:
-    """The second tier: the room implements the ports; encoder, muxer, writer and journal stay the product's."""
-    with tempfile.TemporaryDirectory(prefix="liuhen-") as folder:
-        install(Path(folder) / "no-sensor")
-        chosen = replace(base, digest=amended_digest(base, "sim port-level"))
-        hardware, conduct = open_virtual(chosen, _virtual_plan(chosen, parsed, real_time=real_time))
-        return record(
-            lambda terminal, stop: Start(
-                config=chosen,
-                hardware=hardware,
-                watcher=terminal,
-                stop=stop,
-                conduct=conduct,
-                seconds=parsed.seconds,
-                emergency=parsed.emergency,
-            ),
-            acknowledgements=parsed.acks,
-        )
+def _pins(ready: WorldReady) -> WorldPins:
+
+    return WorldPins(ready.pins)
 
 
-def _virtual_plan(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> VirtualPlan:
-    picture_chain, sound_chain = chains(base)
-    return VirtualPlan(
-        picture_chain=picture_chain,
-        sound_chain=sound_chain,
-        picture_source=lambda: _picture_source(base, parsed),
-        sound_source=lambda: _sound_source(base, parsed),
-        microphone_ppm=parsed.microphone_ppm,
-        truth=parsed.truth,
-        # Another boot and the present date for every session, or two of them in one spool would contradict each other.
-        seed=secrets.randbits(32),
-        since=replace(VIRTUAL_START, utc_ms=time.time_ns() // 1_000_000),
-        real_time=real_time,
-    )
+def _in_port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> int:
+    """The second tier: the room implements the ports."""
+    from sim.port_level import record_at_the_ports
 
-
-def _picture_source(base: Config, parsed: argparse.Namespace) -> PictureSource:
-    camera = base.camera
-    if parsed.picture is not None:
-        return PictureFile(parsed.picture, camera.width, camera.height, camera.frames_per_second, parsed.stamp)
-    return HearingRoom(camera.width, camera.height, base.device.room, stamp=True)
-
-
-def _sound_source(base: Config, parsed: argparse.Namespace) -> SoundSource:
-    if parsed.sound is not None:
-        return SoundFile(parsed.sound, base.microphone.rate_hz, base.microphone.channels)
-    return Speech(base.microphone.rate_hz, base.microphone.channels)
+    return record_at_the_ports(base, parsed, chains, real_time=real_time)
 
 
 def program() -> int:

@@ -39,14 +39,13 @@ from sim.scenario_room import OFF_SECONDS, ScenarioRoom
 from sim.scene import PictureSource
 from sim.speech import Speech
 from sim.truth import NoTruth
-from sim.virtual import VIRTUAL_START, PowerCut, VirtualPlan, build_room, conduct_virtual
+from sim.virtual import VIRTUAL_START, Chains, PowerCut, VirtualPlan, build_room, conduct_virtual
 from sim.virtual_room import Act
-from sim.virtual_sources import NS_PER_SECOND, PictureChain, SoundChain
+from sim.virtual_sources import NS_PER_SECOND
 
 WIDTH, HEIGHT, FRAMES_PER_SECOND, RATE_HZ = 320, 180, 25, 16_000
 BOOT_NS = 5 * NS_PER_SECOND
 """A device records so long after it was switched on."""
-Chains = Callable[[Config], tuple[Callable[[], PictureChain], Callable[[], SoundChain]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ from sim.virtual_room import FAR_FUTURE_NS, Act, VirtualRoom
 from sim.virtual_sources import NS_PER_SECOND, PictureChain, SoundChain, VirtualCamera, VirtualMicrophone
 
 Conduct = Callable[[Stage], Ended]
+Chains = Callable[[Config], tuple[Callable[[], PictureChain], Callable[[], SoundChain]]]
+"""What makes the product's encoders for a configuration: a composition root's, for they are drivers."""
 
 TURN_NS = 100_000_000
 TURNS_AT_ONCE = 2
