@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -28,6 +29,8 @@ from tests.crash.pool import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED = ("edge.__main__", "tests.edge.key_person", "tests.edge.killed")
+COMMANDS = "edge.commands"
+"""A program imports the one that it is started for; here they all are there already."""
 END_SECONDS = 5.0
 
 
@@ -124,7 +127,8 @@ def _become(streams: list[str]) -> None:
 
 
 def _main() -> None:
-    for module in IMPORTED:
+    commands = importlib.import_module(COMMANDS)
+    for module in (*IMPORTED, *(found.name for found in pkgutil.iter_modules(commands.__path__, f"{COMMANDS}."))):
         importlib.import_module(module)
     gc.freeze()  # what all share stays shared
     module, words = _serve()
