@@ -113,6 +113,31 @@ def test_a_floor_above_the_default_goes_with_the_put_and_outlasts_the_session_an
         assert max(found) <= bench.store.now() + max(default, timedelta(days=floor_days + 2))
 
 
+def test_what_is_sent_as_a_day_begins_is_kept_for_the_whole_floor_from_its_end_without_a_right_to_lengthen(
+    tmp_path: Path,
+) -> None:
+    """An always-on room is one session a day, and a day and its margin is all that the date is longer for."""
+    floor = timedelta(days=30)
+    bench = Bench(tmp_path, settings=Settings(beacon_seconds=0, retention_ms=30 * DAY_MS))
+    bench.store.levers.retention, bench.store.levers.may_extend = timedelta(hours=1), False
+    day = bench.device.begin()
+    bench.device.segment()
+    bench.desk.cut()
+    bench.settle()
+    sent = bench.store.now()
+    bench.device.pass_ns(24 * 3600 * 10**9)
+    bench.device.segment()
+    bench.device.end()
+    ended = bench.store.now()
+    bench.desk.cut()
+    bench.settle()
+    found = locks(media(bench, day))
+    assert len(found) == 2
+    assert min(found) >= ended + floor
+    assert min(found) <= sent + floor + timedelta(days=2)
+    assert bench.desk.codes() == []
+
+
 def test_an_account_that_may_send_no_date_still_brings_it_there_and_lengthens_it(tmp_path: Path) -> None:
     bench = Bench(tmp_path, settings=Settings(beacon_seconds=0, retention_ms=30 * DAY_MS))
     bench.store.levers.retention, bench.store.levers.refuses_dates = timedelta(hours=1), True
