@@ -37,7 +37,7 @@ from edge.commands.overrides import (
     with_store,
 )
 from edge.companions import Companions, last_sending, offload_command
-from edge.config import Config
+from edge.config import Config, Spool
 from edge.provision import DemoIdentity, demo_identity
 from edge.refusals import EXIT_USAGE, complain, guarded
 from edge.rules import with_rules
@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="liuhen sim", description="模拟听证室录制一个场次 / record one session in the simulated room"
     )
     parser.add_argument(
-        "--spool", type=Path, metavar="DIR", help="默认 recordings/spool；场景默认用临时目录 / a scenario: temporary"
+        "--spool",
+        type=Path,
+        metavar="DIR",
+        help="默认按配置文件，无则 recordings/spool；场景默认用临时目录 / as the file says; a scenario: temporary",
     )
     parser.add_argument(
         "--keys", type=Path, metavar="DIR", help="演示密钥目录，默认在存储目录旁 / beside the spool by default"
@@ -132,9 +135,15 @@ def chains(config: Config) -> tuple[Callable[[], PictureChain], Callable[[], Sou
     return lambda: OfflinePicture(camera, config.device.utc_offset_minutes), lambda: OfflineSound(microphone)
 
 
+def spool_of(asked: Path | None, base: Config) -> Path:
+    """Where to record: as asked, else as the file says, else below here. A device's own spool is never the default."""
+    said = base.spool.directory
+    return (asked or (Path("recordings/spool") if said == Spool().directory else said)).absolute()
+
+
 def _simulate(parsed: argparse.Namespace) -> int:
-    spool: Path = (parsed.spool or Path("recordings/spool")).absolute()
     base = configuration.load(parsed.config) if parsed.config is not None else Config()
+    spool = spool_of(parsed.spool, base)
     base = with_store(replace(with_rules(base), spool=replace(base.spool, directory=spool)), parsed.store)
     if parsed.config is None:
         keys = parsed.keys.absolute() if parsed.keys is not None else spool.with_name(f"{spool.name}.keys")

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,13 @@ import pytest
 from edge import journal
 from edge.__main__ import _parser as device_parser
 from edge.commands.ctl import FIELDS
+from edge.config import Config, Spool
 from edge.provision import DemoIdentity, demo_identity
 from edge.spool import open_spool
 from liuhen import keys
 from liuhen.kinds import Refusal, Session, Stop
 from liuhen.registry import Purpose, RefusalCode, StopCause
+from sim.__main__ import spool_of
 from tests import warm
 from tests.edge.ports_room import UTC_MS, Refused, Room, RoomClock, device
 from tests.required import unavailable
@@ -343,6 +345,27 @@ def test_a_production_key_signs_no_simulated_source(tmp_path: Path) -> None:
     said.check(5, "正式密钥", "production")
     check_refusal(place.spool, RefusalCode.SUBSTITUTED_SOURCE)
     assert list((place.spool / "sessions").iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_simulation_records_where_its_file_says_unless_it_is_asked_otherwise(place: Place, asked: bool) -> None:
+    other = place.folder / "other"
+    if asked:
+        place.spool.rename(other)  # the device's own, which its key belongs to
+    more = ["--spool", str(other)] if asked else []
+    liuhen("sim", "--config", place.config, "--virtual", "--seconds", "2", *more).check(0, "录制")
+    recorded = [root for root in (place.spool, other) if any(isinstance(body, Session) for body in bodies(root))]
+    assert recorded == [other if asked else place.spool]
+
+
+def test_a_simulation_without_a_word_of_where_records_below_here_and_never_into_a_devices_spool() -> None:
+    below = Path("recordings/spool").absolute()
+    assert spool_of(None, Config()) == below
+    assert spool_of(None, replace(Config(), spool=Spool(minimum_free_hours=3.0))) == below
+    assert spool_of(Path("/somewhere"), Config()) == Path("/somewhere")
+    assert spool_of(None, replace(Config(), spool=Spool(directory=Path("/media/disk/spool")))) == Path(
+        "/media/disk/spool"
+    )
 
 
 def production(folder: Path) -> DemoIdentity:
