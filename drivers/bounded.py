@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from edge.ports import HardwareFault
+
 STUCK_AT_MOST = 3
 """Calls of one device that may be stuck at once; each holds a thread. More are refused without being tried."""
 
@@ -105,3 +107,42 @@ class StuckCalls:
     def too_many(self) -> bool:
         """Whether nothing more should be tried before one of them returns."""
         return bool(self.words) and len(self._calls) >= STUCK_AT_MOST
+
+
+class DeviceCalls:
+    """Every call into the library of one device: within a limit, and whatever it raises in the words of the device."""
+
+    def __init__(
+        self,
+        *,
+        translate: Callable[[Exception], HardwareFault],
+        stuck_fault: Callable[[str], HardwareFault],
+        leave_behind: Callable[[], object],
+    ) -> None:
+        """`leave_behind` gives up what a call that has just passed its limit may still hold."""
+        self.stuck = StuckCalls()
+        self._translate = translate
+        self._stuck_fault = stuck_fault
+        self._leave_behind = leave_behind
+
+    def run(
+        self,
+        limit_seconds: float,
+        name: str,
+        work: Callable[[], Result],
+        too_late: Callable[[Result], object] | None = None,
+    ) -> Result:
+        """As `run_within`. Raises HardwareFault alone."""
+        if self.stuck.too_many:
+            raise self._stuck_fault(self.stuck.words)
+        try:
+            return run_within(limit_seconds, name, work, too_late)
+        except LimitExceeded as failure:
+            self.stuck.add(failure)
+            self._leave_behind()
+            raise self._stuck_fault(str(failure)) from failure
+        except Exception as failure:
+            fault = self._translate(failure)
+            if self.stuck.words:
+                fault = self._stuck_fault(f"{self.stuck.words}; {fault.what}")
+            raise fault from failure

@@ -8,10 +8,9 @@ without them gets a HardwareFault instead of a program that does not start.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from drivers.bounded import LimitExceeded, StuckCalls, run_within
+from drivers.bounded import DeviceCalls, LimitExceeded, run_within
 from drivers.camera_faults import camera_fault, stuck_fault
 from drivers.caption import Caption, CaptionFont, LocalClock, find_font, has_chinese
 from drivers.complaints import Complaints
@@ -28,8 +27,6 @@ CLAIM_SECONDS = 15.0
 
 WATCH_END_SECONDS = 1.0
 WREST_SECONDS = 2.0
-
-Result = TypeVar("Result")
 
 
 class PicameraCamera:
@@ -52,7 +49,7 @@ class PicameraCamera:
         self._gate: Gate | None = None
         self._watch: PictureWatch | None = None
         self._origin: tuple[SourceOrigin, ...] = ()
-        self._stuck = StuckCalls()
+        self._calls = DeviceCalls(translate=camera_fault, stuck_fault=stuck_fault, leave_behind=self._leave_behind)
         self._eased = False
         self.caption_left_out = ""
         """Characters of the running session's caption that the font does not have; they are not in the picture."""
@@ -60,12 +57,12 @@ class PicameraCamera:
     def load(self) -> None:
         """Load picamera2 and what it needs, which takes seconds on a busy machine; what goes wrong `open` will say."""
         with contextlib.suppress(HardwareFault):
-            self._bounded(self._claim_seconds, "camera-load", self._loaded)
+            self._calls.run(self._claim_seconds, "camera-load", self._loaded)
 
     def open(self) -> PictureFormat:
         """Claim the camera and configure it; a second call changes nothing. Raises HardwareFault."""
         if self._session is None:
-            session = self._bounded(self._claim_seconds, "camera-open", self._claimed, _let_go)
+            session = self._calls.run(self._claim_seconds, "camera-open", self._claimed, _let_go)
             self._origin = session.origin() + self._caption_origin()
             self._session = session
         return self._format
@@ -81,7 +78,7 @@ class PicameraCamera:
         painter = self._painter(caption)
         self._complaints.take()  # what was said before this run explains nothing in it
         try:
-            self._bounded(self._claim_seconds, "camera-start", lambda: self._run(gate, watch, painter), _let_go)
+            self._calls.run(self._claim_seconds, "camera-start", lambda: self._run(gate, watch, painter), _let_go)
         except HardwareFault:
             with contextlib.suppress(HardwareFault):  # the reason why it did not start is worth more
                 self.stop(self._claim_seconds)
@@ -115,7 +112,7 @@ class PicameraCamera:
             if watch is not None:
                 watch.stop(WATCH_END_SECONDS)
             if self._session is not None:
-                self._bounded(limit_seconds, "camera-stop", self._session.release)
+                self._calls.run(limit_seconds, "camera-stop", self._session.release)
         finally:
             self._session = self._watch = self._gate = None
             if gate is not None:
@@ -130,26 +127,6 @@ class PicameraCamera:
         chosen = self._settings
         return PictureFormat(width=chosen.width, height=chosen.height, frames_per_second=chosen.frames_per_second)
 
-    def _bounded(
-        self,
-        limit_seconds: float,
-        name: str,
-        work: Callable[[], Result],
-        too_late: Callable[[Result], object] | None = None,
-    ) -> Result:
-        """Run a library call within a limit; whatever it raises is translated."""
-        if self._stuck.too_many:
-            raise stuck_fault(self._stuck.words)
-        try:
-            return run_within(limit_seconds, name, work, too_late)
-        except LimitExceeded as failure:
-            self._stuck.add(failure)
-            self._leave_behind()
-            raise stuck_fault(str(failure)) from failure
-        except Exception as failure:
-            fault = camera_fault(failure)
-            raise (stuck_fault(f"{self._stuck.words}; {fault.what}") if self._stuck.words else fault) from failure
-
     def _leave_behind(self) -> None:
         """Forget a device object in which a call is stuck, and take the camera from it where it still can be taken."""
         session, self._session = self._session, None
@@ -158,7 +135,7 @@ class PicameraCamera:
         try:
             run_within(WREST_SECONDS, "camera-wrest", session.wrest)
         except LimitExceeded as failure:
-            self._stuck.add(failure)
+            self._calls.stuck.add(failure)
         except Exception:  # noqa: BLE001 - a library's anything; the fresh object will say what is wrong
             return
 

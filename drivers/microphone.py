@@ -9,11 +9,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import sys
-from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from drivers.bounded import LimitExceeded, StuckCalls, run_within
+from drivers.bounded import DeviceCalls
 from drivers.gate import Gate
 from drivers.microphone_faults import microphone_fault, stuck_fault
 from drivers.pcm_queue import PcmQueue
@@ -32,9 +31,6 @@ WATCH_END_SECONDS = 3.0
 QUEUE_SECONDS = 20
 FLUSH_SECONDS = 0.5
 """What packing gets in any case: FLAC runs a hundred times faster than sound, and at most 20 s of it wait."""
-
-
-Result = TypeVar("Result")
 
 
 class PortAudioMicrophone:
@@ -64,7 +60,11 @@ class PortAudioMicrophone:
         self._gate: Gate | None = None
         self._watch: SourceWatch | None = None
         self._origin: tuple[SourceOrigin, ...] = ()
-        self._stuck = StuckCalls()
+        self._calls = DeviceCalls(
+            translate=lambda failure: microphone_fault(failure, settings.device),
+            stuck_fault=stuck_fault,
+            leave_behind=_leave_portaudio_open,
+        )
 
     @property
     def overflows(self) -> int:
@@ -91,7 +91,7 @@ class PortAudioMicrophone:
         gate = Gate(deliver)
         blocks = PcmQueue(QUEUE_SECONDS * self._settings.rate_hz)
         thread = SoundThread(packer=packer, settings=self._sound, blocks=blocks, gate=gate, clock=self._clock)
-        stream = self._bounded(self._claim_seconds, "microphone-start", lambda: self._opened(blocks), _let_go)
+        stream = self._calls.run(self._claim_seconds, "microphone-start", lambda: self._opened(blocks), _let_go)
         self._stream, self._gate, self._thread = stream, gate, thread
         thread.start()
         if stream.through_a_server:
@@ -109,7 +109,7 @@ class PortAudioMicrophone:
                 thread.expect_end()
             if stream is not None:
                 lost = thread is not None and thread.lost
-                self._bounded(limit_seconds, "microphone-stop", lambda: stream.release(lost=lost))
+                self._calls.run(limit_seconds, "microphone-stop", lambda: stream.release(lost=lost))
         finally:
             if thread is not None and gate is not None:
                 packed = thread.finish(max(FLUSH_SECONDS, (deadline_ns - self._clock.boottime_ns()) / 1e9))
@@ -126,35 +126,15 @@ class PortAudioMicrophone:
     def _packer(self) -> Packer:
         """The encoder of the next run; making it checks the device."""
         if self._checked is None:
-            stuck = self._stuck.words
+            stuck = self._calls.stuck.words
             if OPENING in stuck:
                 raise stuck_fault(stuck)  # once that goes on it ends every stream of this process
             name = "microphone-look" if stuck else OPENING
-            self._origin = self._bounded(
+            self._origin = self._calls.run(
                 self._claim_seconds, name, lambda: _portaudio().check(self._settings, anew=not stuck)
             )
             self._checked = Packer(self._sound)
         return self._checked
-
-    def _bounded(
-        self,
-        limit_seconds: float,
-        name: str,
-        work: Callable[[], Result],
-        too_late: Callable[[Result], object] | None = None,
-    ) -> Result:
-        """Run a library call within a limit; whatever it raises is translated."""
-        if self._stuck.too_many:
-            raise stuck_fault(self._stuck.words)
-        try:
-            return run_within(limit_seconds, name, work, too_late)
-        except LimitExceeded as failure:
-            self._stuck.add(failure)
-            _leave_portaudio_open()
-            raise stuck_fault(str(failure)) from failure
-        except Exception as failure:
-            fault = microphone_fault(failure, self._settings.device)
-            raise (stuck_fault(f"{self._stuck.words}; {fault.what}") if self._stuck.words else fault) from failure
 
     def _opened(self, blocks: PcmQueue) -> PortAudioStream:
         stream: PortAudioStream = _portaudio().PortAudioStream(
