@@ -286,24 +286,27 @@ def test_nothing_and_what_was_not_asked_for_is_no_answer(liar: Liar, store: S3St
 
 
 @pytest.mark.parametrize("page", [*PAGES, *LISTS_OF_NOTHING])
-def test_whoever_reads_takes_no_page_for_an_empty_store(
-    liar: Liar, reader: Reader, access: StoreAccess, page: str
-) -> None:
+def test_whoever_reads_takes_no_page_for_an_empty_store(liar: Liar, reader: Reader, page: str) -> None:
     body, headers = PAGES.get(page) or (LISTS_OF_NOTHING[page], {})
     liar.says(body, **headers)
     for ask in (
         lambda: reader.versions_of(KEY),
         lambda: list(reader.versions("v1/")),
         lambda: list(reader.folders("v1/")),
-        lambda: logs_in(access),
     ):
         with pytest.raises(StoreTrouble, match="no S3 answer") as caught:
             ask()
         assert "登录页" in caught.value.zh
         assert "\n" not in str(caught.value)
-    another = open_store(access)
-    assert another.kept(THE_VERSION) == Kept(until_ms=None, told=False)
-    another.close()
+
+
+def test_a_page_names_no_log_and_tells_no_retention(liar: Liar, access: StoreAccess) -> None:
+    liar.says(LOGIN)
+    with pytest.raises(StoreTrouble, match="no S3 answer"):
+        logs_in(access)
+    reader = open_store(access)
+    assert reader.kept(THE_VERSION) == Kept(until_ms=None, told=False)
+    reader.close()
 
 
 def test_each_command_says_in_one_line_that_no_store_answered(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def numbers_in(function: str) -> set[int]:
             return {int(number) for number in (found[1], found[3]) if number}
 
 
+@cache
 def functions_of(path: Path) -> set[str]:
     """The test functions of a file."""
     nodes = ast.parse(path.read_text(encoding="utf-8")).body
