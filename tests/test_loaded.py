@@ -25,6 +25,7 @@ except SystemExit as ended:
     assert ended.code == 0, ended.code
 sys.stdout.write("\\n" + json.dumps(sorted(sys.modules)))
 """
+VERIFIER = HELP.replace("edge.__main__", "liuhen.cli")
 GUARD_BEGUN = """
 import json, sys
 from edge.__main__ import _guard_start, _parser
@@ -90,6 +91,13 @@ def test_a_process_loads_no_more_when_it_has_its_devices(word: str, program: str
     modules = loaded(program)
     assert "drivers.notify" in modules
     assert among(modules, NEVER[word]) == []
+
+
+def test_the_verifier_loads_a_store_only_for_a_store() -> None:
+    stores = frozenset({"liuhen.store_cli", "liuhen.store_archive", "liuhen.store_objects", "concurrent", "botocore"})
+    assert among(loaded(VERIFIER.format(words=["--help"])), stores | {"edge", "drivers", "sim"}) == []
+    asked = loaded(VERIFIER.replace("ended.code == 0", "True").format(words=["file:/nowhere"]))
+    assert among(asked, stores) != []
 
 
 def test_the_list_of_all_commands_loads_what_the_processes_do_not() -> None:

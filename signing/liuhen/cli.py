@@ -17,21 +17,25 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from liuhen import archive, endorsement, store_cli
+from liuhen import archive, endorsement
 from liuhen.archive import Scope, Target
 from liuhen.command_line import BilingualParser
 from liuhen.endorsement import Trust
 from liuhen.errors import FormatError
 from liuhen.findings import printable
 from liuhen.report import Language, Report, to_json, to_text
-from liuhen.store_archive import StoreArchive
+from liuhen.store_names import names_store
 from liuhen.store_reader import StoreTrouble
 from liuhen.verify import Request, verify
 from liuhen.verify_ahead import WorkerError
 
+if TYPE_CHECKING:
+    from liuhen.store_archive import StoreArchive  # loaded where a store is verified, and nowhere else
+
 OK, NOT_VERIFIED, UNUSABLE = 0, 1, 2
+STORE_OPTIONS = ("log", "credentials", "ca", "witness", "work")
 SESSION_ID_BYTES = 16
 SMALLEST_SEGMENT_BYTES = 8
 MOST_JOBS = 64
@@ -142,15 +146,17 @@ def _say(line: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if store_cli.names_store(options.path):
+    if names_store(options.path):
+        from liuhen.store_cli import opened_archive  # noqa: PLC0415 -- what only a store needs; an archive does without
+
         try:
-            with store_cli.opened_archive(options) as store:
+            with opened_archive(options) as store:
                 surroundings = Path(store.access.url.place) if store.access.url.scheme == "file" else None
                 target = Target(scope=Scope.ARCHIVE, path=store.root, root=store.root)
                 return _judged(options, target, surroundings, store)
         except StoreTrouble as error:
             raise UnusableError(error.zh, error.en) from error
-    given = [f"--{name}" for name in store_cli.OPTIONS if getattr(options, name) is not None]
+    given = [f"--{name}" for name in STORE_OPTIONS if getattr(options, name) is not None]
     if given:
         raise UnusableError(f"{given[0]} 只用于存储地址", f"{given[0]} goes with the URL of a store only")
     target = _target(Path(options.path))

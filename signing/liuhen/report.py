@@ -13,7 +13,7 @@ from liuhen.report_store import store_json, store_lines, witness_json, witness_l
 from liuhen.report_visits import visits_json, visits_lines
 from liuhen.report_words import Language as Language  # noqa: PLC0414 -- part of this module for its users
 from liuhen.report_words import Words, iso, moment_of
-from liuhen.store_archive import WitnessClaim
+from liuhen.store_statements import WitnessClaim
 from liuhen.verify_session import SessionSummary
 from liuhen.verify_store import StoreSummary
 

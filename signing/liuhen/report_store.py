@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from liuhen.registry import RetentionMode
 from liuhen.report_words import Words, iso
-from liuhen.store_archive import WitnessClaim
+from liuhen.store_statements import WitnessClaim
 from liuhen.verify_store import StoreSummary
 
 _STORE_DIGITS = 16

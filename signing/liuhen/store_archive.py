@@ -24,27 +24,24 @@ from liuhen.hashing import ZERO_HASH, record_hash, sha256
 from liuhen.kinds import Segment
 from liuhen.store_ahead import in_order
 from liuhen.store_journal import SLICE_LIMIT_BYTES, JournalWriter
-from liuhen.store_names import MediaName, Name, QuarantineName, RecordName, SliceName, WitnessName, parse_key, prefix_of
+from liuhen.store_names import (
+    NAME_BYTES,
+    MediaName,
+    Name,
+    QuarantineName,
+    RecordName,
+    SliceName,
+    WitnessName,
+    parse_key,
+    prefix_of,
+)
 from liuhen.store_objects import Found, Taken, Tell, hashes_to, take
 from liuhen.store_reader import Kept, ObjectVersion, Reader, StoreAccess, StoreTrouble, open_store
-from liuhen.store_statements import verify_witness
+from liuhen.store_statements import WitnessClaim, verify_witness
 
 FOLDERS = ("journal", "sessions", "records", "device/fetch", "device/slices", "device/journal")
 LOG_BYTES = 16
-NAME_BYTES = 8
-"""So much of a hash tells contents apart where only their retention is asked."""
 OpenRecord = Callable[[RecordName, Path], bytes | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessClaim:
-    """What a pinned witness signed: the root of the first `size` entries, and how many media it had read back."""
-
-    kid: bytes
-    size: int
-    root: bytes
-    utc_ms: int
-    media: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

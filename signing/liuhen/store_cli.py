@@ -19,15 +19,8 @@ from liuhen.store_names import parse_store_url
 from liuhen.store_reader import StoreAccess, StoreTrouble, open_store
 from liuhen.store_statements import KEY_FILE_LIMIT_BYTES, parse_pins
 
-OPTIONS = ("log", "credentials", "ca", "witness", "work")
 MOST_LOGS_NAMED = 20
-_URL = re.compile(r"(?:file:|[a-z][a-z0-9+.-]*://)", re.ASCII)
 _LOG = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-def names_store(text: str) -> bool:
-    """Whether an argument is meant as the URL of a store and not as a path."""
-    return _URL.match(text) is not None
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from liuhen.errors import FormatError
 VERSION = "v1"
 KEY_LIMIT = 512
 URL_LIMIT = 512
+NAME_BYTES = 8
+"""So much of a hash tells contents apart where only their retention is asked."""
+_URL = re.compile(r"(?:file:|[a-z][a-z0-9+.-]*://)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +223,11 @@ def is_loopback(place: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def names_store(text: str) -> bool:
+    """Whether an argument is meant as the URL of a store and not as a path."""
+    return _URL.match(text) is not None
 
 
 def parse_store_url(text: str) -> StoreUrl:

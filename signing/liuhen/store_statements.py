@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from liuhen import cbor, cose, ed25519, merkle
 from liuhen.errors import FormatError
@@ -15,6 +16,17 @@ from liuhen.kinds import Access, Witness
 KEY_FILE_LIMIT_BYTES = 65536
 MOST_WITNESSES = 16
 _KEY_LINE = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessClaim:
+    """What a pinned witness signed: the root of the first `size` entries, and how many media it had read back."""
+
+    kid: bytes
+    size: int
+    root: bytes
+    utc_ms: int
+    media: int
 
 
 def sign_witness(signer: cose.Signer, statement: Witness) -> bytes:

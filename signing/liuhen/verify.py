@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from liuhen import archive, cose, records
 from liuhen.archive import Scope, Target
@@ -22,8 +23,8 @@ from liuhen.findings import Code, Findings, Place, Severity
 from liuhen.reader import CHUNK_BYTES
 from liuhen.report import MS_PER_DAY, Basis, CompleteUpTo, DeviceKey, GivenTrust, Report, Vouched, age_days, label_of
 from liuhen.report_room import Presented, Room
-from liuhen.store_archive import StoreArchive, WitnessClaim
 from liuhen.store_names import store_hash
+from liuhen.store_statements import WitnessClaim
 from liuhen.verify_ahead import Ahead
 from liuhen.verify_aside import Aside
 from liuhen.verify_bare import BareSegments
@@ -37,6 +38,9 @@ from liuhen.verify_seen import SeenCheck
 from liuhen.verify_session import Sessions, SessionSummary
 from liuhen.verify_store import StoreCheck, StoreSummary
 from liuhen.verify_tree import Tree
+
+if TYPE_CHECKING:
+    from liuhen.store_archive import StoreArchive  # loaded where a store is verified, and nowhere else
 
 
 def _ignore(_: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from liuhen.entry import Entry
 from liuhen.findings import Code, Findings, Place
 from liuhen.kinds import Checkpoint
-from liuhen.store_archive import WitnessClaim
+from liuhen.store_statements import WitnessClaim
 from liuhen.verify_tree import Tree
 
 KID_DIGITS = 16

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from liuhen.findings import Code, Findings
 from liuhen.keeping import Kept as Keeping
 from liuhen.report_words import iso
-from liuhen.store_archive import NAME_BYTES
+from liuhen.store_names import NAME_BYTES
 from liuhen.store_reader import Kept
 
 

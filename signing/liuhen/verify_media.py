@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from liuhen import archive, cose
 from liuhen.boxes import SEGMENT_LIMIT_BYTES
@@ -19,11 +20,13 @@ from liuhen.findings import Code, Findings, Place, Verdict
 from liuhen.kinds import Head, Identity, Segment
 from liuhen.ranges import Ranges
 from liuhen.reader import CHUNK_BYTES
-from liuhen.store_archive import StoreArchive
 from liuhen.verify_ahead import Ahead
 from liuhen.verify_journal import Chain, Item, hashes_of, holds
 from liuhen.verify_keys import KeyRing
 from liuhen.verify_segment import NOTHING, Job, Outcome, SegmentCheck, check_statement
+
+if TYPE_CHECKING:
+    from liuhen.store_archive import StoreArchive  # loaded where a store is verified, and nowhere else
 
 WasStored = Callable[[bytes], bool]
 

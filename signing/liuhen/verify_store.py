@@ -15,7 +15,7 @@ from liuhen.findings import Code, Findings, Place
 from liuhen.keeping import Keeping
 from liuhen.kinds import Receipt, Reclaimed
 from liuhen.registry import ContentKind, ObjectKind
-from liuhen.store_archive import NAME_BYTES
+from liuhen.store_names import NAME_BYTES
 from liuhen.stored import Bar, Stored
 
 
