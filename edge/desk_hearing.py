@@ -270,11 +270,7 @@ class HearingClerk:
         body = self.told().procedure
         steps, points = (0, 0) if body is None else (len(body.steps), len(body.points))
         if request.kind is MarkKind.STEP and not 0 < (request.step or 0) <= steps:
-            return Answer(
-                ok=False,
-                words_zh=f"本场次的程序有 {steps} 个环节，没有这一个；见 liuhen session show",
-                words_en=f"the procedure of this session has {steps} steps, not this one; see liuhen session show",
-            )
+            return _no_such_step(request.step, steps)
         if request.kind is MarkKind.POINT and request.step is not None and not 0 < request.step <= points:
             return Answer(
                 ok=False,
@@ -471,3 +467,25 @@ def _left_blank(lines: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
 def _cut(text: str) -> str:
     """A title within what an entry holds, never half a character."""
     return text.encode()[:TITLE_LIMIT_BYTES].decode(errors="ignore")
+
+
+def _no_such_step(number: int | None, steps: int) -> Answer:
+    """Why no step can be marked, and what the clerk does instead."""
+    if steps == 0:
+        return Answer(
+            ok=False,
+            words_zh="本场次还没有选定程序，没有这一个环节；请先用 liuhen session header --procedure 选定程序",
+            words_en="this session follows no procedure yet and has no such step; "
+            "choose one with liuhen session header --procedure",
+        )
+    if number is None:
+        return Answer(
+            ok=False,
+            words_zh=f"请写明环节序号（1 到 {steps}），如 liuhen session mark step 1；各环节见 liuhen session show",
+            words_en=f"say which step (1 to {steps}), as in liuhen session mark step 1; see liuhen session show",
+        )
+    return Answer(
+        ok=False,
+        words_zh=f"本场次的程序有 {steps} 个环节，没有这一个；见 liuhen session show",
+        words_en=f"the procedure of this session has {steps} steps, not this one; see liuhen session show",
+    )

@@ -251,9 +251,10 @@ def test_a_step_or_point_that_the_procedure_does_not_have_is_refused(tmp_path: P
     room.record(
         made.config,
         play(1),
-        mark(MarkKind.STEP, 1, ok=False, words="没有这一个"),
+        mark(MarkKind.STEP, 1, ok=False, words="liuhen session header --procedure"),
         head(BY_THE_BOOK),
-        mark(MarkKind.STEP, 0, ok=False),
+        mark(MarkKind.STEP, None, ok=False, words="请写明环节序号（1 到 8）"),
+        mark(MarkKind.STEP, 0, ok=False, words="没有这一个"),
         mark(MarkKind.STEP, 9, ok=False, words="8 个环节"),
         mark(MarkKind.POINT, 99, ok=False),
         mark(MarkKind.NOTICE, gap=3, ok=False, words="没有第 3 条标记"),
