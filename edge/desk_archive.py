@@ -6,13 +6,14 @@ the configuration counts the term of keeping from the archiving, it is set when 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
 from edge.archiving import DAY_MS, EPOCH, STAGE_OF, Told, archive_term, day_number, judge
 from edge.books import Books
 from edge.deadlines import IsWorkingDay, Rule
-from edge.holdings import CaseRow, Holdings, LedgerFault
+from edge.holdings import CaseRow, Holdings, LedgerFault, SessionRow
 from edge.profiles.terms import rule_of
 from edge.requests import Answer, Request
 from edge.room import Room
@@ -25,6 +26,7 @@ LOOK_EVERY_NS = 5 * 10**9
 WATCHED_LIMIT = 64
 TOLD_A_LOOK = 8
 MINUTE_MS = 60_000
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 STAGES = {
     "enforcement-ended": CaseStage.ENFORCEMENT_ENDED,
     "execution-ended": CaseStage.EXECUTION_ENDED,
@@ -100,10 +102,21 @@ class ArchiveClerk:
         if stage is CaseStage.ARCHIVED:
             self._keep_from(session.id, session.until_ms, day)
         self._due_ns = 0
+        zh, en = self._doubt(day, session)
         return Answer(
             ok=True,
-            words_zh=f"已记入：{stage.words_zh} {day.isoformat()}（日志条目 {seq}）",
-            words_en=f"written: {stage.words_en} on {day.isoformat()} (entry {seq})",
+            words_zh=f"已记入：{stage.words_zh} {day.isoformat()}（日志条目 {seq}）{zh}",
+            words_en=f"written: {stage.words_en} on {day.isoformat()} (entry {seq}){en}",
+        )
+
+    def _doubt(self, day: date, session: SessionRow) -> tuple[str, str]:
+        """A day before the session is taken, because the device's clock may be what is wrong, and it is told."""
+        held = self._day_of(session.began_ms)
+        if day >= held:
+            return "", ""
+        return (
+            f"；注意：早于本场次录制之日 {held.isoformat()}，请核对，写错了就再记一次，以后一次为准",
+            f"; note: the session was recorded later, on {held.isoformat()}: look again; what is said last counts",
         )
 
     def _refuses(self, stage: CaseStage | None, day: date | None, due: date | None, request: Request) -> Answer | None:
@@ -215,7 +228,10 @@ class ArchiveClerk:
 
     def _today(self) -> date:
         utc_ms, error_ms = self._now()
-        return datetime.fromtimestamp((utc_ms + error_ms + self._offset_ms) / 1000, tz=UTC).date()
+        return self._day_of(utc_ms + error_ms)
+
+    def _day_of(self, utc_ms: int) -> date:
+        return datetime.fromtimestamp((utc_ms + self._offset_ms) / 1000, tz=UTC).date()
 
 
 def _told(ledger: Holdings, row: CaseRow) -> Told:
@@ -230,8 +246,10 @@ def _told(ledger: Holdings, row: CaseRow) -> Told:
 
 def _day(text: str) -> date | None:
     """A day of the calendar, or None."""
+    if DAY.fullmatch(text) is None:  # fromisoformat also reads weeks
+        return None
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return day if len(text) == len("YYYY-MM-DD") and day > EPOCH else None
+    return day if day > EPOCH else None

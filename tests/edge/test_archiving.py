@@ -184,6 +184,22 @@ def test_under_jiaozuo_it_starts_the_thirty_working_days(tmp_path: Path) -> None
 
 
 @pytest.mark.long
+def test_a_day_before_the_session_was_recorded_is_taken_and_told(made: Device) -> None:
+    heard: list[str] = []
+
+    def say_it(ago: int) -> Act:
+        def act(room: Room) -> None:
+            said = {"session": session_id(made), "stage": "execution-ended", "day": today(room, ago), "actor": "张三"}
+            heard.append(room.ask(Verb.CASE, **said).words_zh)
+
+        return act
+
+    later(made, 2, say_it(3), say_it(0))
+    assert "早于本场次录制之日" in heard[0]
+    assert "注意" not in heard[1]
+
+
+@pytest.mark.long
 def test_a_special_law_sets_another_last_day_where_the_rules_let_it(made: Device) -> None:
     special: dict[str, Any] = {"due": "2027-06-30", "text": "《××条例》第九条"}
     later(made, 1, say(made, "execution-ended", **special))
@@ -217,6 +233,7 @@ def test_what_cannot_be_is_refused_and_writes_nothing(made: Device) -> None:
         1,
         ask(day=tomorrow),
         ask(day="昨天"),
+        ask(day="2026-W01-1"),
         ask(day="2026-9-1"),
         ask(stage="finished"),
         ask(session="0" * 32),
