@@ -191,9 +191,13 @@ class RequestClerk:
     def _stop(self, request: Request) -> Answer | tuple[Refusing, ...]:
         left = self.hearing.left_open()
         if left and request.confirmed and not request.text:
-            titles = "、".join(left)
+            titles = "；".join(left)  # a title has 、 of its own
             zh, en = REFUSING_WORDS[Refusing.REASON_WANTED]
-            return Answer(ok=False, words_zh=f"{zh}：{titles}", words_en=f"{en}: {titles}")
+            return Answer(
+                ok=False,
+                words_zh=f"{zh}（在终端上填写，或在 --from 的文件中写 text=原因）：{titles}",
+                words_en=f"{en} (typed when asked, or as text=why in the file of --from): {titles}",
+            )
         if request.confirmed:
             self._panel.end_talk(self._room.now_ns)  # what was said up to here explains; silence explains nothing
         if (request.text or request.actor) and self._room.session_id is not None and request.confirmed:
@@ -280,11 +284,13 @@ class RequestClerk:
 
     # -- 不得记录 -----------------------------------------------------------------------------------------------------
 
-    def _withholding(self, request: Request) -> tuple[Refusing, ...]:
+    def _withholding(self, request: Request) -> Answer | tuple[Refusing, ...]:
         match request.verb:
             case Verb.WITHHOLD:
                 if self._room.session_id is None:
                     return (Refusing.NO_SESSION,)
+                if self._room.withheld:
+                    return _NOT_AGAIN if request.text else ()
                 return self._room.withhold(self._named(request, RecordLabel.REASON))
             case Verb.APPROVE:
                 return self._approve(request)
@@ -292,13 +298,15 @@ class RequestClerk:
                 ended = WithholdingEnded(at_ns=self._room.now_ns)
                 return self._room.signal(ended, self._named(request, RecordLabel.REASON))
 
-    def _approve(self, request: Request) -> tuple[Refusing, ...]:
+    def _approve(self, request: Request) -> Answer | tuple[Refusing, ...]:
         settings = self._room.tools.config.session
         allowed = not settings.approvers or request.actor in settings.approvers
         another = allowed and request.actor != self._asked_by()
         config = self._room.tools.config
         cited = bool(request.citation) or not config.must_cite(request.ground)
         grounded = request.ground in config.withhold_grounds and cited
+        if self._room.state.to_approve and another and not grounded:
+            return _not_a_ground(config)
         given = ApprovalGiven(at_ns=self._room.now_ns, another=another, grounded=grounded)
         if not (self._room.state.to_approve and another and grounded):
             return self._room.signal(given)
@@ -327,6 +335,24 @@ class RequestClerk:
     def _named(self, request: Request, label: RecordLabel) -> Commitments:
         """Text and actor of a request as records."""
         return self._room.said(label, request.text, request.actor)
+
+
+_NOT_AGAIN = Answer(
+    ok=False,
+    words_zh="已在“不得记录”状态，这次写的理由没有记入；要补充理由，请在 liuhen ctl resume 恢复录制时写明",
+    words_en="recording is withheld already and this reason was not written down; "
+    "give it with liuhen ctl resume, when recording goes on",
+)
+
+
+def _not_a_ground(config: Config) -> Answer:
+    """Which grounds there are, because nobody knows their wording by heart."""
+    cited = [f"{one}（须写明 citation）" if config.must_cite(one) else one for one in config.withhold_grounds]
+    english = [f"{one} (with a citation)" if config.must_cite(one) else one for one in config.withhold_grounds]
+    zh, en = REFUSING_WORDS[Refusing.NO_GROUND]
+    return Answer(
+        ok=False, words_zh=f"{zh}。事由（ground）：{'；'.join(cited)}", words_en=f"{en}. Grounds: {'; '.join(english)}"
+    )
 
 
 def _not_a_persons(cause: GapCause) -> Answer:

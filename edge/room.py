@@ -409,11 +409,16 @@ class Room:
 
     # -- what takes time ----------------------------------------------------------------------------------------------
 
+    @property
+    def withheld(self) -> bool:
+        """Whether recording is withheld, or is about to be once that was said aloud."""
+        return Inhibition.WITHHELD in self.state.inhibitions or self._pending is not None
+
     def withhold(self, records: Commitments, on_done: Callable[[], None] = lambda: None) -> tuple[Refusing, ...]:
         """Say aloud that recording stops, then stop it: within four seconds, heard or not."""
         if self.state.session is not Session.OPEN:
             return self.signal(WithholdAsked(at_ns=self.now_ns))
-        if Inhibition.WITHHELD in self.state.inhibitions or self._pending is not None:
+        if self.withheld:
             return ()
         if self.state.capturing and self.tools.announce(Announcement.WITHHOLDING):
             until_ns = self.now_ns + ANNOUNCED_WITHIN_NS
@@ -469,8 +474,8 @@ REFUSING_WORDS: Mapping[Refusing, tuple[str, str]] = {
         "the approver is another person than the one who asked, and on the list of session.approvers if there is one",
     ),
     Refusing.NO_GROUND: (
-        "批准须写明本地规定认可的事由；“法律法规规定”须同时写明条款",
-        "an approval names a ground the profile allows; “required by law” also cites the law",
+        "批准须写明本地规定认可的事由；有的事由须同时写明条款或理由",
+        "an approval names a ground the rules allow, and for some the law or the reason as well",
     ),
     Refusing.STILL_RECORDING: ("录制正在进行，不能声明“无法继续”", "recording goes on; it cannot be given up now"),
     Refusing.NOT_REPORTED: (

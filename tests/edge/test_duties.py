@@ -13,6 +13,7 @@ import pytest
 from edge import config as configuration
 from edge.journal import entries_of
 from edge.ports import Stream
+from edge.profiles.reading import load_named
 from edge.requests import Answer, BadRequest, Request, Verb, packet_of, parse
 from liuhen import archive, records
 from liuhen.entry import Entry
@@ -293,6 +294,29 @@ def test_a_profile_without_grounds_has_the_neutral_one_with_a_citation(tmp_path:
 def test_where_the_file_names_no_grounds_those_of_the_rules_are_taken(tmp_path: Path) -> None:
     asked = {"actor": "李四", "ground": "个人隐私"}, {"actor": "李四", "ground": "别的"}
     assert withheld_in(device(tmp_path), "withhold_grounds = []", *reversed(asked)) == [False, True]
+
+
+def test_a_refused_approval_names_the_grounds_there_are(tmp_path: Path) -> None:
+    made, heard = device(tmp_path), []
+    config = replace(made.config, rules=load_named("nongan"))
+
+    def approve(room: Room) -> None:
+        heard.append(room.ask(Verb.APPROVE, actor="李四", ground="商业秘密"))
+
+    Room().record(config, play(2), withhold, play(5), approve, end_withholding, play(2))
+    assert not heard[0].ok
+    assert "不得或者不宜采用音像记录（须写明 citation）" in heard[0].words_zh
+
+
+def test_a_second_reason_to_withhold_is_not_taken_in_silence_and_lost(tmp_path: Path) -> None:
+    made, heard = device(tmp_path), []
+
+    def again(room: Room) -> None:
+        heard.extend(room.ask(Verb.WITHHOLD, actor="张三", text=text) for text in ("", "涉及商业秘密"))
+
+    Room().record(made.config, play(2), withhold, play(5), again, end_withholding, play(2))
+    assert [one.ok for one in heard] == [True, False]
+    assert "没有记入" in heard[1].words_zh
 
 
 def test_grounds_that_are_configured_are_the_only_ones(tmp_path: Path) -> None:
