@@ -262,9 +262,11 @@ _CODES: dict[str, type[enum.IntEnum]] = {"cause": GapCause, "trigger": Retention
 
 def _text(name: str, value: str) -> str:
     text = unicodedata.normalize("NFC", value).strip()
-    if len(text) > _LIMITS[name] or not all(one.isprintable() or one == "\n" for one in text):
-        zh, en = f"{name} 最多 {_LIMITS[name]} 个可见字符", f"{name} has at most {_LIMITS[name]} visible characters"
-        raise _bad(zh, en)
+    if len(text) > _LIMITS[name]:
+        raise _bad(f"{name} 最多 {_LIMITS[name]} 个字符", f"{name} has at most {_LIMITS[name]} characters")
+    if not all(one.isprintable() or one == "\n" for one in text):
+        zh = f"{name} 中有看不见的字符（控制符、改变文字方向的字符等），请去掉后再试"
+        raise _bad(zh, f"{name} holds characters that cannot be seen (control, direction): take them out")
     return text
 
 
