@@ -201,12 +201,24 @@ def refusal(header: SessionHeader, profile: Profile) -> tuple[str, str] | None:
             f"辖区规则 {profile.name} 的清单没有这一事项序号；见 liuhen profile show {profile.name}",
             f"no item of the profile {profile.name} has this number; see liuhen profile show {profile.name}",
         )
+    template = profile.template(header.procedure) if header.procedure is not None else None
+    if template is not None and header.matter not in template.rows() and _of_another(header.matter, profile):
+        rows = "、".join(item.no for item in profile.items if item.no in template.rows())
+        return (
+            f"所写事项序号不属于“{template.procedure.words_zh}”程序；该程序的事项：{rows}",
+            f"this number is no item of the procedure {template.procedure.value}; its items: {rows}",
+        )
     if header.certificates and len(header.certificates) != len(header.officials):
         return (
             f"执法人员 {len(header.officials)} 名，执法证号 {len(header.certificates)} 个，应一一对应",
             f"{len(header.officials)} officials and {len(header.certificates)} certificate numbers: one for each",
         )
     return None
+
+
+def _of_another(matter: str, profile: Profile) -> bool:
+    """Whether a procedure shows this item. One of no procedure (其他应当采取音像记录的情况) may be named in any."""
+    return any(matter in one.rows() for one in profile.templates)
 
 
 def blanks(header: SessionHeader, profile: Profile) -> list[tuple[str, str]]:

@@ -45,7 +45,7 @@ def test_json_and_lines_say_the_same() -> None:
 
 @pytest.mark.parametrize("profile", [ZEZHOU, JIAOZUO], ids=["zezhou", "jiaozuo"])
 def test_each_field_the_profile_wants_is_one_clear_line_where_it_is_blank(profile: Profile) -> None:
-    matter = "24" if profile is ZEZHOU else next(one.no for one in profile.items)
+    matter = "24" if profile is ZEZHOU else "附件3-监督检查-1"
     full = merged(FULL, SessionHeader(matter=matter))
     assert refusal(full, profile) is None
     assert blanks(full, profile) == []
@@ -73,6 +73,19 @@ def test_a_matter_and_a_procedure_that_the_profile_does_not_have_are_refused() -
         assert "清单没有这一事项序号" in refused[0]
         assert "张三" not in refused[0] + refused[1]
     assert refusal(SessionHeader(matter="24"), NEUTRAL) is not None  # a neutral profile has no list
+
+
+def test_a_matter_of_another_procedure_is_refused_and_one_of_none_may_be_named_in_any() -> None:
+    refused = refusal(SessionHeader(procedure=Procedure.LICENCE_HEARING, matter="24"), ZEZHOU)
+    assert refused is not None
+    assert "不属于“行政许可听证”程序；该程序的事项：4" in refused[0]
+    for procedure, matter, profile in (
+        (Procedure.LICENCE_HEARING, "4", ZEZHOU),
+        (Procedure.LICENCE_HEARING, "2", ZEZHOU),
+        (Procedure.HEARING, "31", ZEZHOU),
+        (Procedure.HEARING, "附件3-行政许可-3", JIAOZUO),
+    ):
+        assert refusal(SessionHeader(procedure=procedure, matter=matter), profile) is None, matter
 
 
 def test_a_later_header_adds_and_amends_and_says_nothing_of_the_rest() -> None:
