@@ -168,8 +168,11 @@ class Case:
         media = self.facts.media
         if media is None:
             return None
-        words = said("录制结束", "the recording ends") if end else said("录制开始", "the recording begins")
-        return Edge(at=media[end], by=words)
+        if not end:
+            return Edge(at=media[end], by=said("录制开始", "the recording begins"))
+        if self.facts.told.ended is None:
+            return Edge(at=media[end], by=said("录制至此，场次未见结束", "recorded so far; the session has not ended"))
+        return Edge(at=media[end], by=said("录制结束", "the recording ends"))
 
     def ground(self, source: str) -> Ground:
         """The rule as a reader finds it, and how it binds a fixed recorder."""

@@ -212,6 +212,9 @@ def _fault_words(fault: NoticeFault, after_ms: int | None) -> Said:
     return said(f"{words.zh}：到场后 {length}", f"{words.en}: {length} after the arrival")
 
 
+NOT_ENDED = Fact(said=said("场次未见结束", "the session has not ended, as far as the journal goes"))
+
+
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +294,8 @@ def _steps(case: Case) -> Judged:
     if facts and told.ended is not None:
         facts += _reasons(case)
     order = [Fact(said=said(f"次序有异：{one.title}", "out of order")) for one in told.out_of_order()]
+    if facts and told.ended is None:
+        return Outcome.OPEN, ground, [NOT_ENDED, *facts, *order]
     if facts:
         return Outcome.NOT_MET, ground, [*facts, *order]
     late = any(marks[0].late for marks in case.marked.values())
@@ -314,6 +319,8 @@ def _signing(case: Case) -> Judged:
     ground = case.ground(template.source)
     step = next(one for one in template.steps if one.id == template.ask_reason_before)
     marks = case.marked.get(step.id, ())
+    if not marks and case.facts.told.ended is None:
+        return Outcome.OPEN, ground, [NOT_ENDED, Fact(said=said(f"未标记：{step.title}", f"not marked: {step.id}"))]
     if not marks:
         facts = [Fact(said=said(f"结束前没有标记“{step.title}”", "the session ended before it was signed"))]
         return Outcome.NOT_MET, ground, [*facts, *_reasons(case)]

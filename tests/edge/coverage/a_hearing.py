@@ -44,6 +44,7 @@ class Script:
     gap_stream: int | None = None
     gap_explained: bool = True
     reason: str | None = None
+    ends: bool = True
     header: dict[RecordLabel, str | list[str]] = field(
         default_factory=lambda: {
             RecordLabel.CASE: "（2026）应急听字第 1 号",
@@ -62,7 +63,7 @@ BY_THE_BOOK = Script()
 
 
 def hold(root: Path, script: Script = BY_THE_BOOK) -> Device:
-    """Play the hearing to its end; the archive is whole and the device stopped."""
+    """Play the hearing to its end; the archive is whole and the device stopped. One that goes on is being recorded."""
     device = Device(root=root)
     device.enrol()
     device.start()
@@ -75,6 +76,10 @@ def hold(root: Path, script: Script = BY_THE_BOOK) -> Device:
     _steps(device, profile, script)
     if script.reason is not None:
         mark(device, MarkCode.ENDED_EARLY, records=((RecordLabel.REASON, device.record(script.reason)),))
+    if not script.ends:
+        device.open_segment()
+        device.fragment(2)
+        return device
     device.segment(cause=EndCause.STOPPED)
     device.end()
     stopped(device)
