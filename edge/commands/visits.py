@@ -153,3 +153,5 @@ def _tell(day: Day, visit: VisitTold, config: Config) -> None:
         tell(f"  段 segment {segment.number:06d}.mp4，从 {into_ms / 1000:.1f} 秒起 from second {into_ms / 1000:.1f}")
     if len(within) > SHOWN_SEGMENTS:
         tell(f"  …… 至段 to segment {within[-1][0].number:06d}.mp4，共 {len(within)} 段 in all")
+    if day.may_go_on(visit):
+        tell("  最新一段还没有写完，写完后再查可见其中的位置 / the newest segment is still being written: look again")

@@ -122,6 +122,8 @@ class Visit:
     """How long after its beginning somebody said that it is recorded; None where nobody did."""
     segments: tuple[tuple[int, int], ...]
     """Each segment that holds a part of it, and milliseconds into it."""
+    being_written: bool = False
+    """Whether it was recorded and no entry states its segment yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

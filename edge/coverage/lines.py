@@ -150,7 +150,7 @@ def visit_words(visit: Visit) -> Said:
     first = (
         f"，{visit.segments[0][0]:06d}.mp4 第 {visit.segments[0][1] / 1000:.1f} 秒处起"
         if visit.segments
-        else "，没有录制内容"
+        else ("，录像所在的段尚未写完" if visit.being_written else "，没有录制内容")
     )
     return said(
         f"{visit.number}号（{visit.sort.zh}）：{time_words(visit.since.utc_ms)} 至 {until}，{visit.ended.zh}，"

@@ -241,7 +241,7 @@ def _told(target: Target, session: bytes, report: Report) -> Facts:
         presented=room.presented,
         destroyed=journal.destroyed,
         files=frozenset(journal.files),
-        visits=tuple(_visit(journal, day, one) for one in day.all()),
+        visits=tuple(_visit(journal, day, one, _media(journal, summary)) for one in day.all()),
         film=journal.film(),
         milestones=tuple(journal.milestones),
         stages=tuple(journal.stages),
@@ -276,18 +276,21 @@ def _finding_words(finding: Finding) -> Said:
     return said(finding.what_zh, finding.what_en)
 
 
-def _visit(journal: _Journal, day: Day, one: VisitTold) -> Visit:
+def _visit(journal: _Journal, day: Day, one: VisitTold, media: tuple[Moment, Moment] | None) -> Visit:
+    segments = tuple((segment.number, into_ms) for segment, into_ms in day.within(one))
+    since = journal.moment(one.since)
     sort = VisitSort(one.sort) if known(VisitSort, one.sort) else VisitSort.VISIT
     end = VisitEnd(one.cause) if known(VisitEnd, one.cause) else VisitEnd.NOT_ENDED
     return Visit(
         entry=one.entry,
         number=one.number,
         sort=said(sort.words_zh, sort.words_en),
-        since=journal.moment(one.since),
+        since=since,
         until=None if one.until is None else journal.moment(one.until),
         ended=said(end.words_zh, end.words_en),
         told_ms=one.told_ms,
-        segments=tuple((segment.number, into_ms) for segment, into_ms in day.within(one)),
+        segments=segments,
+        being_written=not segments and day.may_go_on(one) and media is not None and since < media[1],
     )
 
 

@@ -111,6 +111,12 @@ class Day:
                 into_ns = visit.since[1] - segment.since[1] if visit.since[0] == segment.since[0] else 0
                 yield segment, max(0, into_ns) // NS_PER_MS
 
+    def may_go_on(self, visit: VisitTold) -> bool:
+        """Whether media of a visit may stand in a segment that no entry states yet: it is still being written."""
+        if self.ended or visit.until is None or not self.segments:
+            return not self.ended
+        return self._order(self.segments[-1].until) < self._order(visit.until)
+
     def outside(self) -> list[SegmentSpan]:
         """The segments that hold no media of any visit."""
         return [segment for segment in self.segments if not any(self._overlap(segment, visit) for visit in self.all())]

@@ -546,6 +546,24 @@ def test_each_visit_of_a_day_is_told_by_its_queue_number_with_its_end_its_notice
     assert "未告知" in text
 
 
+def test_a_visit_in_the_segment_that_is_still_being_written_is_not_called_unrecorded(tmp_path: Path) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin(mode=DUTY_STREAM)
+    device.segment()
+    device.open_segment()
+    device.fragment(2)
+    first = visit(device, "A001")
+    device.fragment(2)
+    visit(device, "A001", began=first, cause=VisitEnd.PERSON)
+    (one,) = report_of(tmp_path / "a", "jiaozuo").visits
+    assert (one.segments, one.being_written) == ((), True)
+    text = to_text(report_of(tmp_path / "a", "jiaozuo"))
+    assert "录像所在的段尚未写完" in text
+    assert "没有录制内容" not in text
+
+
 # -- the archive -------------------------------------------------------------------------------------------------------
 
 
@@ -577,6 +595,19 @@ def test_a_session_that_never_ended_is_told_as_that(tmp_path: Path) -> None:
     report = report_of(tmp_path / "a", "neutral")
     assert not report.finished
     assert any("场次未见结束" in one.zh for one in report.warnings)
+
+
+def test_of_a_session_that_goes_on_nothing_is_said_of_its_end(tmp_path: Path) -> None:
+    hold(tmp_path / "a", Script(skip=frozenset({5, 6, 7, 8}), ends=False))
+    report = report_of(tmp_path / "a")
+    assert not report.finished
+    assert outcome(report, Topic.STEPS) is Outcome.OPEN
+    assert outcome(report, Topic.SIGNING) is Outcome.OPEN
+    text = to_text(report)
+    assert "提前结束" not in text.replace("必经环节与提前结束", "")
+    assert "结束前没有标记" not in text
+    assert "（录制结束）" not in text
+    assert "录制至此，场次未见结束" in text
 
 
 def test_another_version_of_the_same_rule_book_is_told(hearing: Path) -> None:
