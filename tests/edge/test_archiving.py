@@ -189,8 +189,9 @@ def test_a_day_before_the_session_was_recorded_is_taken_and_told(made: Device) -
 
     def say_it(ago: int) -> Act:
         def act(room: Room) -> None:
-            said = {"session": session_id(made), "stage": "execution-ended", "day": today(room, ago), "actor": "张三"}
-            heard.append(room.ask(Verb.CASE, **said).words_zh)
+            day = today(room, ago)
+            answer = room.ask(Verb.CASE, session=session_id(made), stage="execution-ended", day=day, actor="张三")
+            heard.append(answer.words_zh)
 
         return act
 

@@ -309,7 +309,8 @@ def test_a_refused_approval_names_the_grounds_there_are(tmp_path: Path) -> None:
 
 
 def test_a_second_reason_to_withhold_is_not_taken_in_silence_and_lost(tmp_path: Path) -> None:
-    made, heard = device(tmp_path), []
+    made = device(tmp_path)
+    heard: list[Answer] = []
 
     def again(room: Room) -> None:
         heard.extend(room.ask(Verb.WITHHOLD, actor="张三", text=text) for text in ("", "涉及商业秘密"))
