@@ -12,7 +12,7 @@ from edge.coverage.case import Case
 from edge.coverage.facts import Facts
 from edge.coverage.gaps import all_interruptions
 from edge.coverage.items import items_of
-from edge.coverage.requirements import LABEL_OF, field_texts, requirements_of
+from edge.coverage.requirements import HEADER_LABELS, field_texts, requirements_of
 from edge.coverage.values import Binding, Coverage, Fact, Field, Rules, Shown
 from edge.coverage.words import Said, said
 from edge.profiles.lint import Level, lint
@@ -88,7 +88,7 @@ def _procedure(case: Case) -> Said | None:
 
 def _fields(case: Case) -> Iterator[Field]:
     given = case.facts.told.fields()
-    for label in LABEL_OF.values():
+    for label in HEADER_LABELS:
         if label in given:
             state = _state(case.facts, given[label])
             yield Field(name=said(label.words_zh, label.words_en), texts=field_texts(case, label), state=state)

@@ -33,6 +33,12 @@ LABEL_OF = {
     HeaderField.RECORDER: RecordLabel.RECORDER,
     HeaderField.PLACE: RecordLabel.PLACE,
 }
+HEADER_LABELS = (
+    *(label for label in LABEL_OF.values() if label is not RecordLabel.PLACE),
+    RecordLabel.RECORDER_AGENCY,
+    RecordLabel.PLACE,
+)
+"""Every record of a header, in the order of the page; no book demands the agency, and a recorder of another is told."""
 _FIELD_WORDS = {
     HeaderField.MATTER: said("事项", "matter"),
     HeaderField.SECRECY: said("密级", "secrecy class"),
@@ -132,7 +138,8 @@ def _recorder(case: Case) -> Judged:
         zh, en = ("内容未提交", "its content is not presented") if named else ("没有填写", "is not filled in")
         outcome = Outcome.FOR_A_PERSON if named else Outcome.NOT_MET
         return outcome, ground, [asked, Fact(said=said(f"首部的记录人{zh}", f"the header's recorder {en}"))]
-    written = Fact(said=said(f"首部写明：{'、'.join(texts)}", "as the header says"))
+    agency = "".join(f"（{one}）" for one in field_texts(case, RecordLabel.RECORDER_AGENCY) or ())
+    written = Fact(said=said(f"首部写明：{'、'.join(texts)}{agency}", "as the header says"))
     if not any(_has_role(case, text, template.recorder) for text in texts):
         return Outcome.FOR_A_PERSON, ground, [asked, written]
     claimed = said("身份依首部所写，未与任命文件核对", "by the header's own word; no appointment was compared")

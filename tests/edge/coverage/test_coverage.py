@@ -581,6 +581,14 @@ def test_nothing_at_all_is_claimed_of_an_archive_that_is_not_intact(tmp_path: Pa
     assert (report.steps, report.others, report.interruptions, report.header) == ((), (), (), ())
 
 
+def test_a_recorder_of_another_agency_is_told_as_that(tmp_path: Path) -> None:
+    header = Script().header | {RecordLabel.RECORDER_AGENCY: "某某公证处"}
+    hold(tmp_path / "a", Script(header=header))
+    report = report_of(tmp_path / "a")
+    assert ("记录人所在单位", ("某某公证处",)) in [(one.name.zh, one.texts) for one in report.header]
+    assert "首部写明：书记员 钱七（某某公证处）" in told(due(report, Topic.RECORDER))
+
+
 def test_without_a_trust_file_it_says_that_nobody_vouches(hearing: Path) -> None:
     assert report_of(hearing).verified.vouched_by is not None
     report = report_of(hearing, vouched=False)
