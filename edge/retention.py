@@ -11,7 +11,22 @@ from dataclasses import dataclass, field
 from liuhen.entry import Entry
 from liuhen.hashing import ZERO_HASH
 from liuhen.keeping import Content, Keeping
-from liuhen.kinds import Clock, Destroyed, Head, Hold, Recovered, Refusal, Retention, Segment, Session
+from liuhen.kinds import (
+    Amend,
+    Case,
+    Clock,
+    Destroyed,
+    Duty,
+    Gap,
+    Head,
+    Hold,
+    Inhibition,
+    Recovered,
+    Refusal,
+    Retention,
+    Segment,
+    Session,
+)
 from liuhen.registry import DESTRUCTION_REFUSALS, ContentKind, RefusalCode
 
 
@@ -64,6 +79,8 @@ class Ledger:
         self.destroyed: dict[Content, bytes] = {}
         """What a founded `destroyed` entry names, and the session it names with it."""
         self._founded_at: dict[Content, Clock] = {}
+        self._subjects: dict[int, bytes | None] = {}
+        """Of each withholding, gap and duty: its session. What is said of it later may stand in another, or in none."""
         self.head: Head | None = None
         self.whole = True
 
@@ -74,10 +91,13 @@ class Ledger:
             self.whole = False
         self.head = entry.head
         self.keeping.accept(entry)
+        subject = self._subject(entry)
+        if isinstance(entry.body, Inhibition | Gap | Duty):
+            self._subjects[entry.common.seq] = subject
         for label, commitment in getattr(entry.body, "records", ()):
             self.labels.setdefault(commitment, label)
             self.naming.setdefault(commitment, entry.common.seq)
-            self.about.setdefault(commitment, set()).add(self._subject(entry))
+            self.about.setdefault(commitment, set()).add(subject)
         self._hold(entry)
 
     def _hold(self, entry: Entry) -> None:
@@ -101,8 +121,10 @@ class Ledger:
     def _subject(self, entry: Entry) -> bytes | None:
         """The session an entry is about. A refusal measures the ordinal of the session that was to be destroyed."""
         match entry.body:
-            case Retention(session=session) | Hold(session=session):
+            case Retention(session=session) | Hold(session=session) | Case(session=session):
                 return session
+            case Inhibition(placed=int(seq)) | Amend(refers_to=seq) | Duty(refers_to=seq) if seq in self._subjects:
+                return self._subjects[seq]
             case Refusal(code=code, measured=(ordinal, *_)) if code in DESTRUCTION_REFUSALS:
                 kept = self.keeping.sessions
                 return next((id_ for id_ in self.sessions if kept[id_].ordinal == ordinal), None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge import config as configuration
+from edge.commands.acts import ledger_of
+from edge.export import choose
 from edge.journal import entries_of
 from edge.ports import Stream
 from edge.profiles.reading import load_named
@@ -18,7 +21,7 @@ from edge.requests import Answer, BadRequest, Request, Verb, packet_of, parse
 from liuhen import archive, records
 from liuhen.entry import Entry
 from liuhen.findings import Code
-from liuhen.kinds import Amend, Duty, Event, Gap, Inhibition
+from liuhen.kinds import Amend, Case, Duty, Event, Gap, Inhibition
 from liuhen.registry import DutyAct, DutyCode, EventCode, GapCause, InhibitionAct, RecordLabel
 from tests.edge.ports_room import Device, Room, RoomClock, device
 
@@ -318,6 +321,28 @@ def test_a_second_reason_to_withhold_is_not_taken_in_silence_and_lost(tmp_path: 
     Room().record(made.config, play(2), withhold, play(5), again, end_withholding, play(2))
     assert [one.ok for one in heard] == [True, False]
     assert "没有记入" in heard[1].words_zh
+
+
+def test_what_is_said_of_a_session_later_goes_into_a_copy_of_it_and_of_no_other(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    config = replace(made.config, rules=load_named("nongan"))
+
+    def approve(room: Room) -> None:
+        assert room.ask(Verb.APPROVE, actor="李四", ground="不得或者不宜采用音像记录", citation="第十条").ok
+
+    def enforced(room: Room) -> None:
+        first = next(one.common.session_id for one in entries(made) if one.common.session_id is not None)
+        day = f"{datetime.fromtimestamp(room.clock.read().utc_ms / 1000, tz=UTC):%Y-%m-%d}"
+        assert room.ask(Verb.CASE, session=first.hex(), stage="execution-ended", day=day, actor="王五").ok
+
+    Room().record(config, play(2), withhold, play(5), end_withholding, play(2))
+    Room().record(config, play(6), approve, enforced, play(2))
+    ledger = ledger_of(made.spool)
+    copies = [choose(ledger, (session,), frozenset()).records for session in ledger.sessions]
+    of_late = {RecordLabel.APPROVAL, RecordLabel.GROUND}
+    assert [of_late <= {ledger.labels[one] for one in named} for named in copies] == [True, False]
+    case = next(one.body for one in entries(made) if isinstance(one.body, Case))
+    assert [case.records[0][1] in named for named in copies] == [True, False]
 
 
 def test_grounds_that_are_configured_are_the_only_ones(tmp_path: Path) -> None:
