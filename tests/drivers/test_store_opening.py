@@ -7,6 +7,7 @@ import io
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,14 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from drivers.offloading import make_offload
 from drivers.store_opening import CREDENTIALS_VARIABLE, ConfiguredStore, configured_store
+from edge.commands.offload import Choice
+from edge.offload.places import places_of
 from edge.settings_store import Store as Settings
 from edge.store import FaultClass, Store, StoreFault
-from edge.store_examined import is_conditional
+from edge.store_examined import Standing, is_conditional
 from liuhen.store_names import parse_store_url
 from sim.store import Clockwork, VirtualStore
 from tests.ceph.tls import Certificates, make_certificates
 from tests.edge.examined import examine
+from tests.edge.ports_room import device
 
 URL = parse_store_url("s3://store.example/liuhen")
 CONTENT = b"content"
@@ -195,3 +200,16 @@ def test_a_designated_store_whose_address_leads_to_this_machine_is_sent_nothing(
         _put(store)
     assert len(asked) == int(not refused)
     store.close()
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_the_offload_process_of_a_device_knows_when_its_store_is_to_be_examined_again(
+    tmp_path: Path, due: bool
+) -> None:
+    made, at = device(tmp_path), (datetime.now(UTC) - timedelta(days=401 * due)).isoformat()
+    config = replace(made.config, store=Settings(url=URL.text))
+    examine(made.spool, URL.text, at=at)
+    choice = Choice(config=config, places=places_of(made.spool), recorder=tmp_path / "control", once=True)
+    (offload,) = make_offload(choice, lambda _zh, _en: None)._offloads
+    assert offload._start.examination_due(offload._start.clock.read().utc_ms) is due
+    assert offload._start.standing() is Standing.FIT
