@@ -19,6 +19,7 @@ from edge.journal import JournalError, entries_of, file_numbers, file_path
 from edge.journal_times import local_time
 from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, SpoolError, complain, guarded
 from edge.requests import BadRequest, Request, Verb
+from liuhen.kinds import Session
 from liuhen.registry import VisitEnd, VisitSort
 from liuhen.visits import DUTY_STREAM, NUMBER, Day, VisitTold
 
@@ -92,18 +93,20 @@ def _asked(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def days_of(root: Path) -> Iterator[Day]:
-    """Every session of a spool or copy, folded; its visits are named intervals of it. Raises JournalError."""
+    """Every session of a spool or copy, folded; its visits are named intervals of it. Raises JournalError.
+
+    Each once: a paper or a hold that a later entry gives an earlier session is no part of its day.
+    """
     day: Day | None = None
     directory = root / "journal"
     for number in file_numbers(directory):
         for entry in entries_of(file_path(directory, number)):
-            if entry.common.session_id is None:
-                continue
-            if day is None or day.id != entry.common.session_id:
+            if isinstance(entry.body, Session):
                 if day is not None:
                     yield day
                 day = Day(id=entry.common.session_id)
-            day.accept(entry)
+            if day is not None and entry.common.session_id == day.id:
+                day.accept(entry)
     if day is not None:
         yield day
 

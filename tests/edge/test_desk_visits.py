@@ -308,6 +308,29 @@ def test_a_visit_is_found_in_the_media_by_its_number(made: Device, capsys: pytes
     assert main(["visit", "find", "A001", "--spool", str(made.spool / "nowhere")]) == 2
 
 
+def test_a_visit_is_found_though_a_paper_of_an_earlier_day_came_in_between(
+    made: Device, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room = Room()
+    room.record(made.config, play(1), begin("A001"), hear_the_notice, play(1), end)
+    (earlier,) = days_of(made.spool)
+    assert earlier.id is not None
+    yesterday = earlier.id.hex()
+
+    def attach(r: Room) -> None:
+        assert r.ask(Verb.ATTACH, text="投诉登记 3 号", session=yesterday).ok
+
+    Room(clock=room.clock).record(
+        made.config, play(1), begin("A002"), attach, hear_the_notice, play(2), end, begin("A003"), play(1), end
+    )
+    assert [(day.ordinal, [visit.number for visit in day.all()]) for day in days_of(made.spool)] == [
+        (1, ["A001"]),
+        (2, ["A002", "A003"]),
+    ]
+    assert main(["visit", "find", "A003", "--spool", str(made.spool)]) == 0
+    assert "段 segment 0000" in capsys.readouterr().out
+
+
 def test_what_is_found_points_at_the_media_of_that_moment(made: Device) -> None:
     Room().record(made.config, play(3), begin("A001"), hear_the_notice, play(4), end, play(2))
     (day,) = list[Day](days_of(made.spool))

@@ -12,12 +12,13 @@ from edge.commands.visits import days_of
 from edge.outside_visits import STRICTEST, outside_of, rules_of
 from edge.profiles import load_named
 from edge.profiles.schema import AccessClass
+from edge.requests import Verb
 from liuhen.kinds import Session
 from liuhen.visits import Day
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
 from tests.edge.served import journal
-from tests.edge.test_desk_visits import always_on, begin, end, hear_the_notice, play
+from tests.edge.test_desk_visits import NEXT_BOOT, always_on, begin, end, hear_the_notice, play
 
 pytestmark = pytest.mark.long
 
@@ -57,10 +58,18 @@ def test_the_rules_of_the_day_say_who_may_see_it_and_how_long_it_is_kept(made: D
     jiaozuo = load_named("jiaozuo")
     assert rules_of(jiaozuo.digest) == jiaozuo.outside_visits
     assert rules_of(bytes(32)) == STRICTEST, "rules that are not known here close it"
-    outside = outside_of(day(made))
+    assert rules_of(None) == load_named("neutral").outside_visits, "a session that names no rules"
+    over = day(made)
+    outside = outside_of(over)
     assert outside is not None
+    assert over.ended_utc_ms is not None
     assert outside.needs_approval is (load_named("neutral").outside_visits.access is AccessClass.CLOSED)
-    assert outside.kept_until_ms is not None
+    assert outside.kept_until_ms == over.ended_utc_ms + 30 * 24 * 3600 * 1000, "thirty days after the day's end"
+    for other in (replace(over, ended=False, ended_utc_ms=None), replace(over, profile_hash=bytes(32))):
+        open_or_unknown = outside_of(other)
+        assert open_or_unknown is not None
+        assert open_or_unknown.needs_approval
+        assert open_or_unknown.kept_until_ms is None
 
 
 def test_a_copy_with_media_outside_visits_is_refused_without_an_approval(
@@ -74,6 +83,26 @@ def test_a_copy_with_media_outside_visits_is_refused_without_an_approval(
     assert main(["export", str(made.spool), str(tmp_path / "copy"), "--approval-file", str(approval)]) == 0
     assert (tmp_path / "copy" / "approval.txt").read_text(encoding="utf-8") == "分管领导王五同意，核实投诉"
     assert len(copied(tmp_path / "copy")) == len(made.segments())
+
+
+def test_a_paper_that_is_attached_to_the_day_afterwards_opens_nothing_of_it(
+    made: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = day(made).id
+    assert session is not None
+
+    def attach(room: Room) -> None:
+        assert room.ask(Verb.ATTACH, text="投诉登记 3 号", session=session.hex()).ok
+
+    later = Room()
+    later.clock.boot_id = NEXT_BOOT
+    later.record(made.config, play(1), attach, play(1))
+    assert main(["export", str(made.spool), str(tmp_path / "copy"), "--session", "1"]) == 7
+    assert not (tmp_path / "copy").exists()
+    assert main(["export", str(made.spool), str(tmp_path / "one"), "--session", "1", "--visit", "A002"]) == 0
+    capsys.readouterr()
+    assert main(["retention", "ls", str(made.spool)]) == 0
+    assert capsys.readouterr().out.count("须经批准方可调取") == 2, "both days"
 
 
 def test_one_visit_is_copied_without_the_others_media_and_records(made: Device, tmp_path: Path) -> None:
