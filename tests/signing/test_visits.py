@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from liuhen import entry
 from liuhen.entry import Position
 from liuhen.kinds import EntryBody, GapEnd, Mark, Segment, Session, SessionEnd, Visit
@@ -134,8 +136,53 @@ def test_a_visit_that_a_power_cut_goes_through_is_in_the_media_of_both_boots_and
     clerk.segment(3, 40, 70, 70)
     (visit,) = clerk.day.all()
     assert clerk.day.wrong == []
-    assert [segment.number for segment, _ in clerk.day.within(visit)] == [1, 2]
+    assert [(segment.number, into_ms) for segment, into_ms in clerk.day.within(visit)] == [(1, 10_000), (2, 0)]
     assert [segment.number for segment in clerk.day.outside()] == [0, 3]
+
+
+def test_a_visit_that_ended_before_a_power_cut_may_be_told_of_after_it() -> None:
+    clerk = Clerk().open()
+    began = clerk.begin(40, "A001")
+    clerk.boot = NEXT_BOOT
+    clerk.end(5, "A001", began, at=(BOOT, 50 * SECOND))
+    (visit,) = clerk.day.visits
+    assert clerk.day.wrong == []
+    assert visit.until == (BOOT, 50 * SECOND)
+
+
+def test_the_wall_clock_of_a_visit_is_that_of_its_moments_and_not_of_its_entries() -> None:
+    clerk = Clerk().open()
+    began = clerk.begin(12, "A001", at=(BOOT, 10 * SECOND), records=((1, bytes(32)),))
+    clerk.end(31, "A001", began, at=(BOOT, 30 * SECOND), records=((2, bytes([7]) * 32),))
+    (visit,) = clerk.day.visits
+    utc_ms = 1_700_000_000_000
+    assert (visit.since_utc_ms, visit.until_utc_ms) == (utc_ms + 10_000, utc_ms + 30_000)
+    assert visit.records == ((1, bytes(32)), (2, bytes([7]) * 32)), "what both of its entries name"
+
+
+def test_a_beginning_ends_the_visit_before_even_where_nobody_wrote_that_down() -> None:
+    clerk = Clerk().open()
+    clerk.begin(10, "A001")
+    clerk.begin(20, "A002")
+    first, second = clerk.day.all()
+    assert (first.number, first.until, first.end, first.cause) == (
+        "A001",
+        (BOOT, 20 * SECOND),
+        None,
+        VisitEnd.NEXT_VISIT,
+    )
+    assert (second.number, second.until) == ("A002", None)
+
+
+def test_of_a_day_so_many_visits_and_faults_are_kept_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liuhen.visits.MOST_VISITS", 3)
+    clerk = Clerk().open()
+    for number in range(5):
+        began = clerk.begin(10 * number, f"A{number}", began=0)
+        clerk.end(10 * number + 5, f"A{number}", began)
+    assert [visit.number for visit in clerk.day.visits] == ["A0", "A1", "A2"]
+    assert clerk.day.not_kept == 2
+    assert len(clerk.day.wrong) == 3
 
 
 def test_each_rule_of_visits_is_noticed_when_it_is_broken() -> None:
@@ -145,11 +192,11 @@ def test_each_rule_of_visits_is_noticed_when_it_is_broken() -> None:
             act(clerk)  # type: ignore[operator]
         return [words for _, words in clerk.day.wrong]
 
-    def begin(number: str, at: float = 10, **changes: object) -> object:
-        return lambda clerk: clerk.begin(at, number, **changes)
+    def begin(number: str, second: float = 10, **changes: object) -> object:
+        return lambda clerk: clerk.begin(second, number, **changes)
 
-    def end(number: str, began: int, at: float = 20, **changes: object) -> object:
-        return lambda clerk: clerk.end(at, number, began, **changes)
+    def end(number: str, began: int, second: float = 20, **changes: object) -> object:
+        return lambda clerk: clerk.end(second, number, began, **changes)
 
     def later(clerk: Clerk) -> None:
         clerk.begin(10, "A1", at=(BOOT, 11 * SECOND))
@@ -164,8 +211,12 @@ def test_each_rule_of_visits_is_noticed_when_it_is_broken() -> None:
     assert wrong(begin("张三")) == ["a queue number of other characters"]
     assert wrong(begin("A1"), begin("A2", 20)) == ["a visit begins before the one before has ended"]
     assert wrong(begin("A1", began=0)) == ["a beginning with the fields of an end"]
+    assert wrong(begin("A1", cause=VisitEnd.PERSON)) == ["a beginning with the fields of an end"]
     assert wrong(begin("A1"), end("A2", 1)) == [ends_none]
     assert wrong(begin("A1"), end("A1", 0)) == [ends_none]
     assert wrong(begin("A1"), end("A1", 1, cause=VisitEnd.SESSION_ENDED)) == [ends_none]
     assert wrong(begin("A1"), end("A1", 1), end("A1", 1, 30)) == [ends_none]
+    assert wrong(begin("A1"), end("A1", 1, at=(BOOT, 10 * SECOND))) == []
+    assert wrong(begin("A1"), end("A1", 1, at=(BOOT, 10 * SECOND - 1))) == [ends_none]
+    assert wrong(begin("A1"), end("A1", 1, act=7)) == [ends_none], "an act of a later format"
     assert wrong(begin("A1"), end("A1", 1), early) == ["a visit that begins before the end of the one before"]
