@@ -63,6 +63,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show = verbs.add_parser("show", help="查看一个辖区规则 / one of them in full")
     show.add_argument("profile", metavar="NAME|FILE", help="名称或文件 / its name or a file")
     show.add_argument("--item", metavar="N", help="只看清单中的一项 / one row or article alone")
+    show.add_argument("--toml", action="store_true", help="原样输出其文件，可另存为自己的规则 / its file as it stands")
     linted = verbs.add_parser("lint", help="检查：不得主张的、存疑的 / what cannot be claimed, what is doubtful")
     linted.add_argument("profile", metavar="NAME|FILE", help="名称或文件 / its name or a file")
     compared = verbs.add_parser("diff", help="比较两个辖区规则 / every difference of two")
@@ -90,8 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def named(text: str, folder: Path) -> Profile:
     """A name, or a file where it has a suffix or a folder in it. Raises ProfileError."""
-    is_file = text.endswith(".toml") or os.sep in text
-    return profiles.load(Path(text)) if is_file else profiles.load_named(text, folder)
+    return profiles.load(Path(text)) if _is_file(text) else profiles.load_named(text, folder)
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith(".toml") or os.sep in text
 
 
 # -- list ----------------------------------------------------------------------------------------------------------
@@ -146,6 +150,8 @@ def _is_chosen(found: profiles.Found, config: configuration.Config) -> bool:
 
 def _show(arguments: argparse.Namespace, config: configuration.Config) -> int:
     profile = named(arguments.profile, config.profile.directory)
+    if arguments.toml:
+        return _show_file(arguments, config)
     if arguments.item is not None:
         item = profile.item(arguments.item)
         if item is None:
@@ -155,6 +161,18 @@ def _show(arguments: argparse.Namespace, config: configuration.Config) -> int:
     else:
         lines, value = _lines(profile), plain(profile)
     _tell(json.dumps(value, ensure_ascii=False, indent=1) if arguments.json else "\n".join(lines))
+    return EXIT_CLEAN
+
+
+def _show_file(arguments: argparse.Namespace, config: configuration.Config) -> int:
+    """The bytes whose hash is the profile's, to be the beginning of another."""
+    if arguments.json or arguments.item is not None:
+        sys.stderr.write("--toml 输出整个文件，不与 --json、--item 同用 | --toml prints the whole file: no --json, no --item\n")
+        return EXIT_USAGE
+    text = arguments.profile
+    content = profiles.read(Path(text)) if _is_file(text) else profiles.read_named(text, config.profile.directory)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
     return EXIT_CLEAN
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import tomllib
 from pathlib import Path
@@ -96,6 +97,40 @@ def test_show_in_json_has_the_values_under_the_keys_of_the_file(capsys: Said) ->
         "notice_served",
         ["视频监控", "便携设备"],
     )
+
+
+@pytest.mark.parametrize("name", [found.name for found in profiles.available()])
+def test_the_file_of_a_profile_is_printed_as_it_stands_and_begins_one_of_ones_own(
+    capfdbinary: pytest.CaptureFixture[bytes], own: Path, name: str
+) -> None:
+    assert main(["profile", "show", name, "--toml"]) == 0
+    content = capfdbinary.readouterr().out
+    assert hashlib.sha256(content).digest() == load_named(name).digest
+    folder = own.parent / "own"
+    (folder / f"{name}.toml").write_bytes(content)
+    assert profiles.load_named(name, folder) == load_named(name), "the same under the same name"
+    renamed = content.replace(f'name = "{name}"'.encode(), b'name = "mycounty"', 1)
+    (folder / "mycounty.toml").write_bytes(renamed)
+    mine = profiles.load_named("mycounty", folder)
+    assert dataclasses.replace(mine, name=name, digest=load_named(name).digest) == load_named(name)
+    said = []
+    for one in (name, "mycounty"):
+        code = main(["profile", "lint", one, "--config", str(own)])
+        said.append((code, capfdbinary.readouterr().out))
+    assert said[0] == said[1], "and lint says the same of it"
+    assert main(["profile", "show", "mycounty", "--toml", "--config", str(own)]) == 0
+    assert capfdbinary.readouterr().out == renamed
+    assert main(["profile", "show", str(folder / "mycounty.toml"), "--toml"]) == 0
+    assert capfdbinary.readouterr().out == renamed
+
+
+def test_a_file_is_printed_whole_or_not_at_all(capsys: Said, own: Path) -> None:
+    for words in (("--json",), ("--item", "1")):
+        code, out, err = profile(capsys, "show", "zezhou", "--toml", *words)
+        assert (code, out) == (2, "")
+        assert len(err.splitlines()) == 1
+    (own.parent / "own" / "torn.toml").write_text("name = 3\n", encoding="utf-8")
+    assert profile(capsys, "show", "torn", "--toml", "--config", str(own))[:2] == (2, "")
 
 
 def holds(shown: Any, written: Any) -> bool:
