@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from edge.requests import Verb
 from edge.room import Room as RecorderRoom
 from edge.schedule import (
     BYTES_LIMIT,
+    LATEST_MS,
     MOST_HEARINGS,
     Hearing,
     ScheduleError,
@@ -251,6 +253,39 @@ def test_the_strict_form_is_read_back_and_nothing_else_is() -> None:
     ):
         with pytest.raises(ScheduleError):
             parse(bad)
+
+
+def refused_form(content: bytes) -> str:
+    with pytest.raises(ScheduleError) as refused:
+        parse(content)
+    assert refused.value.words_en.isascii()
+    return refused.value.words_zh
+
+
+def test_the_strict_form_holds_so_much_and_no_more() -> None:
+    most = tuple(Hearing(begin_ms=at, end_ms=at, title="a") for at in range(MOST_HEARINGS))
+    assert parse(to_bytes(most)) == most
+    assert "多于 500 场" in refused_form(to_bytes((*most, most[0])))
+    padded = to_bytes(most).ljust(BYTES_LIMIT)
+    assert parse(padded) == most
+    assert "超过 262144 字节" in refused_form(padded + b" ")
+    for begin_ms, end_ms, title in ((0, 0, "听" * 200), (0, LATEST_MS - 1, "a"), (5, 5, "a b")):
+        hearing = Hearing(begin_ms=begin_ms, end_ms=end_ms, title=title)
+        content = to_bytes((hearing,))
+        assert parse(content) == (hearing,)
+        assert title.encode() in content, "its record is read by people"
+    for row in (
+        [0, 1, "听" * 201],
+        [0, 1, ""],
+        [0, 1, " a"],
+        [0, 1, "a "],
+        [-1, 1, "a"],
+        [0, LATEST_MS, "a"],
+        [0, 1.5, "a"],
+        [0, True, "a"],
+        [0.0, 1, "a"],
+    ):
+        assert refused_form(json.dumps({"v": 1, "hearings": [row]}).encode()) == "内容不是日程", row
 
 
 @pytest.mark.parametrize(
