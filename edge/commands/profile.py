@@ -167,7 +167,9 @@ def _show(arguments: argparse.Namespace, config: configuration.Config) -> int:
 def _show_file(arguments: argparse.Namespace, config: configuration.Config) -> int:
     """The bytes whose hash is the profile's, to be the beginning of another."""
     if arguments.json or arguments.item is not None:
-        sys.stderr.write("--toml 输出整个文件，不与 --json、--item 同用 | --toml prints the whole file: no --json, no --item\n")
+        sys.stderr.write(
+            "--toml 输出整个文件，不与 --json、--item 同用 | --toml is the whole file: no --json, --item\n"
+        )
         return EXIT_USAGE
     text = arguments.profile
     content = profiles.read(Path(text)) if _is_file(text) else profiles.read_named(text, config.profile.directory)
