@@ -286,10 +286,14 @@ def _place(case: Case) -> Judged:
     ground = case.ground(place.source)
     if told.plates:
         return Outcome.MET, ground, facts
-    if not spoken or not place.spoken_otherwise:
-        facts.insert(0, Fact(said=said("没有标志入画，也没有口述场所", "no sign was shown and no place named")))
-        return Outcome.NOT_MET, ground, facts
-    return (Outcome.MET_BY_LATE_MARK if spoken[0].late else Outcome.MET), ground, facts
+    if spoken and place.spoken_otherwise:
+        return (Outcome.MET_BY_LATE_MARK if spoken[0].late else Outcome.MET), ground, facts
+    missing = said("没有标志入画，也没有口述场所", "no sign was shown and no place named")
+    if spoken:
+        missing = said(
+            "没有标志入画；本规则不以口述代替", "no sign was shown; naming the place aloud does not stand in"
+        )
+    return Outcome.NOT_MET, ground, [Fact(said=missing), *facts]
 
 
 def _steps(case: Case) -> Judged:

@@ -86,9 +86,9 @@ def hold(root: Path, script: Script = BY_THE_BOOK) -> Device:
     return device
 
 
-def follow_hearing(device: Device) -> None:
-    """The session follows the hearing of Zezhou's list."""
-    _follow(device, load_named("zezhou"), Name.HEARING)
+def follow_hearing(device: Device, name: str = "zezhou") -> None:
+    """The session follows the hearing of a rule book."""
+    _follow(device, load_named(name), Name.HEARING)
 
 
 def _follow(device: Device, profile: Profile, name: Name) -> None:

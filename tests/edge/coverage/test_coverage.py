@@ -12,6 +12,7 @@ from edge.coverage.case import binding
 from edge.coverage.decide import decide
 from edge.coverage.reading import facts_of
 from edge.coverage.values import Binding, Claim, Coverage, Outcome, Status, Topic
+from edge.coverage.words import Said
 from edge.profiles.schema import Procedure
 from liuhen.kinds import Gap, GapEnd, Inhibition, Visit
 from liuhen.registry import (
@@ -41,7 +42,7 @@ from tests.edge.coverage.a_hearing import (
 )
 from tests.signing.archives import SECOND_NS, Device, flip, segments
 from tests.signing.checking import NOW_MS, TRUST
-from tests.signing.hearing_told import mark, pass_recorded
+from tests.signing.hearing_told import late, mark, pass_recorded
 from tests.signing.room import WITHHELD, begun, clear, ended, forbid, gap_since, withhold
 
 COVERED = Status.COVERED
@@ -126,6 +127,74 @@ def test_one_start_and_stop_a_start_for_each_step_and_the_whole_hearing_differ_i
     assert only.until is not None
     assert only.since.at == steps[0].marks[0].at, "from the beginning of the hearing"
     assert {only.until.at} == ends
+
+
+def test_where_a_row_begins_is_what_its_rule_says_before_with_or_on_arrival(hearing: Path, tmp_path: Path) -> None:
+    """…开始前 and 进入… begin with the recording, …开始 with the first step; what rows share, with the recording."""
+    report = report_of(hearing, "jiaozuo", follows="zezhou")
+    event, presence = item(report, "附件3-监督检查-1"), item(report, "第七条末款-执法办案场所")
+    assert event.since is not None
+    assert presence.since is not None
+    assert event.since.shown is not None
+    assert event.since.shown.name.zh.startswith("环节 1 ")
+    assert (presence.since.shown, presence.since.by.zh) == (None, "录制开始")
+    assert presence.since.at < event.since.at
+    hold(tmp_path / "before", Script(procedure=Procedure.LICENCE_HEARING, matter="4"))
+    before = item(report_of(tmp_path / "before"), "4")
+    assert before.since is not None
+    assert (before.since.shown, before.since.by.zh) == (None, "录制开始")
+    hold(tmp_path / "shared", Script(follows="province", procedure=Procedure.LICENCE_HEARING, matter="11"))
+    shared = item(report_of(tmp_path / "shared", "province"), "11")
+    assert shared.since is not None
+    assert shared.since.shown is None
+
+
+def test_a_step_at_the_very_first_moment_of_the_film_is_on_it_and_nothing_was_captured_before_it(
+    tmp_path: Path,
+) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin()
+    follow_hearing(device)
+    for step in range(1, 9):
+        mark(device, MarkCode.STEP, step=step)
+        pass_recorded(device, 2)
+    ended(device)
+    report = report_of(tmp_path / "a")
+    first = item(report, "24")
+    assert first.since is not None
+    assert first.since.at == first.marks[0].at, "the mark and the film begin at one moment"
+    assert first.status is COVERED
+    before = due(report, Topic.CAPTURE_BEFORE)
+    assert before.outcome is Outcome.NOT_MET
+    assert "第一个环节在录制开始之前 0.0 s" in told(before)
+
+
+def test_a_mark_is_named_by_the_words_of_what_it_marks_and_by_its_number_where_there_are_none(tmp_path: Path) -> None:
+    jiaozuo = load_named("jiaozuo")
+    hearing, point = jiaozuo.template(Procedure.HEARING), jiaozuo.key_moments[1]
+    assert hearing is not None
+    device = begun(tmp_path / "a")
+    follow_hearing(device, "jiaozuo")
+    for number in (2, 8, 9):
+        late(device, MarkCode.STEP, step=number, ago_ns=SECOND_NS // 10)
+    for point_number in (2, len(jiaozuo.key_moments) + 1, None):
+        mark(device, MarkCode.KEY_MOMENT, step=point_number)
+    ended(device)
+    report = report_of(tmp_path / "a", "jiaozuo")
+    assert [one.name for one in report.late] == [
+        Said(zh=f"环节 2 {hearing.steps[1].title}", en="step 2"),
+        Said(zh="环节 8 当事人确认《听证笔录》", en="step 8"),
+        Said(zh="环节 9", en="step 9"),
+    ]
+    alone = MarkCode.KEY_MOMENT.words_zh
+    assert [one.name.zh for one in report.others] == [f"{alone}：{point.text}", alone, alone]
+    assert f"环节 2 {hearing.steps[1].title}" in to_text(report)
+    device = begun(tmp_path / "b")
+    late(device, MarkCode.STEP, step=2, ago_ns=SECOND_NS // 10)
+    ended(device)
+    assert [one.name.zh for one in report_of(tmp_path / "b", "jiaozuo").late] == ["环节 2"], "no procedure was named"
 
 
 def test_every_mark_says_where_to_put_the_player(hearing: Path) -> None:
@@ -290,6 +359,30 @@ def test_without_a_plate_or_a_spoken_place_the_place_is_not_shown(tmp_path: Path
     report = report_of(tmp_path / "a", "jiaozuo", follows="zezhou")
     assert outcome(report, Topic.PLACE) is Outcome.NOT_MET
     assert "没有标志入画，也没有口述场所" in told(due(report, Topic.PLACE))
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("afterwards", [True, False])
+def test_the_place_named_aloud_stands_in_for_a_sign_where_the_rules_say_so(
+    tmp_path: Path, accepted: bool, afterwards: bool
+) -> None:
+    device = begun(tmp_path / "a")
+    if afterwards:
+        late(device, MarkCode.PLACE_SPOKEN, ago_ns=SECOND_NS // 10)
+    else:
+        mark(device, MarkCode.PLACE_SPOKEN)
+    ended(device)
+    jiaozuo = load_named("jiaozuo")
+    assert jiaozuo.place is not None
+    rules = replace(jiaozuo, place=replace(jiaozuo.place, spoken_otherwise=accepted))
+    place = due(decide(facts_of(tmp_path / "a", None, trust=TRUST, now_ms=NOW_MS), rules, None), Topic.PLACE)
+    if accepted:
+        assert place.outcome is (Outcome.MET_BY_LATE_MARK if afterwards else Outcome.MET)
+    else:
+        assert place.outcome is Outcome.NOT_MET
+        assert "没有标志入画；本规则不以口述代替" in told(place)
+    assert "场所口述" in told(place)
+    assert "没有口述" not in told(place), "it was"
 
 
 @pytest.mark.parametrize("script", [Script(procedure=Procedure.INTERVIEW, matter="22"), None])
@@ -562,6 +655,23 @@ def test_a_visit_in_the_segment_that_is_still_being_written_is_not_called_unreco
     text = to_text(report_of(tmp_path / "a", "jiaozuo"))
     assert "录像所在的段尚未写完" in text
     assert "没有录制内容" not in text
+
+
+@pytest.mark.parametrize(("after_seconds", "answer"), [(60, Outcome.MET), (61, Outcome.NOT_MET)])
+def test_a_visitor_has_sixty_seconds_and_not_one_more(tmp_path: Path, after_seconds: int, answer: Outcome) -> None:
+    device = Device(root=tmp_path / "a")
+    device.enrol()
+    device.start()
+    device.begin(mode=DUTY_STREAM)
+    visit(device, "A001")
+    pass_recorded(device, after_seconds)
+    mark(device, MarkCode.NOTICE_GIVEN)
+    ended(device)
+    report = report_of(tmp_path / "a", "jiaozuo")
+    assert [one.told_ms for one in report.visits] == [after_seconds * 1000]
+    assert outcome(report, Topic.NOTICE) is answer
+    assert ("A001号告知过迟：1:01" in told(due(report, Topic.NOTICE))) is (answer is Outcome.NOT_MET)
+    assert outcome(report_of(tmp_path / "a", "zezhou"), Topic.NOTICE) is Outcome.NOT_ASKED
 
 
 # -- the archive -------------------------------------------------------------------------------------------------------
