@@ -53,6 +53,7 @@ class VisitClerk:
         self._room = room
         self._named: _Named | None = None
         self._day: int | None = None
+        """The day of the newest session of this run."""
         self.due = room.tools.config.session.always_on
         """Whether the room is to be recorded now and no session of the day is open."""
 
@@ -97,7 +98,6 @@ class VisitClerk:
             self._not_told(visit)
         named = self._name_of(visit)
         self._write(named.number, named.sort, at_ns, ends=(visit.seq, cause), request=request)
-        self._named = None
         self._room.warnings.pop(EventCode.VISIT_NOTICE_MISSING.name, None)
         return named
 
@@ -176,7 +176,6 @@ class VisitClerk:
         today = self._day_of(now_ms)
         if session is None:
             self.due = self.due or (self._day is not None and today > self._day)
-            self._day = today if self._day is None else max(self._day, today)
             return
         if self._room.state.session is not Session.OPEN or self._room.session_id is None:
             return
@@ -184,7 +183,6 @@ class VisitClerk:
         if today <= self._day:
             return
         if session.visit is None or self._day_of(now_ms - LONGEST_WAIT_MINUTES * MINUTE_MS) > self._day:
-            self.due = True
             self._room.signal(StopAsked(at_ns=self._room.now_ns, confirmed=True, reasoned=True))
 
     def _day_of(self, utc_ms: int) -> int:

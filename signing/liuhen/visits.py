@@ -91,7 +91,7 @@ class Day:
                 self.profile_hash = body.profile_hash
             case Visit() as body:
                 self._visit(entry, body)
-            case Mark(code=MarkCode.NOTICE_GIVEN) as body if self._open is not None:
+            case Mark(code=MarkCode.NOTICE_GIVEN) as body:
                 self._told((now[0], body.boottime_ns))
             case Segment() as body:
                 since, until = ((self._media_boot, at_ns) for at_ns in body.span_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ import pytest
 from edge.__main__ import main
 from edge.commands.visits import days_of
 from edge.journal_state import JournalState, after
-from edge.messages import StopRequested
+from edge.messages import Asked, StopRequested
 from edge.prompts import Prompt, PromptPlayed, PromptVoice
 from edge.recorder import Ended
-from edge.requests import Role, Verb
+from edge.requests import Request, Role, Verb, packet_of, parse
+from edge.sensors.readings import PowerReading, PowerState, Readings
 from edge.station import serve
+from edge.surroundings import Surroundings
 from liuhen.kinds import Event, Session, Visit
-from liuhen.registry import EndCause, EventCode, StopCause, VisitAct, VisitEnd, VisitSort
+from liuhen.registry import EVENTS, EndCause, EventCode, StopCause, VisitAct, VisitEnd, VisitSort
 from liuhen.visits import Day, VisitTold
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
-from tests.edge.served import Service, journal
+from tests.edge.served import Service, Step, answered, journal, rest
 
 pytestmark = pytest.mark.long
 
@@ -53,7 +55,7 @@ def begin(number: str, **said: Any) -> Act:
     def act(room: Room) -> None:
         answer = room.ask(Verb.VISIT_BEGIN, number=number, **said)
         assert answer.ok, answer.words_en
-        room.onlooker.words.append(answer.words_zh)
+        room.onlooker.words += [answer.words_zh, answer.words_en]
 
     return act
 
@@ -119,12 +121,44 @@ def test_a_visit_that_nobody_ended_is_ended_by_the_next_at_its_very_moment_and_s
     first, second = visits(made)
     assert (first.cause, first.until) == (VisitEnd.NEXT_VISIT, second.since)
     assert any("A001 号未结束，已自动结束" in words for words in room.onlooker.words)
+    assert any("A001 had not been ended and was ended by it" in words for words in room.onlooker.words)
     assert second.cause == VisitEnd.SESSION_ENDED, "the last one ended with the day"
 
 
 def test_the_same_number_twice_in_a_row_is_one_visit(made: Device) -> None:
     Room().record(made.config, play(1), begin("A001"), hear_the_notice, play(1), begin("A001"), play(1), end, play(1))
     assert [visit.number for visit in visits(made)] == ["A001"]
+
+
+@dataclass(slots=True)
+class Loudspeaker:
+    """Remembers what it was to say (implements `edge.prompts.Announcer`)."""
+
+    played: list[Prompt] = field(default_factory=list)
+
+    def __call__(self, _post: object) -> Loudspeaker:
+        return self
+
+    def start(self) -> None:
+        pass
+
+    def play(self, prompt: Prompt) -> None:
+        self.played.append(prompt)
+
+    def stop(self, limit_seconds: float) -> None:
+        pass
+
+
+def test_the_device_tells_each_visitor_aloud_that_it_records(made: Device) -> None:
+    loudspeaker = Loudspeaker()
+    times: list[int] = []
+
+    def count(_room: Room) -> None:
+        times.append(loudspeaker.played.count(Prompt.NOTICE))
+
+    acts = (count, begin("A1"), count, begin("A1"), count, end, count, begin("A2"), count, end)
+    Room().record(made.config, play(1), *acts, surroundings=Surroundings(loudspeaker=loudspeaker))
+    assert [after - times[0] for after in times] == [0, 1, 1, 1, 2], "once for each visit that begins"
 
 
 @pytest.mark.parametrize(
@@ -163,11 +197,50 @@ def test_without_a_session_or_in_a_room_that_is_not_always_on_there_are_no_visit
     refused: list[str] = []
 
     def ask(room: Room) -> None:
-        refused.append(room.ask(Verb.VISIT_BEGIN, number="A1").words_zh)
+        for answer in (room.ask(Verb.VISIT_BEGIN, number="A1"), room.ask(Verb.VISIT_END)):
+            assert not answer.ok
+            refused.append(answer.words_zh)
+        assert "visit" not in (room.ask(Verb.STATUS).facts or {"visit": None})
 
     Room().record(made.config, play(1), ask, play(1))
-    assert "未设为值守" in refused[0]
+    assert all("未设为值守" in words for words in refused)
     assert visits(made) == []
+    idle = Service(always_on(made), Room(), (play(1), a_person_stops))
+    asked = [verb_of(idle, Request(verb=verb, number=number)) for verb, number in VISIT_VERBS]
+    assert idle.serve(rest, *asked, answered(2)) == 0
+    assert [answer.ok for answer in idle.answers] == [False, False]
+    assert all("没有正在进行的场次" in answer.words_zh for answer in idle.answers), idle.answers
+
+
+VISIT_VERBS = ((Verb.VISIT_BEGIN, "A1"), (Verb.VISIT_END, ""))
+
+
+def verb_of(service: Service, request: Request) -> Step:
+    """The step of asking the idle service for something."""
+
+    def ask(_service: Service) -> None:
+        service._post(Asked(request=parse(packet_of(request)), role=Role.OPERATOR, answer=service.answers.append))
+
+    return ask
+
+
+def a_person_stops(room: Room) -> None:
+    assert room.ask(Verb.STOP, confirmed=True, actor="张三", text="撤场").ok
+
+
+def test_who_ends_a_visit_that_there_is_not_is_told_so_and_status_names_the_one_there_is(made: Device) -> None:
+    shown: list[Any] = []
+
+    def status(room: Room) -> None:
+        shown.append((room.ask(Verb.STATUS).facts or {}).get("visit", "nothing is told"))
+
+    def end_none(room: Room) -> None:
+        answer = room.ask(Verb.VISIT_END)
+        assert (answer.ok, answer.words_zh) == (False, "现在没有正在办事的号码")
+
+    Room().record(made.config, play(1), end_none, status, begin("A1"), status, end, status, end_none, play(1))
+    assert shown == [None, "A1", None]
+    assert len(visits(made)) == 1
 
 
 def test_nobody_but_operators_and_the_console_begins_a_visit(made: Device) -> None:
@@ -194,6 +267,18 @@ def test_a_visit_goes_on_over_a_restart_and_its_end_still_names_it(made: Device)
     assert (visit.number, visit.cause, visit.told_ms is not None) == ("A001", VisitEnd.PERSON, True)
     assert (visit.since[0], visit.until and visit.until[0]) == (open_visit.since[0], NEXT_BOOT)
     assert [one.wrong for one in days_of(made.spool)] == [[]]
+
+
+def test_a_visitor_whom_nobody_told_before_a_power_cut_was_not_told(made: Device) -> None:
+    """How long ago of another boot nobody knows: it is not waited for once more."""
+    Room().serve(made.config, play(2), begin("A001"), play(2), the_service_stops)
+    room = Room()
+    room.clock.boot_id = NEXT_BOOT
+    room.serve(made.config, play(1), play(1))
+    assert [event.measured for event in events(made, EventCode.VISIT_NOTICE_MISSING)] == [(10,)]
+    where = next(at for at, words in enumerate(room.onlooker.words) if "告知" in words)
+    assert room.onlooker.words[where] == EVENTS[EventCode.VISIT_NOTICE_MISSING].words_zh
+    assert room.onlooker.words[where + 1] == EVENTS[EventCode.VISIT_NOTICE_MISSING].words_en
 
 
 def test_the_state_that_a_start_reads_from_a_slot_is_the_one_of_the_entries(made: Device) -> None:
@@ -238,13 +323,29 @@ def to_the_clock(hour: int, minute: int) -> Act:
     return act
 
 
+def reached(seen: list[str], name: str) -> Act:
+    """Noted where the session is still open by then; what follows its end is not done any more."""
+    return lambda _room: seen.append(name)
+
+
+def jump(minutes: int) -> Act:
+    """UTC moves on without the room."""
+
+    def act(room: Room) -> None:
+        room.clock.utc_offset_ms += minutes * MINUTE_MS
+
+    return act
+
+
 def test_the_room_is_recorded_without_anybody_s_asking_and_a_new_day_is_a_new_session(made: Device) -> None:
+    seen: list[str] = []
     ended = served_days(
         made,
         Room(),
-        (to_the_clock(3, 59), play(55), play(10), play(10)),
-        (play(5), begin("A1"), hear_the_notice, play(2)),
+        (to_the_clock(3, 59), play(55), reached(seen, "03:59"), play(10), reached(seen, "04:00"), play(5)),
+        (play(5), begin("A1"), hear_the_notice, play(2), reached(seen, "04:01")),
     )
+    assert seen == ["03:59", "04:01"]
     assert [one.cause for one in ended] == [EndCause.STOPPED, EndCause.STOPPED]
     modes = [one.body.mode for one in journal(made) if isinstance(one.body, Session)]
     assert modes == [1, 1]
@@ -253,6 +354,7 @@ def test_the_room_is_recorded_without_anybody_s_asking_and_a_new_day_is_a_new_se
 
 def test_a_day_waits_for_the_visit_that_is_going_on(made: Device) -> None:
     began_ms: list[int] = []
+    seen: list[str] = []
 
     def note(room: Room) -> None:
         began_ms.append(room.clock.read().utc_ms)
@@ -260,21 +362,65 @@ def test_a_day_waits_for_the_visit_that_is_going_on(made: Device) -> None:
     served_days(
         made,
         Room(),
-        (to_the_clock(3, 59), begin("A1"), hear_the_notice, play(120), note, end, play(5)),
+        (to_the_clock(3, 59), begin("A1"), hear_the_notice, play(120), note, end, play(5), reached(seen, "ended")),
         (play(2),),
     )
     sessions = [one for one in journal(made) if isinstance(one.body, Session)]
     assert len(sessions) == 2
     assert sessions[1].common.clock[0] >= began_ms[0]
+    assert seen == [], "with the end of the visit the day ends"
+
+
+def test_a_visit_that_nobody_ends_does_not_keep_the_day_open_for_ever(made: Device) -> None:
+    seen: list[str] = []
+    begun = (to_the_clock(3, 58), begin("A1"), hear_the_notice, play(5))
+    late = (jump(120), play(5), reached(seen, "05:58"), jump(2), play(5), reached(seen, "06:00"))
+    served_days(made, Room(), (*begun, *late), (play(2),))
+    assert seen == ["05:58"]
+    (visit,) = visits(made)
+    assert visit.cause == VisitEnd.SESSION_ENDED
+    assert len([one for one in journal(made) if isinstance(one.body, Session)]) == 2
+
+
+def test_the_session_of_an_ordinary_room_knows_no_turn_of_a_day(tmp_path: Path) -> None:
+    made, seen = ports_room.device(tmp_path), list[str]()
+    ended = Room().record(made.config, to_the_clock(3, 59), play(55), play(70), reached(seen, "04:01"))
+    assert seen == ["04:01"]
+    assert ended.clean
 
 
 def test_what_a_person_stopped_stays_stopped_until_a_person_or_the_next_day_begins_it(made: Device) -> None:
-    def stop(room: Room) -> None:
-        assert room.ask(Verb.STOP, confirmed=True, actor="张三", text="撤场").ok
+    sessions: list[int] = []
 
-    service = Service(made, Room(), (play(2), stop, play(2)))
-    service.serve(*[lambda _service: None] * 10)
-    assert len([one for one in journal(made) if isinstance(one.body, Session)]) == 1
+    def count(_service: Service) -> None:
+        sessions.append(len([one for one in journal(made) if isinstance(one.body, Session)]))
+
+    def next_day(service: Service) -> None:
+        service.room.clock.utc_offset_ms += DAY_MS
+
+    def again(service: Service) -> bool:
+        count(service)
+        return sessions[-1] == 2
+
+    service = Service(made, Room(), (play(2), a_person_stops, play(2)))
+    assert service.serve(*[rest] * 3, count, next_day, again) == 0
+    assert (sessions[0], sessions[-1]) == (1, 2)
+
+
+def test_a_day_that_begins_on_a_low_battery_is_recorded_once_mains_are_back(made: Device) -> None:
+    def told(state: PowerState) -> Step:
+        power = PowerReading(state=state, minutes_left=3, charge_percent=9)
+        return lambda service: service.tell(Readings(power=power, board=None, gas=None))
+
+    def next_day(service: Service) -> None:
+        service.room.clock.utc_offset_ms += DAY_MS
+
+    def begun(_service: Service) -> bool:
+        return len([one for one in journal(made) if isinstance(one.body, Session)]) == 2
+
+    service = Service(made, Room(), (play(2), a_person_stops))
+    low = (told(PowerState.LOW), rest, next_day, rest, rest, rest)
+    assert service.serve(rest, *low, lambda one: not begun(one), told(PowerState.MAINS), begun) == 0
 
 
 # -- what a clerk types -----------------------------------------------------------------------------------------------
