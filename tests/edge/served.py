@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from edge.app import Stage, Start
 from edge.config import Config
@@ -118,6 +119,16 @@ def _nobody(_message: Asked | SensorsTold) -> None:
 def start(service: Service) -> None:
     """The step of asking for a session."""
     service.start()
+
+
+def asks(verb: Verb, attachment: bytes | None = None, **said: Any) -> Step:
+    """The step of an operator's asking for something."""
+    request = parse(packet_of(Request(verb=verb, **said)))
+
+    def ask(service: Service) -> None:
+        service._post(Asked(request=request, role=Role.OPERATOR, answer=service.answers.append, attachment=attachment))
+
+    return ask
 
 
 def rest(_service: Service) -> None:

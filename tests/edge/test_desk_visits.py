@@ -14,10 +14,10 @@ import pytest
 from edge.__main__ import main
 from edge.commands.visits import days_of
 from edge.journal_state import JournalState, after
-from edge.messages import Asked, StopRequested
+from edge.messages import StopRequested
 from edge.prompts import Prompt, PromptPlayed, PromptVoice
 from edge.recorder import Ended
-from edge.requests import Request, Role, Verb, packet_of, parse
+from edge.requests import Role, Verb
 from edge.sensors.readings import PowerReading, PowerState, Readings
 from edge.station import serve
 from edge.surroundings import Surroundings
@@ -26,7 +26,7 @@ from liuhen.registry import EVENTS, EndCause, EventCode, StopCause, VisitAct, Vi
 from liuhen.visits import Day, VisitTold
 from tests.edge import ports_room
 from tests.edge.ports_room import Device, Room
-from tests.edge.served import Service, Step, answered, journal, rest
+from tests.edge.served import Service, Step, answered, asks, journal, rest
 
 pytestmark = pytest.mark.long
 
@@ -206,22 +206,9 @@ def test_without_a_session_or_in_a_room_that_is_not_always_on_there_are_no_visit
     assert all("未设为值守" in words for words in refused)
     assert visits(made) == []
     idle = Service(always_on(made), Room(), (play(1), a_person_stops))
-    asked = [verb_of(idle, Request(verb=verb, number=number)) for verb, number in VISIT_VERBS]
-    assert idle.serve(rest, *asked, answered(2)) == 0
+    assert idle.serve(rest, asks(Verb.VISIT_BEGIN, number="A1"), asks(Verb.VISIT_END), answered(2)) == 0
     assert [answer.ok for answer in idle.answers] == [False, False]
     assert all("没有正在进行的场次" in answer.words_zh for answer in idle.answers), idle.answers
-
-
-VISIT_VERBS = ((Verb.VISIT_BEGIN, "A1"), (Verb.VISIT_END, ""))
-
-
-def verb_of(service: Service, request: Request) -> Step:
-    """The step of asking the idle service for something."""
-
-    def ask(_service: Service) -> None:
-        service._post(Asked(request=parse(packet_of(request)), role=Role.OPERATOR, answer=service.answers.append))
-
-    return ask
 
 
 def a_person_stops(room: Room) -> None:

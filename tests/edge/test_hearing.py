@@ -16,6 +16,7 @@ from edge.desk_hearing import ENTRIES_LIMIT
 from edge.destruction import read_ledger
 from edge.header import SessionHeader, contents, to_bytes
 from edge.journal import entries_of
+from edge.ports import Stream
 from edge.profiles.reading import available, load_named
 from edge.profiles.schema import LongTermCode, Procedure
 from edge.requests import Answer, MarkKind, Role, Verb
@@ -27,6 +28,7 @@ from liuhen.kinds import Procedure as ProcedureEntry
 from liuhen.proceedings import Told, told_of
 from liuhen.registry import EndCause, MarkCode, ProcedureCode, RecordLabel, RetentionBasis
 from tests.edge.ports_room import Device, Room, device
+from tests.edge.served import Service, answered, asks, rest
 from tests.edge.test_header import FULL
 
 pytestmark = pytest.mark.long
@@ -442,6 +444,41 @@ def test_without_a_picture_there_is_no_plate_and_the_place_is_spoken(tmp_path: P
     assert [body.code for body in bodies(made, Mark)] == [MarkCode.PLACE_SPOKEN]
 
 
+def test_a_plate_is_of_this_moment_and_refused_while_nothing_is_recorded_or_no_picture_is(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    no_picture = mark(MarkKind.PLATE, ok=False, words="没有已封签的画面")
+    room.record(
+        made.config,
+        play(3),
+        mark(MarkKind.PLATE),
+        ask(Verb.WITHHOLD, actor="张三"),
+        play(2),
+        no_picture,
+        ask(Verb.RESUME, actor="李四"),
+        play(3),
+        mark(MarkKind.PLATE),
+        lambda r: r.lose(Stream.PICTURE),
+        play(2),
+        no_picture,
+    )
+    assert len(bodies(made, Plate)) == 2
+
+
+def test_a_notice_may_name_the_arrival_it_answers_and_then_says_no_more_than_that(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def answer(r: Room) -> None:
+        (arrival,) = told(made).of(MarkCode.PARTY_ARRIVED)
+        assert r.ask(Verb.MARK, kind=MarkKind.NOTICE, gap=arrival.entry).ok
+
+    room.record(made.config, play(1), head(BY_THE_BOOK), mark(MarkKind.ARRIVAL, text="张三"), play(1), answer, play(1))
+    session = told(made)
+    (arrival,), (notice,) = session.of(MarkCode.PARTY_ARRIVED), session.of(MarkCode.NOTICE_GIVEN)
+    body = next(one.body for one in entries(made) if one.common.seq == notice.entry)
+    assert isinstance(body, Mark)
+    assert (body.refers_to, body.records) == (arrival.entry, ())
+
+
 def test_a_hearing_that_never_shows_its_place_says_so(tmp_path: Path) -> None:
     made, room = device(tmp_path), Room()
     config = replace(made.config, rules=load_named("jiaozuo"))
@@ -460,21 +497,23 @@ def test_a_paper_belongs_to_the_session_or_to_a_mark_and_may_come_with_a_copy(tm
     made, room = device(tmp_path), Room()
 
     def copied(r: Room) -> None:
-        about = entries(made)[-1].common.seq
-        assert r.ask(Verb.ATTACH, attachment=b"%PDF", text="证据清单 1", gap=about, actor="周八").ok
+        (recess,) = told(made).of(MarkCode.RECESS)
+        assert recess.entry < entries(made)[-1].common.seq
+        assert r.ask(Verb.ATTACH, attachment=b"%PDF", text="证据清单 1", gap=recess.entry, actor="周八").ok
 
     room.record(
         made.config,
         play(1),
         ask(Verb.ATTACH, text="听证通知书 7 号"),
         mark(MarkKind.RECESS),
+        mark(MarkKind.PLACE),
         copied,
         ask(Verb.ATTACH, text="没有这条", gap=9_999, ok=False),
         play(1),
     )
     first, second = told(made).papers
     assert first.refers_to == told(made).opening
-    assert _record(made, dict(first.records)[RecordLabel.PAPER]) == "听证通知书 7 号"
+    assert {label: _record(made, named) for label, named in first.records} == {RecordLabel.PAPER: "听证通知书 7 号"}
     assert second.refers_to == told(made).of(MarkCode.RECESS)[0].entry
     assert dict(second.records).keys() == {RecordLabel.PAPER, RecordLabel.ATTACHMENT, RecordLabel.PERSONS}
     assert made.findings() == []
@@ -521,6 +560,24 @@ def test_a_session_that_has_ended_is_held_from_the_running_recorder(tmp_path: Pa
     assert (len(first.papers), len(second.papers)) == (1, 0)
     assert made.findings() == []
     assert len(entries(made)) <= ENTRIES_LIMIT
+
+
+def test_a_session_beyond_what_is_read_back_is_for_a_command_between_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, room = device(tmp_path), Room()
+    room.record(made.config, play(1))
+    ended = _session_id(made)
+    said: dict[str, Any] = {"actor": "周八", "text": "有人投诉", "session": ended}
+    monkeypatch.setattr("edge.desk_hearing.ENTRIES_LIMIT", 4)
+    Room(clock=room.clock).record(
+        made.config,
+        play(1),
+        ask(Verb.HOLD, ok=False, words="请在停机后用 liuhen retention", **said),
+        ask(Verb.ATTACH, ok=False, words="请在停机后用", text="投诉登记 3 号", session=ended),
+        play(1),
+    )
+    assert not read_ledger(made.spool).keeping.holds_on(bytes.fromhex(ended))
 
 
 @pytest.mark.parametrize("role", [Role.NOBODY, Role.OFFLOAD, Role.SENSORS])
@@ -604,3 +661,75 @@ def test_a_later_header_is_judged_with_what_was_there_before(tmp_path: Path) -> 
         play(1),
     )
     assert len(bodies(made, Header)) == 2
+
+
+# -- between sessions -------------------------------------------------------------------------------------------------
+
+
+def test_between_sessions_nothing_can_be_marked_or_said_of_one_and_a_session_may_begin_without_a_procedure(
+    tmp_path: Path,
+) -> None:
+    made = device(tmp_path)
+    service = Service(made, Room(), (play(1), mark(MarkKind.PLACE), stop(actor="周八"), play(1)))
+    host = to_bytes(SessionHeader(host="孙七"))
+    refused = (
+        asks(Verb.HEADER, to_bytes(BY_THE_BOOK), actor="周八"),
+        asks(Verb.MARK, kind=MarkKind.ARRIVAL, text="张三"),
+        asks(Verb.MARK, kind=MarkKind.PLATE),
+        asks(Verb.ATTACH, text="听证通知书 7 号"),
+    )
+    begun = asks(Verb.NEW_SESSION, host, actor="周八", confirmed=True)
+    assert service.serve(rest, *refused, answered(4), begun, answered(5), *refused, answered(9)) == 0
+    assert [one.ok for one in service.answers] == [False] * 4 + [True] + [False] * 4
+    words = {one.words_zh for one in service.answers if not one.ok}
+    assert words == {"当前没有正在进行的场次"}
+    assert "待补" in service.answers[4].words_zh
+    assert bodies(made, ProcedureEntry) == []
+    (headed,) = bodies(made, Header)
+    assert [label for label, _ in headed.records] == [RecordLabel.HOST]
+    assert [one.code for one in bodies(made, Mark)].count(MarkCode.PLACE_SPOKEN) == 1
+    assert made.findings() == []
+
+
+def test_a_session_does_not_begin_with_a_header_that_the_rules_refuse_though_nothing_is_left_blank(
+    tmp_path: Path,
+) -> None:
+    made = device(tmp_path)
+    service = Service(made, Room(), (play(1),))
+    wrong, right = (
+        asks(Verb.NEW_SESSION, to_bytes(one), actor="周八") for one in (replace(BY_THE_BOOK, matter="24"), BY_THE_BOOK)
+    )
+    assert service.serve(rest, wrong, answered(), right, answered(2)) == 0
+    refused, accepted = service.answers
+    assert (refused.ok, accepted.ok) == (False, True)
+    assert "清单没有" in refused.words_zh
+    assert (accepted.words_zh, accepted.words_en) == (
+        "已开始录制，首部完整",
+        "the session is open, its header is complete",
+    )
+
+
+def test_a_mark_holds_what_was_said_of_it_and_who_marked_and_nothing_where_nothing_was_said(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    room.record(
+        made.config,
+        play(1),
+        head(BY_THE_BOOK),
+        mark(MarkKind.STEP, 1),
+        mark(MarkKind.STEP, 2, text="补充说明", actor="周八"),
+        mark(MarkKind.ARRIVAL),
+        play(1),
+        mark(MarkKind.PLATE, actor="周八"),
+        mark(MarkKind.POINT, ago_ms=500, text="言行", actor="周八"),
+        play(1),
+    )
+
+    def said(records_: Any) -> dict[int, str]:
+        return {label: _record(made, named) for label, named in records_}
+
+    bare, told_of_it, came = bodies(made, Mark)
+    assert (bare.records, came.records) == ((), ())
+    assert said(told_of_it.records) == {RecordLabel.OTHER: "补充说明", RecordLabel.PERSONS: "周八"}
+    (plate,), (late,) = bodies(made, Plate), bodies(made, LateMark)
+    assert said(plate.records) == {RecordLabel.PERSONS: "周八"}
+    assert said(late.records) == {RecordLabel.OTHER: "言行", RecordLabel.PERSONS: "周八"}
