@@ -27,6 +27,8 @@ from liuhen.kinds import Event, Header, Segment
 from liuhen.registry import EVENTS, DutyCode, EventCode, RecordLabel
 
 LOOK_EVERY_NS = 5 * 10**9
+LAST_FRAME_NS = 10**9
+"""A last frame lasts beyond the moment at which its segment is stated; what ends later still is of an earlier boot."""
 FILE = "device/schedule.json"
 MS_PER_SECOND = 1000
 NS_PER_MS = 1_000_000
@@ -71,7 +73,7 @@ class _Seen:
         """One entry; a case number goes into `cases`, a later one in the place of an earlier."""
         (utc_ms, boottime_ns), session = entry.common.clock[:2], entry.common.session_id
         match entry.body:
-            case Segment(span_ns=(first_ns, last_ns)) if session is not None and last_ns <= boottime_ns:
+            case Segment(span_ns=(first_ns, last_ns)) if session is not None and last_ns <= boottime_ns + LAST_FRAME_NS:
                 first_ms, last_ms = (utc_ms - (boottime_ns - at_ns) // NS_PER_MS for at_ns in (first_ns, last_ns))
                 self.media.append((session, first_ms, last_ms))
             case Header(records=records) if session is not None:

@@ -21,7 +21,7 @@ from edge.durable import StorageFault
 from edge.header import SessionHeader
 from edge.header import to_bytes as header_bytes
 from edge.journal import newest_entries
-from edge.requests import Verb
+from edge.requests import MarkKind, Verb
 from edge.room import Room as RecorderRoom
 from edge.schedule import (
     BYTES_LIMIT,
@@ -42,6 +42,7 @@ from liuhen.registry import DutyAct, DutyCode, EventCode, RecordLabel
 from tests.edge import ports_room
 from tests.edge.ports_room import UTC_MS, Device, Room
 from tests.edge.served import journal
+from tests.edge.test_room import withhold
 
 NOW = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
 """08:00 in Beijing, a Tuesday."""
@@ -343,6 +344,15 @@ def run_at(made: Device, minutes: float, *acts: Act) -> Room:
     return room
 
 
+def jump(minutes: float) -> Act:
+    """UTC moves on without the room."""
+
+    def act(room: Room) -> None:
+        room.clock.utc_offset_ms += int(minutes * MINUTE_MS)
+
+    return act
+
+
 def not_recorded(made: Device) -> list[Event]:
     found = [one.body for one in journal(made) if isinstance(one.body, Event)]
     return [body for body in found if body.code == EventCode.SCHEDULED_NOT_RECORDED]
@@ -417,6 +427,110 @@ def test_another_session_does_not(began: float, made: Device) -> None:
     run_at(made, began)
     run_at(made, 100)
     assert len(not_recorded(made)) == 1
+
+
+def warned(room: Room) -> bool:
+    return any("按日程应当录制而未录制" in words for words in room.onlooker.statuses[-1].warnings_zh)
+
+
+@pytest.mark.long
+def test_what_is_being_recorded_counts_before_any_segment_of_it_is_stated(made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    run_at(made, 59, jump(17))
+    run_at(made, 90)
+    assert not_recorded(made) == []
+
+
+@pytest.mark.long
+def test_a_session_in_which_nothing_is_captured_is_no_recording_of_its_hearing(made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    run_at(made, 58, withhold, lambda room: room.play(1), jump(18))
+    assert len(not_recorded(made)) == 1
+
+
+@pytest.mark.long
+def test_a_hearing_is_judged_once_its_grace_is_over_whatever_the_clock_s_error(made: Device) -> None:
+    run_at(made, 0, take_in(60))
+    seen: list[int] = []
+
+    def look(room: Room) -> None:
+        room.play(6)
+        seen.append(len(not_recorded(made)))
+
+    def inexact(room: Room) -> None:
+        room.clock.error_ms = 2 * MINUTE_MS
+
+    run_at(made, 76, inexact, look, jump(2), look)
+    assert seen == [1, 1], "the run's first look was at the exact clock"
+    run_at(made, 80, take_in(100))
+    room = Room()
+    room.clock.error_ms = 2 * MINUTE_MS
+    room.clock.utc_offset_ms += 116 * MINUTE_MS
+    room.clock.boot_id = bytes(16)
+    room.record(made.config, look, jump(2), look)
+    assert seen[2:] == [1, 2], "too late by less than the clock's error is not said to be too late"
+
+
+@pytest.mark.long
+def test_the_warning_of_a_hearing_that_was_missed_stands_until_one_is_recorded(made: Device) -> None:
+    run_at(made, 0, take_in(60, 100))
+    shown: list[bool] = []
+
+    def look(room: Room) -> None:
+        room.play(6)
+        shown.append(warned(room))
+
+    room = run_at(made, 80, look, jump(10), look, jump(30), look)
+    assert shown == [True, True, False]
+    where = next(at for at, words in enumerate(room.onlooker.words) if "按日程应当录制而未录制" in words)
+    assert "liuhen ctl statement" in room.onlooker.words[where]
+    assert room.onlooker.words[where + 1].isascii()
+    assert [event.measured[0] for event in not_recorded(made)] == [0]
+
+
+@pytest.mark.long
+def test_who_takes_a_schedule_in_hears_what_is_to_come_and_status_names_the_next_three(made: Device) -> None:
+    answers: list[str] = []
+    shown: list[object] = []
+
+    def bring(*begin_minutes: int) -> Act:
+        def act(room: Room) -> None:
+            shown.append((room.ask(Verb.STATUS).facts or {}).get("schedule"))
+            rows = tuple(Hearing(begin_ms=at(one), end_ms=at(one), title=f"{one}") for one in begin_minutes)
+            answers.append(room.ask(Verb.SCHEDULE, attachment=to_bytes(rows)).words_zh)
+            shown.append((room.ask(Verb.STATUS).facts or {}).get("schedule"))
+
+        return act
+
+    def at(minutes: int) -> int:
+        return UTC_MS + minutes * MINUTE_MS
+
+    run_at(made, 100, bring(10, 200, 300, 400, 500), bring())
+    assert ["4 场待录" in answers[0], "0 场待录" in answers[1]] == [True, True]
+    three = [{"begin_ms": at(one), "title": f"{one}"} for one in (200, 300, 400)]
+    assert shown == [None, three, three, None]
+    sets = [
+        one.body for one in journal(made) if isinstance(one.body, Event) and one.body.code == EventCode.SCHEDULE_SET
+    ]
+    assert [body.measured for body in sets] == [(5, at(10) // 1000, at(500) // 1000), (0, 0, 0)]
+
+
+@pytest.mark.long
+def test_media_in_an_earlier_file_of_the_journal_discharges_a_hearing_too(made: Device) -> None:
+    small = replace(made, config=replace(made.config, spool=replace(made.config.spool, journal_file_bytes=65_536)))
+    files: list[int] = []
+
+    def marks(room: Room) -> None:
+        room.play(1)
+        files.append(len([*small.journal_files()]))
+        for _ in range(250):
+            assert room.ask(Verb.MARK, kind=MarkKind.POINT).ok
+        files.append(len([*small.journal_files()]))
+
+    run_at(small, 0, take_in(60))
+    run_at(small, 61, withhold, marks, jump(20))
+    assert files[0] < files[1]
+    assert not_recorded(small) == []
 
 
 @pytest.mark.long
