@@ -168,6 +168,45 @@ def test_the_last_field_makes_a_header_complete_whichever_entry_holds_the_others
     assert len(bodies(made, Header)) == 3
 
 
+def test_what_is_left_of_a_header_goes_by_the_procedure_that_an_earlier_one_named(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    config = replace(made.config, rules=load_named("zezhou"))
+    rest_of_it = replace(FULL, procedure=None, matter="", parties=(), certificates=())
+    room.record(
+        config,
+        play(1),
+        head(SessionHeader(procedure=Procedure.WINDOW, matter="1"), words="首部已记入日志第"),
+        head(rest_of_it, words="首部完整"),  # a window waives parties and certificate numbers
+        mark(MarkKind.STEP, 1),
+        head(SessionHeader(host="孙七"), words="首部完整"),  # a step bars another procedure, not another name
+        play(1),
+    )
+    assert len(bodies(made, Header)) == 3
+    assert len(bodies(made, ProcedureEntry)) == 1
+
+
+def test_a_session_that_goes_on_under_rules_without_its_procedure_still_asks_why_it_stops(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def cut(_room: Room) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        room.record(made.config, play(1), head(SessionHeader(procedure=Procedure.WINDOW)), play(1), cut)
+    assert load_named("nongan").template(Procedure.WINDOW) is None
+    again, shown = Room(clock=room.clock), list[Any]()
+    again.record(
+        replace(made.config, rules=load_named("nongan")),
+        play(1),
+        lambda r: shown.append(r.ask(Verb.STATUS).facts),
+        ask(Verb.STOP, confirmed=True, ok=False, words="写明原因"),
+        stop(actor="周八", text="换了规则"),
+    )
+    assert shown[0]["procedure"] == ProcedureCode.WINDOW
+    assert shown[0]["left_open"]
+    assert told(made).end_cause == EndCause.STOPPED
+
+
 def test_two_officers_serve_and_the_recorder_may_be_another_agencys(tmp_path: Path) -> None:
     made, room = device(tmp_path), Room()
     service = replace(BY_THE_BOOK, procedure=Procedure.SERVICE, recorder_agency="某县公证处")
@@ -436,6 +475,8 @@ def test_without_a_picture_there_is_no_plate_and_the_place_is_spoken(tmp_path: P
     room.record(
         made.config,
         mark(MarkKind.PLATE, ok=False, words="没有已封签的画面"),
+        play(0.3),
+        mark(MarkKind.PLATE, ok=False, words="没有已封签的画面"),
         play(1),
         mark(MarkKind.PLACE, text="第一听证室"),
         play(1),
@@ -560,6 +601,24 @@ def test_a_session_that_has_ended_is_held_from_the_running_recorder(tmp_path: Pa
     assert (len(first.papers), len(second.papers)) == (1, 0)
     assert made.findings() == []
     assert len(entries(made)) <= ENTRIES_LIMIT
+
+
+def test_what_is_kept_of_one_session_for_good_says_nothing_of_another(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+    room.record(made.config, play(1))
+    first = _session_id(made)
+
+    def both(r: Room) -> None:
+        second = entries(made)[-1].common.session_id
+        assert second is not None
+        for session in (first, second.hex()):
+            answer = r.ask(
+                Verb.HOLD, trigger=RetentionBasis.RESISTANCE, actor="周八", text="当事人投诉", session=session
+            )
+            assert answer.ok, answer
+
+    Room(clock=room.clock).record(made.config, play(1), mark(MarkKind.PLACE), both, play(1))
+    assert len({body.session for body in bodies(made, Retention)}) == 2
 
 
 def test_a_session_beyond_what_is_read_back_is_for_a_command_between_sessions(
