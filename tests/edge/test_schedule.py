@@ -21,7 +21,7 @@ from edge.durable import StorageFault
 from edge.header import SessionHeader
 from edge.header import to_bytes as header_bytes
 from edge.journal import newest_entries
-from edge.requests import MarkKind, Verb
+from edge.requests import MarkKind, Role, Verb
 from edge.room import Room as RecorderRoom
 from edge.schedule import (
     BYTES_LIMIT,
@@ -364,6 +364,7 @@ def test_a_scheduled_hearing_without_media_is_an_event_once_after_its_grace(made
     room = run_at(made, 80)
     (missed,) = not_recorded(made)
     assert missed.measured == (0, (UTC_MS + 60 * MINUTE_MS) // 1000, 15)
+    assert len([one for one in journal(made) if isinstance(one.body, Duty)]) == 1, "owed at once, not by the next start"
     taken_in = next(
         one for one in journal(made) if isinstance(one.body, Event) and one.body.code == EventCode.SCHEDULE_SET
     )
@@ -607,6 +608,20 @@ def test_what_was_judged_or_taken_in_just_before_a_power_cut_is_neither_said_twi
     assert [event.measured[1] for event in not_recorded(made)] == [
         (UTC_MS + at * MINUTE_MS) // 1000 for at in (60, 120)
     ]
+
+
+@pytest.mark.long
+def test_no_other_event_behind_the_schedule_is_owed_a_statement(made: Device) -> None:
+    def refused(room: Room) -> None:
+        assert not room.ask(Verb.SCHEDULE, Role.NOBODY, attachment=b"").ok
+
+    run_at(made, 0, take_in(60), refused)
+    (made.spool / "device" / "schedule.json").unlink()
+    run_at(made, 10)
+    run_at(made, 20)
+    codes = [one.body.code for one in journal(made) if isinstance(one.body, Event)]
+    assert EventCode.REFUSED_REQUEST in codes
+    assert [one for one in journal(made) if isinstance(one.body, Duty)] == []
 
 
 @pytest.mark.long
