@@ -31,13 +31,13 @@ def visits_lines(session: bytes, room: Room, words: Words) -> list[str]:
 
 
 def _line(visit: VisitTold, words: Words) -> str:
-    until = "…" if visit.until_utc_ms is None else iso(visit.until_utc_ms)
+    until = "…" if visit.until_utc_ms is None else words.time(visit.until_utc_ms)
     number = printable(visit.number)
     sort = VisitSort(visit.sort) if known(VisitSort, visit.sort) else VisitSort.VISIT
     cause = VisitEnd(visit.cause) if known(VisitEnd, visit.cause) else VisitEnd.NOT_ENDED
     line = words.say(
-        f"    {number}（{sort.words_zh}）{iso(visit.since_utc_ms)} 至 {until}，{cause.words_zh}",
-        f"    {number} ({sort.words_en}) {iso(visit.since_utc_ms)} to {until}, {cause.words_en}",
+        f"    {number}（{sort.words_zh}）{words.time(visit.since_utc_ms)} 至 {until}，{cause.words_zh}",
+        f"    {number} ({sort.words_en}) {words.time(visit.since_utc_ms)} to {until}, {cause.words_en}",
     )
     return line + entry_words(visit.entry, words)
 

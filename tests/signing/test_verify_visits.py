@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def test_a_day_of_visits_is_told_by_number_with_the_media_of_each_and_nothing_is
     text = to_text(report, Language.ZH, integrity_only=False)
     assert "值守：3 个办事号码，0 个未见告知" in text
     assert "自动结束" in text
+    assert "时间均为北京时间" in text
+    assert re.search(r"T[0-9:.]+Z", text) is None, "then no line has another one"
     (day,) = [one["visits"] for one in to_json(report)["sessions"] if one["visits"] is not None]  # type: ignore[attr-defined]
     assert [(one["number"], one["entry"], one["cause"]) for one in day] == [
         ("A001", first, VisitEnd.PERSON),
