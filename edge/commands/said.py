@@ -115,7 +115,8 @@ def add_said(parser: argparse.ArgumentParser, fields: tuple[Field, ...]) -> None
         "approval",
     ):
         parser.add_argument(f"--{name}", action=_Refusing, nargs="*", help=argparse.SUPPRESS)
-    parser.add_argument("argv_text", action=_Refusing, nargs="*", help=argparse.SUPPRESS)
+    # With a default it is no required argument, which a line that lacks another one would name too.
+    parser.add_argument("argv_text", action=_Refusing, nargs="*", default=(), help=argparse.SUPPRESS)
 
 
 class _Refusing(argparse.Action):

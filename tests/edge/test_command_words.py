@@ -29,7 +29,7 @@ USAGE = 2
         (["keys", "init"], "缺少参数 ", "required: "),
         (["ctl"], "缺少参数 verb", "required: verb"),
         (["ctl", "reset"], "参数 verb 只能是 'status'", "argument verb: choose from 'status'"),
-        (["ctl", "statement"], "缺少参数 GAP", "required: GAP"),
+        (["ctl", "statement"], "缺少参数 GAP；", "required: GAP; "),
         (["ctl", "statement", "张三"], "参数 GAP 须是整数", "argument GAP: not a whole number"),
         (["ctl", "explain", "--cause", "张三"], "参数 --cause 只能是 ", "argument --cause: choose from "),
         (["doctor", "--history", "soon"], "参数 --history：'soon'：请写天数，例如 90d", "a number of days, as 90d"),
