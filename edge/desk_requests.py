@@ -26,6 +26,7 @@ from edge.requests import Answer, BadRequest, MarkKind, Request, Role, Verb, may
 from edge.room import REFUSING_WORDS, Room
 from edge.session.effects import Refusing
 from edge.session.signals import ApprovalGiven, StopAsked, WithholdingEnded
+from edge.session.state import Inhibition as Forbidding
 from edge.session.state import Session
 from liuhen.entry import Entry
 from liuhen.kinds import Amend, Commitments, EntryBody, Gap, Inhibition, Maintenance
@@ -296,6 +297,8 @@ class RequestClerk:
                 return self._approve(request)
             case _:
                 ended = WithholdingEnded(at_ns=self._room.now_ns)
+                if Forbidding.WITHHELD not in self._room.state.inhibitions:
+                    return self._room.signal(ended)  # refused: a record that no entry names stays for good
                 return self._room.signal(ended, self._named(request, RecordLabel.REASON))
 
     def _approve(self, request: Request) -> Answer | tuple[Refusing, ...]:

@@ -318,8 +318,12 @@ def test_a_second_reason_to_withhold_is_not_taken_in_silence_and_lost(tmp_path: 
     def again(room: Room) -> None:
         heard.extend(room.ask(Verb.WITHHOLD, actor="张三", text=text) for text in ("", "涉及商业秘密"))
 
-    Room().record(made.config, play(2), withhold, play(5), again, end_withholding, play(2))
+    def resume_again(room: Room) -> None:
+        assert not room.ask(Verb.RESUME, actor="张三", text="已谈完").ok
+
+    Room().record(made.config, play(2), withhold, play(5), again, end_withholding, play(2), resume_again)
     assert [one.ok for one in heard] == [True, False]
+    assert Code.RECORD_FOREIGN not in made.findings()
     assert "没有记入" in heard[1].words_zh
 
 
