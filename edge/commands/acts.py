@@ -27,6 +27,7 @@ from edge.refusals import SpoolError
 from edge.retention import Ledger
 from liuhen.records import RECORD_LIMIT_BYTES, SALT_BYTES, Record
 
+WORKSHOP = Path("recordings/spool")
 EXIT_DENIED = 7
 """The act is forbidden; the refusal is in the journal."""
 
@@ -65,6 +66,13 @@ def acting(arguments: argparse.Namespace, clock: Clock) -> Iterator[Act]:
     loaded = configuration.load(arguments.config) if arguments.config is not None else configuration.Config()
     with maintenance(with_spool(loaded, arguments.spool), clock, say, open_token=arguments.open_token) as log:
         yield Act(log=log, ledger=ledger_of(log.spool.root), zone=loaded.device.zone)
+
+
+def spool_here(named: Path | None, config: configuration.Config | None = None) -> Path:
+    """What is read where no folder is named: the configuration's, else what `make run` left here, else the device's."""
+    if named is not None:
+        return named
+    return WORKSHOP if config is None and WORKSHOP.is_dir() else (config or configuration.Config()).spool.directory
 
 
 def ledger_of(root: Path) -> Ledger:

@@ -76,7 +76,7 @@ def _destroy(act: Act, arguments: argparse.Namespace, order: bytes, clock: Clock
     if isinstance(decision, Denied):
         kept = act.ledger.keeping.sessions.get(session)
         refuse(act.log.journal, decision, record, (kept.ordinal if kept is not None else 0) or 0)
-        _explain(decision, act.zone)
+        _explain(decision, act.zone, act.log.spool.root)
         return EXIT_DENIED
     return _tell(destroy(act.log.spool, act.log.journal, ledger=act.ledger, allowed=decision, order=record))
 
@@ -91,13 +91,13 @@ def _asked(act: Act, arguments: argparse.Namespace) -> tuple[bytes, tuple[Conten
     return session_of or bytes(16), ((int(ContentKind.RECORD), commitment),)
 
 
-def _explain(denied: Denied, zone: tzinfo) -> None:
+def _explain(denied: Denied, zone: tzinfo, root: Path) -> None:
     in_term = denied.code is RefusalCode.IN_TERM and denied.until_ms is not None
     until = f"（{until_words(denied.until_ms, zone)}）" if in_term else ""
     complain(
         f"拒绝销毁：{denied.code.words_zh}{until}\n  destruction refused: {denied.code.words_en}",
-        "内容未动；此次要求及理由已封签入日志。见 `liuhen retention ls`",
-        "nothing was touched; order and reason are sealed in the journal",
+        f"内容未动；此次要求及理由已封签入日志。见 `liuhen retention ls {root}`",
+        f"nothing was touched; order and reason are sealed in the journal; see `liuhen retention ls {root}`",
     )
 
 

@@ -18,6 +18,7 @@ from edge.commands.acts import (
     ledger_of,
     record_named,
     session_named,
+    spool_here,
     tell,
     text_for_record,
 )
@@ -31,7 +32,6 @@ from liuhen.records import Record
 from liuhen.registry import ContentKind, RecordLabel
 
 LABELS = {label.name.lower(): label for label in RecordLabel}
-DEFAULT_SPOOL = Path("recordings/spool")
 
 
 def add_parser(
@@ -46,14 +46,10 @@ def add_parser(
     add.add_argument("--label", required=True, choices=sorted(LABELS), help="附录类别 / what the record is about")
     add.add_argument("--file", type=Path, metavar="FILE", help="内容文件，不写则读标准输入 / else standard input")
     ls = verbs.add_parser("ls", help="列出附录，不显示内容 / list records without their content")
-    ls.add_argument(
-        "directory", type=Path, nargs="?", default=DEFAULT_SPOOL, help="存储目录或档案 / the spool or archive"
-    )
+    ls.add_argument("directory", type=Path, nargs="?", help="存储目录或档案 / the spool or archive")
     show = verbs.add_parser("show", help="查看一份附录 / show one record")
     show.add_argument("record", metavar="RECORD", help="附录编号前 8 位以上 / first 8 digits or more")
-    show.add_argument(
-        "directory", type=Path, nargs="?", default=DEFAULT_SPOOL, help="存储目录或档案 / the spool or archive"
-    )
+    show.add_argument("directory", type=Path, nargs="?", help="存储目录或档案 / the spool or archive")
     show.add_argument("--out", type=Path, metavar="FILE", help="写入新文件 / write the content to a new file")
     parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 
@@ -66,7 +62,7 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
             case "add":
                 return _add(arguments, clock)
             case "ls":
-                return _list(arguments.directory)
+                return _list(spool_here(arguments.directory))
             case _:
                 return _show(arguments)
 
@@ -130,8 +126,9 @@ def _whose(ledger: Ledger, commitment: bytes) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    ledger = ledger_of(arguments.directory)
-    record = _read(arguments.directory, record_named(ledger, arguments.record))
+    directory = spool_here(arguments.directory)
+    ledger = ledger_of(directory)
+    record = _read(directory, record_named(ledger, arguments.record))
     if arguments.out is not None:
         durable.create_file(arguments.out, record.content, mode=0o600)
         tell(f"已写入 written: {arguments.out}（{len(record.content)} 字节 bytes）")

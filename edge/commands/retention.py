@@ -19,6 +19,7 @@ from edge.commands.acts import (
     add_config,
     ledger_of,
     session_named,
+    spool_here,
     tell,
     text_for_record,
 )
@@ -73,10 +74,11 @@ def add_parser(
         "directory",
         type=Path,
         nargs="?",
-        default=Path("recordings/spool"),
         help="存储目录或档案 / the spool or archive",
     )
-    ls.add_argument("--config", type=Path, metavar="FILE", help="设备配置，时间按其时区 / whose local time is shown")
+    ls.add_argument(
+        "--config", type=Path, metavar="FILE", help="设备配置，按其存储目录和时区 / its spool, its local time"
+    )
     parser.set_defaults(work=lambda arguments: run(arguments, clock), open_token=open_token)
 
 
@@ -112,8 +114,8 @@ def run(arguments: argparse.Namespace, clock: MakeClock) -> int:
 
     def work() -> int:
         if arguments.verb == "ls":
-            config = configuration.load(arguments.config) if arguments.config is not None else Config()
-            return _list(arguments.directory, config.device.zone)
+            config = configuration.load(arguments.config) if arguments.config is not None else None
+            return _list(spool_here(arguments.directory, config), (config or Config()).device.zone)
         ground = text_for_record(arguments.ground_file) if arguments.ground_file is not None else None
         with acting(arguments, clock()) as act:
             return _extend(act, arguments, ground) if arguments.verb == "extend" else _hold(act, arguments, ground)

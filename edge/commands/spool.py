@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge import journal
 from edge.commands import reclaim
-from edge.commands.acts import MakeClock
+from edge.commands.acts import MakeClock, spool_here
 from edge.custody import OpenToken, no_token
 from edge.journal import JournalError
 from edge.refusals import EXIT_CLEAN, EXIT_FAULT, EXIT_USAGE, SpoolError, complain, guarded
@@ -44,10 +44,10 @@ def add_parser(
         help="作为另一块盘上存储目录的镜像 / the mirror of a spool on another disk",
     )
     ls = verbs.add_parser("ls", help="列出场次与段 / list sessions and segments")
-    ls.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"), help="存储目录 / the spool")
+    ls.add_argument("directory", type=Path, nargs="?", help="存储目录 / the spool")
     ls.add_argument("--json", action="store_true", help="机器可读 / for a program")
     scrub = verbs.add_parser("scrub", help="重读已存的段查找损坏，不作改动 / read stored segments again for rot")
-    scrub.add_argument("directory", type=Path, nargs="?", default=Path("recordings/spool"), help="存储目录 / the spool")
+    scrub.add_argument("directory", type=Path, nargs="?", help="存储目录 / the spool")
     scrub.add_argument("--mirror", type=Path, metavar="DIR", help="另一块盘上的镜像 / the mirror on the other disk")
     for verb in (init, ls, scrub):
         verb.set_defaults(work=run)
@@ -62,9 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
             case "init":
                 return _init(arguments)
             case "scrub":
-                return _scrub(arguments.directory, arguments.mirror)
+                return _scrub(spool_here(arguments.directory), arguments.mirror)
             case _:
-                return _list(arguments.directory, as_json=arguments.json)
+                return _list(spool_here(arguments.directory), as_json=arguments.json)
 
     return guarded(work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -261,8 +262,13 @@ def test_the_order_itself_is_kept_for_good(person: Person, capfd: pytest.Capture
     ((label, commitment),) = destroyed.records
     assert label == RecordLabel.APPROVAL
     assert "李某某".encode() in archive.record_path(person.device.spool, commitment).read_bytes()
+    capfd.readouterr()
     assert person.acts("destroy", "--record", commitment.hex(), "--basis-file", order(person)) == EXIT_DENIED
-    assert "须长期保存" in capfd.readouterr().err
+    refused = capfd.readouterr().err
+    assert "须长期保存" in refused
+    hint = re.search(r"`liuhen (retention ls [^`]+)`", refused)
+    assert hint is not None
+    assert person.types(*hint[1].split()) == 0, "what the refusal says to type works when typed"
 
 
 def _no_term(_: Person) -> None:

@@ -60,6 +60,26 @@ def test_listing_needs_no_lock(tmp_path: Path) -> None:
     held.close()
 
 
+@pytest.mark.parametrize("verb", [["spool", "ls"], ["records", "ls"], ["retention", "ls"]])
+def test_a_listing_without_a_folder_reads_what_was_recorded_here_or_says_where_it_looked(
+    verb: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = device(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(verb) == 2
+    assert "/var/lib/liuhen/spool" in capsys.readouterr().err, "where a device keeps it"
+    (tmp_path / "recordings").mkdir()
+    made.spool.rename(tmp_path / "recordings" / "spool")
+    assert main(verb) == 0
+
+
+def test_the_terms_are_listed_of_the_spool_that_a_configuration_names(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    file = tmp_path / "device.toml"
+    file.write_text(f'[spool]\ndirectory = "{made.spool}"\n')
+    assert main(["retention", "ls", "--config", str(file)]) == 0
+
+
 def test_a_listing_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["spool", "ls", str(device(tmp_path).spool)]) == 0
     assert "没有场次" in capsys.readouterr().out
