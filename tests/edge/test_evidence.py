@@ -10,6 +10,8 @@ import pytest
 
 from edge.durable import StorageFault
 from edge.guard.words import Reason
+from edge.messages import Asked
+from edge.requests import Answer, Request, Role, Verb, packet_of, parse
 from edge.room import Room as RecorderRoom
 from edge.sensors.readings import PowerReading, PowerState, Readings
 from edge.statement_draft import draft_of
@@ -133,8 +135,9 @@ def test_a_start_under_the_interlock_between_sessions_is_owed_a_report(tmp_path:
     guard = SilentGuard(guard_word(room.clock.now_ns, permit=False, reason=Reason.TRIPPED))
     service = Service(made, room)
     around = Surroundings(guard=guard)
-    assert service.serve(rest, start, answered(), config=guarded(made.config), around=around) == 0
-    assert [answer.ok for answer in service.answers] == [False]
+    steps = (rest, start, answered(), rest, start, answered(2))
+    assert service.serve(*steps, config=guarded(made.config), around=around) == 0
+    assert [answer.ok for answer in service.answers] == [False, False]
     (refusal,) = (entry for entry in journal(made) if isinstance(entry.body, Refusal))
     assert isinstance(refusal.body, Refusal)
     assert refusal.body.code == RefusalCode.INTERLOCK
@@ -144,3 +147,21 @@ def test_a_start_under_the_interlock_between_sessions_is_owed_a_report(tmp_path:
     draft = draft_of(made.spool, refusal.common.seq, room="第一听证室", zone=UTC)
     assert "事由：启动录制被拒绝" in draft
     assert "联锁" in draft
+
+
+def test_a_start_while_the_session_before_is_just_ending_has_only_to_wait_and_owes_nothing(tmp_path: Path) -> None:
+    made = device(tmp_path)
+    answers: list[Answer] = []
+
+    def stop_and_start(room: Room) -> None:
+        """Both are there before CONTROL's next turn."""
+        assert room._stage is not None
+        for request in (Request(verb=Verb.STOP, confirmed=True), Request(verb=Verb.START)):
+            asked = Asked(request=parse(packet_of(request)), role=Role.OPERATOR, answer=answers.append)
+            room._stage.inbox.post(asked)
+        room._turn(writes=True)
+
+    Room().record(made.config, lambda room: room.play(1), stop_and_start)
+    assert [answer.ok for answer in answers] == [True, False]
+    assert "正在收尾" in answers[1].words_zh
+    assert [entry for entry in journal(made) if isinstance(entry.body, Refusal | Duty)] == []

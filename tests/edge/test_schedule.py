@@ -353,6 +353,11 @@ def jump(minutes: float) -> Act:
     return act
 
 
+def refused_request(room: Room) -> None:
+    """Somebody without the right asks, which is an event."""
+    assert not room.ask(Verb.SCHEDULE, Role.NOBODY, attachment=b"").ok
+
+
 def not_recorded(made: Device) -> list[Event]:
     found = [one.body for one in journal(made) if isinstance(one.body, Event)]
     return [body for body in found if body.code == EventCode.SCHEDULED_NOT_RECORDED]
@@ -611,11 +616,14 @@ def test_what_was_judged_or_taken_in_just_before_a_power_cut_is_neither_said_twi
 
 
 @pytest.mark.long
-def test_no_other_event_behind_the_schedule_is_owed_a_statement(made: Device) -> None:
-    def refused(room: Room) -> None:
-        assert not room.ask(Verb.SCHEDULE, Role.NOBODY, attachment=b"").ok
+def test_a_room_without_a_schedule_and_one_whose_schedule_is_there_hear_nothing_of_it(made: Device) -> None:
+    for room in (run_at(made, 0), run_at(made, 1, take_in(60), refused_request), run_at(made, 10)):
+        assert not any("日程" in words for words in (*room.onlooker.words, *room.onlooker.statuses[-1].warnings_zh))
 
-    run_at(made, 0, take_in(60), refused)
+
+@pytest.mark.long
+def test_no_other_event_behind_the_schedule_is_owed_a_statement(made: Device) -> None:
+    run_at(made, 0, take_in(60), refused_request)
     (made.spool / "device" / "schedule.json").unlink()
     run_at(made, 10)
     run_at(made, 20)
