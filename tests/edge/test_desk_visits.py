@@ -15,6 +15,7 @@ from edge.__main__ import main
 from edge.commands.visits import days_of
 from edge.journal_state import JournalState, after
 from edge.messages import StopRequested
+from edge.ports import FaultKind, HardwareFault
 from edge.prompts import Prompt, PromptPlayed, PromptVoice
 from edge.recorder import Ended
 from edge.requests import Role, Verb
@@ -392,6 +393,25 @@ def test_what_a_person_stopped_stays_stopped_until_a_person_or_the_next_day_begi
     service = Service(made, Room(), (play(2), a_person_stops, play(2)))
     assert service.serve(*[rest] * 3, count, next_day, again) == 0
     assert (sessions[0], sessions[-1]) == (1, 2)
+
+
+def test_a_room_whose_camera_is_missing_at_the_start_is_recorded_once_it_is_there(made: Device) -> None:
+    room = Room()
+    assert room.camera is not None
+    room.camera.refuses_open = HardwareFault(
+        device="camera", kind=FaultKind.ABSENT, what="no camera", remedy_zh="接上", remedy_en="plug it in"
+    )
+
+    def back(service: Service) -> None:
+        assert service.room.camera is not None
+        service.room.camera.refuses_open = None
+        service.room.clock.now_ns += 3600 * 10**9
+
+    def begun(_service: Service) -> bool:
+        return any(isinstance(one.body, Session) for one in journal(made))
+
+    service = Service(made, room, (play(2),))
+    assert service.serve(rest, rest, lambda one: not begun(one), back, begun) == 0
 
 
 def test_a_day_that_begins_on_a_low_battery_is_recorded_once_mains_are_back(made: Device) -> None:

@@ -14,14 +14,16 @@ from edge.coverage.reading import facts_of
 from edge.coverage.values import Binding, Claim, Coverage, Outcome, Status, Topic
 from edge.coverage.words import Said
 from edge.profiles.schema import Procedure
-from liuhen.kinds import Gap, GapEnd, Inhibition, Visit
+from liuhen.kinds import Gap, GapEnd, Header, Inhibition, Visit
 from liuhen.registry import (
     EndCause,
     EventCode,
+    ExStatus,
     GapCause,
     InhibitionAct,
     MarkCode,
     RecordLabel,
+    SecrecyClass,
     VisitAct,
     VisitEnd,
     VisitSort,
@@ -143,7 +145,11 @@ def test_where_a_row_begins_is_what_its_rule_says_before_with_or_on_arrival(hear
     before = item(report_of(tmp_path / "before"), "4")
     assert before.since is not None
     assert (before.since.shown, before.since.by.zh) == (None, "录制开始")
-    hold(tmp_path / "shared", Script(follows="province", procedure=Procedure.LICENCE_HEARING, matter="11"))
+    device = begun(tmp_path / "shared")
+    named = Header(amends=None, matter="11", secrecy=SecrecyClass.NONE, ex_status=ExStatus.NO_ZONE, records=())
+    device.append(named)
+    mark(device, MarkCode.STEP, step=1)
+    ended(device)
     shared = item(report_of(tmp_path / "shared", "province"), "11")
     assert shared.since is not None
     assert shared.since.shown is None
