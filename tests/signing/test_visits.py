@@ -150,6 +150,23 @@ def test_a_visit_that_ended_before_a_power_cut_may_be_told_of_after_it() -> None
     assert visit.until == (BOOT, 50 * SECOND)
 
 
+def test_what_lies_outside_is_outside_of_every_visit_and_one_that_goes_on_is_found_too() -> None:
+    clerk = Clerk().open()
+    first = clerk.begin(10, "A001")
+    clerk.segment(0, 0, 15, 15)
+    clerk.end(20, "A001", first)
+    clerk.segment(1, 21, 29, 29)
+    clerk.begin(30, "A002")
+    clerk.segment(2, 29, 45, 45)
+    clerk.boot = NEXT_BOOT
+    clerk.notice(50)
+    one, other = clerk.day.all()
+    assert [segment.number for segment in clerk.day.outside()] == [1]
+    assert [(segment.number, into_ms) for segment, into_ms in clerk.day.within(other)] == [(2, 1_000)]
+    assert [segment.number for segment, _ in clerk.day.within(one)] == [0]
+    assert other.told_ms is None, "how long after, over a power cut nobody knows"
+
+
 def test_the_wall_clock_of_a_visit_is_that_of_its_moments_and_not_of_its_entries() -> None:
     clerk = Clerk().open()
     began = clerk.begin(12, "A001", at=(BOOT, 10 * SECOND), records=((1, bytes(32)),))
