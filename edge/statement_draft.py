@@ -18,7 +18,7 @@ from edge.journal_times import BootClocks, local_time
 from edge.record_text import record_text
 from edge.refusals import SpoolError
 from liuhen.entry import Entry
-from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Instant, Refusal, Session
+from liuhen.kinds import Amend, Commitments, Duty, Event, Gap, GapEnd, Inhibition, Instant, Refusal, Session
 from liuhen.registry import (
     DESTRUCTION_REFUSALS,
     EVENTS,
@@ -26,6 +26,7 @@ from liuhen.registry import (
     DutyCode,
     EventCode,
     GapCause,
+    InhibitionCode,
     RecordLabel,
     RefusalCode,
 )
@@ -128,7 +129,11 @@ def _evidence(entries: list[Entry], numbers: tuple[int, ...]) -> Iterator[tuple[
             meaning = next(
                 (EVENTS[code] for code in EVENTS if isinstance(one.body, Event) and code == one.body.code), None
             )
-            yield one.common.clock[0], meaning.words_zh if meaning is not None else f"日志条目 {one.kind}"
+            number = f"（日志第 {one.common.seq} 条）"
+            if isinstance(one.body, Inhibition) and one.body.code in set(InhibitionCode):
+                yield one.common.clock[0], f"{InhibitionCode(one.body.code).words_zh}{number}"
+            else:
+                yield one.common.clock[0], meaning.words_zh if meaning is not None else f"日志条目 {one.kind}{number}"
 
 
 def _report(entries: list[Entry], gap: int, root: Path) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ def draft(facts: Facts, zone: tzinfo) -> str:
 
 def _lines(facts: Facts, zone: tzinfo) -> Iterator[str]:
     ended = local_time(facts.ended_ms, zone) if facts.ended_ms is not None else "尚未结束"
-    outcome = "已恢复录制" if facts.resumed else "未能恢复录制"
+    outcome = "已恢复录制" if facts.resumed else "未能恢复录制" if facts.ended_ms is not None else "尚未恢复录制"
     yield from _head("中止情况书面说明")
     yield f"听证室：{facts.room}"
     yield f"场次：{facts.ordinal if facts.ordinal is not None else BLANK}    日志条目：第 {facts.gap} 条"
