@@ -65,9 +65,12 @@ def recorded_ms(case: Case, since: Moment, until: Moment) -> int:
 def _told(case: Case, number: int, gap: GapSummary, within: tuple[Moment, Moment] | None) -> Interruption:
     begin, end = bounds(case, gap)
     begin = begin or Moment(boot=0, ns=0, utc_ms=gap.from_utc_ms or 0)
-    whole = within is None or (within[0] <= begin and end is not None and end <= within[1])
+    # What begins where the recording ends is told to its own end: clipped, a lost quarter of an hour would be 0.0 s.
+    to_the_end = within is not None and case.facts.media is not None and within[1] == case.facts.media[1]
+    whole = within is None or (within[0] <= begin and (to_the_end or (end is not None and end <= within[1])))
     if within is not None:
-        begin, end = max(begin, within[0]), within[1] if end is None else min(end, within[1])
+        begin = max(begin, within[0])
+        end = end if to_the_end else within[1] if end is None else min(end, within[1])
     return Interruption(
         number=number,
         entry=gap.entry,

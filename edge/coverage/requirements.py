@@ -18,7 +18,7 @@ from edge.coverage.values import Fact, Ground, Judged, Outcome, Requirement, Top
 from edge.coverage.words import Said, harmless, said, seconds_words, time_words
 from edge.profiles.schema import HeaderField
 from liuhen.proceedings import Marked, NoticeFault
-from liuhen.registry import EventCode, InhibitionCode, MarkCode, RecordLabel, SecrecyClass
+from liuhen.registry import EndCause, EventCode, InhibitionCode, MarkCode, RecordLabel, SecrecyClass
 
 CERTIFICATES = "certificates"
 LISTS = frozenset({RecordLabel.PARTIES, RecordLabel.RELATED_PERSONS, RecordLabel.OFFICIALS, RecordLabel.CERTIFICATES})
@@ -219,6 +219,16 @@ def _fault_words(fault: NoticeFault, after_ms: int | None) -> Said:
     return said(f"{words.zh}：到场后 {length}", f"{words.en}: {length} after the arrival")
 
 
+_ENDS = {
+    EndCause.OVERFLOW: said("录制跟不上", "recording fell behind"),
+    EndCause.INTERLOCK: said("防爆联锁，未能恢复录制", "the interlock, and it was not resumed"),
+    EndCause.WITHHELD: said("不得记录，未能恢复录制", "recording was withheld and not resumed"),
+    EndCause.STORAGE: said("存储故障或已满", "storage failed or was full"),
+    EndCause.POWER: said("电源", "power"),
+    EndCause.DEVICE_FAULT: said("设备故障", "a device fault"),
+    EndCause.RECOVERED: said("录制中断后没有续录", "it was interrupted and not gone on with"),
+}
+"""What ended a session where no person did. The journal gives it; nobody owes a reason for stopping early."""
 NOT_ENDED = Fact(said=said("场次未见结束", "the session has not ended, as far as the journal goes"))
 
 
@@ -318,6 +328,10 @@ def _steps(case: Case) -> Judged:
 def _reasons(case: Case) -> list[Fact]:
     """Why a session ended before its required steps."""
     reasons = case.facts.told.stop_reasons()
+    by_itself = next((words for cause, words in _ENDS.items() if cause == case.facts.told.end_cause), None)
+    if by_itself is not None:
+        ended = Fact(said=said(f"结束的原因：{by_itself.zh}", f"why it ended: {by_itself.en}"))
+        return [ended, *(case.fact(said("提前结束的理由", "why it ended early"), mark) for mark in reasons)]
     if not reasons:
         return [Fact(said=said("提前结束，没有说明理由", "ended early, no reason was given"))]
     return [case.fact(said("提前结束的理由", "why it ended early"), mark) for mark in reasons]
@@ -381,7 +395,8 @@ def _withheld(case: Case) -> Judged:
     ground = _prohibited(case, None)
     for one in standing:
         words, cited = approval_words(case, one), case.facts.text_of(one.approval_records, RecordLabel.GROUND)
-        since, until = time_words(one.from_utc_ms), time_words(one.to_utc_ms)
+        since = time_words(one.from_utc_ms)
+        until = time_words(one.to_utc_ms) if one.to_utc_ms is not None else "未见解除"
         facts.append(Fact(said=said(f"{since} 至 {until}：{words.zh}（第 {one.entry} 号条目）", words.en)))
         ground = _prohibited(case, cited) or ground
         if one.unapproved:

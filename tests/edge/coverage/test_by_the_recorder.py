@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from edge.coverage.reading import facts_of
 from edge.coverage.values import Outcome, Status, Topic
 from edge.header import SessionHeader, merged
 from edge.requests import MarkKind, Verb
+from edge.statement_draft import draft_of
 from liuhen import keys
-from tests.edge.coverage.a_hearing import due, item, load_named, outcome
+from liuhen.kinds import Gap
+from tests.edge.coverage.a_hearing import due, item, load_named, outcome, told
 from tests.edge.keeping_room import DAY_MS, Person
 from tests.edge.ports_room import UTC_MS, Device, Room, device
 from tests.edge.test_header import FULL
-from tests.edge.test_hearing import ARRIVED_AND_TOLD, BY_THE_BOOK, ask, head, mark, play, stop
+from tests.edge.test_hearing import ARRIVED_AND_TOLD, BY_THE_BOOK, ask, entries, head, mark, play, stop
 from tests.edge.test_keeping_commands import order, term_over
 
 pytestmark = pytest.mark.long
@@ -129,3 +132,40 @@ def test_a_clerk_who_forgets_a_step_and_stops_early_finds_both_in_the_report(tmp
     assert item(report, "31").status is Status.NOT_COVERED
     (why,) = (fact.shown for fact in due(report, Topic.SIGNING).facts if fact.shown is not None)
     assert why.text == "当事人拒绝签字并离场"
+
+
+def test_a_hearing_given_up_while_withheld_has_its_true_end_and_no_clerk_owes_a_reason(tmp_path: Path) -> None:
+    made, room = device(tmp_path), Room()
+
+    def give_up(room: Room) -> None:
+        assert "尚未恢复录制" in draft_of(made.spool, gap_of(made), room="第一听证室", zone=UTC)
+        assert room.ask(
+            Verb.CANNOT_RESUME, actor="张三", text="断线", reported_to="王主任", reported_at="2026-09-21 21:30"
+        ).ok
+
+    room.record(
+        made.config,
+        play(1),
+        head(BY_THE_BOOK),
+        mark(MarkKind.STEP, 1),
+        play(2),
+        ask(Verb.WITHHOLD, actor="张三"),
+        play(25),
+        give_up,
+    )
+    report = decide(facts(made), load_named("zezhou"), None)
+    ended = due(report, Topic.STEPS)
+    assert ended.outcome is Outcome.NOT_MET
+    assert "结束的原因：不得记录，未能恢复录制" in told(ended)
+    assert "没有说明理由" not in told(ended) + told(due(report, Topic.SIGNING))
+    assert "至 未见解除：" in told(due(report, Topic.WITHHELD))
+    (gap,) = item(report, "24").interruptions
+    assert gap.length_ms[0] > 15_000, "the hearing lost this much, though no film shows its end"
+    drafted = draft_of(made.spool, gap.entry, room="第一听证室", zone=UTC)
+    assert "（未能恢复录制）" in drafted
+    assert "不得记录（日志第" in drafted
+    assert "inhibition" not in drafted
+
+
+def gap_of(made: Device) -> int:
+    return next(one.common.seq for one in entries(made) if isinstance(one.body, Gap))
