@@ -120,13 +120,17 @@ class PanelClerk:
         """Whether somebody is explaining now."""
         return self._talk is not None and self._talk.session == self._room.session_id
 
+    def deaf(self) -> tuple[Refusing, ...]:
+        """Why nothing that is said now is recorded; empty where it is."""
+        if self._room.session_id is None:
+            return (Refusing.NO_SESSION,)
+        return () if self._room.state.mode in (Mode.RECORDING, Mode.ONE_STREAM) else (Refusing.HALTED,)
+
     def begin_talk(self, at_ns: int, records: Commitments = ()) -> tuple[Refusing, ...]:
         """From here on somebody speaks about the interruptions that wait for it."""
-        session = self._room.session_id
-        if session is None:
-            return (Refusing.NO_SESSION,)
-        if self._room.state.mode not in (Mode.RECORDING, Mode.ONE_STREAM):
-            return (Refusing.HALTED,)
+        session, deaf = self._room.session_id, self.deaf()
+        if session is None or deaf:
+            return deaf
         self._talk = _Talk(session=session, since_ns=at_ns, moment=self._room.moment(), records=records)
         return ()
 

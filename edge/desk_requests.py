@@ -238,10 +238,10 @@ class RequestClerk:
                 return DONE
         if self._panel.talking:
             return self._panel.end_talk(self._room.now_ns)
-        named = self._named(request, RecordLabel.EXPLANATION)
-        refused = self._panel.begin_talk(self._room.now_ns, named)
-        if refused:
-            return refused
+        deaf = self._panel.deaf()
+        if deaf:
+            return deaf  # before anything is kept: a record that no entry names stays for good
+        self._panel.begin_talk(self._room.now_ns, self._named(request, RecordLabel.EXPLANATION))
         return Answer(
             ok=True,
             words_zh="请对着麦克风说明中止原因；说完后再执行一次本命令",

@@ -320,6 +320,9 @@ def test_a_second_reason_to_withhold_is_not_taken_in_silence_and_lost(tmp_path: 
 
     def resume_again(room: Room) -> None:
         assert not room.ask(Verb.RESUME, actor="张三", text="已谈完").ok
+        withhold(room)
+        room.play(5)
+        assert not room.ask(Verb.EXPLAIN, actor="张三", text="现在没有录音").ok
 
     Room().record(made.config, play(2), withhold, play(5), again, end_withholding, play(2), resume_again)
     assert [one.ok for one in heard] == [True, False]
