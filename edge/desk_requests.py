@@ -237,7 +237,8 @@ class RequestClerk:
             if not request.confirmed:
                 return DONE
         if self._panel.talking:
-            return self._panel.end_talk(self._room.now_ns)
+            refused = self._panel.end_talk(self._room.now_ns)
+            return refused if refused or not request.text else _SPOKEN_ALONE
         deaf = self._panel.deaf()
         if deaf:
             return deaf  # before anything is kept: a record that no entry names stays for good
@@ -340,6 +341,12 @@ class RequestClerk:
         return self._room.said(label, request.text, request.actor)
 
 
+_SPOKEN_ALONE = Answer(
+    ok=True,
+    words_zh="语音说明已记下；这次写的文字没有记入，文字请在开始说明时写",
+    words_en="the spoken explanation is marked; what was written this time was not taken: "
+    "write it when the explanation begins",
+)
 _NOT_AGAIN = Answer(
     ok=False,
     words_zh="已在“不得记录”状态，这次写的理由没有记入；要补充理由，请在 liuhen ctl resume 恢复录制时写明",

@@ -352,6 +352,31 @@ def test_what_is_said_of_a_session_later_goes_into_a_copy_of_it_and_of_no_other(
     assert [case.records[0][1] in named for named in copies] == [True, False]
 
 
+def test_words_written_at_the_end_of_a_spoken_explanation_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    made, heard = device(tmp_path), list[Answer]()
+
+    def explain(text: str) -> Callable[[Room], None]:
+        return lambda room: heard.append(room.ask(Verb.EXPLAIN, actor="张三", text=text))
+
+    Room().record(
+        made.config,
+        play(2),
+        withhold,
+        play(5),
+        end_withholding,
+        play(2),
+        explain("停电"),
+        lambda room: room.speak(),
+        explain("再说一句"),
+        explain(""),
+        lambda room: room.speak(),
+        explain(""),
+    )
+    assert [one.ok for one in heard] == [True] * 4
+    assert "没有记入" in heard[1].words_zh
+    assert "没有记入" not in heard[3].words_zh
+
+
 def test_grounds_that_are_configured_are_the_only_ones(tmp_path: Path) -> None:
     by_law = {"actor": "李四", "ground": "法律法规规定", "citation": "《某法》第八条"}
     taken = withheld_in(
