@@ -43,6 +43,7 @@ def check_answer(*, operation_model: Any, response_dict: Mapping[str, Any], **_:
     if isinstance(body, bytes):  # some servers call nothing at all a page: what comes whole is looked into
         _check_root(body, ROOTS.get(operation_model.name))
     elif str(response_dict["headers"].get("content-type", "")).lower().startswith(_PAGE):
+        body.close()  # nobody gets hold of it any more, and its connection would stay open
         raise FormatError("answer", "it is a page for people")
 
 
