@@ -286,8 +286,9 @@ def _start(
 
 
 def _pins(ready: WorldReady) -> WorldPins:
+    from sim import pins
 
-    return WorldPins(ready.pins)
+    return pins.WorldPins(ready.pins)
 
 
 def _in_port_level(base: Config, parsed: argparse.Namespace, *, real_time: bool) -> int:
