@@ -18,8 +18,8 @@ from edge.journal_state import JournalState
 from edge.spool import Identity, Spool, create_spool, open_spool
 from liuhen import keys, merkle
 from liuhen.entry import Entry
-from liuhen.kinds import Checkpoint, EntryBody, Mark, Run, Stop
-from liuhen.registry import MarkCode, RunCause, StopCause
+from liuhen.kinds import Checkpoint, Duty, EntryBody, Mark, Refusal, Run, Stop
+from liuhen.registry import DutyAct, DutyCode, MarkCode, RefusalCode, RunCause, StopCause
 
 SIGNER = keys.FileSigner(keys.generate())
 SESSION = bytes(range(16))
@@ -316,6 +316,24 @@ def test_a_slot_signed_by_another_key_speaks_of_no_entry_here(spool: Spool, star
     forged = Slot(state=replace(state, head=(10**6, bytes(32))), place=Place(file=0, start=0, end=10))
     durable.carry_out(slot_change(slot_paths(spool.root)[0], forged, SIGNER))
     assert journal.find(spool.root, BELIEFS).state == state
+
+
+def test_what_is_due_without_its_duty_outlives_a_slot_and_a_second_power_cut(spool: Spool, start: Opener) -> None:
+    """The power goes after the refusal, and again after a start that got no further than its checkpoint."""
+    log = start()
+    refused = log.append(Refusal(code=RefusalCode.POWER, measured=(), records=()), session_id=None).seq
+    of_a_destruction = log.append(Refusal(code=RefusalCode.HELD, measured=(), records=()), session_id=None).seq
+    log.checkpoint(session_id=None)
+    log.close()
+    start(run=2).checkpoint(session_id=None)
+    due = ((refused, DutyCode.REPORT),)
+    assert [slot.state.due for _, slot in read_slots(spool.root)] == [due, due]
+    log = start(run=3)
+    seen = [log.state.due]
+    for about in (of_a_destruction, refused):
+        log.append(Duty(code=DutyCode.REPORT, act=DutyAct.OPENED, refers_to=about, records=()), session_id=None)
+        seen.append(log.state.due)
+    assert seen == [due, due, ()]
 
 
 def test_the_newest_slot_is_never_the_one_that_is_overwritten(spool: Spool, start: Opener) -> None:
